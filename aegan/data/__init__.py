@@ -1,0 +1,1 @@
+"""Feature tables, the simulated corpus, folds and standardisation."""

@@ -1,0 +1,261 @@
+"""A corpus of utterances: one row of acoustic features each, with its labels, read from Parquet.
+
+A table has the label columns `file` (unique), `speaker` and `emotion`, optionally `session` and
+`duration_s`; every other column is one numeric feature, in the order of the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aegan.errors import InputError
+
+REQUIRED_COLUMNS = ("file", "speaker", "emotion")
+OPTIONAL_COLUMNS = ("session", "duration_s")
+LABEL_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+
+_COLUMNS_AT_ONCE = 64  # features decoded together; bounds the memory used beside the matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Rows of features with their labels; row i of every array is the same utterance."""
+
+    name: str  # stem of the table's file name, or "simulated"
+    features: np.ndarray  # (rows, dim) float32, raw units of the corpus
+    labels: np.ndarray  # (rows,) int32, index into `classes`
+    classes: tuple[str, ...]  # alphabetical
+    speakers: np.ndarray  # (rows,) str
+    sessions: np.ndarray | None  # (rows,) str, None where the table has no such column
+    files: np.ndarray  # (rows,) str, unique
+    feature_names: tuple[str, ...]  # (dim,) in the order of the table
+    simulated: bool
+
+    @cached_property
+    def hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of features, labels and names, in row order."""
+        digest = hashlib.sha256()
+        digest.update(repr(self.features.shape).encode())
+        digest.update(np.ascontiguousarray(self.features, dtype="<f4"))
+        digest.update(np.ascontiguousarray(self.labels, dtype="<i4"))
+        sessions = None if self.sessions is None else self.sessions.tolist()
+        texts = (self.classes, self.speakers.tolist(), sessions, self.files.tolist())
+        for text in (*texts, self.feature_names):
+            digest.update(json.dumps(text).encode())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def feature_hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of the feature names in order."""
+        return hashlib.sha256(json.dumps(self.feature_names).encode()).hexdigest()[:16]
+
+
+def describe(corpus: Corpus) -> dict:
+    """What a report says of a corpus, as plain JSON values."""
+    counts = np.bincount(corpus.labels, minlength=len(corpus.classes))
+    return {
+        "name": corpus.name,
+        "simulated": corpus.simulated,
+        "rows": int(corpus.features.shape[0]),
+        "features": int(corpus.features.shape[1]),
+        "classes": dict(zip(corpus.classes, counts.tolist(), strict=True)),
+        "speakers": len(np.unique(corpus.speakers)),
+        "sessions": None if corpus.sessions is None else len(np.unique(corpus.sessions)),
+        "hash": corpus.hash,
+        "feature_hash": corpus.feature_hash,
+    }
+
+
+def read_corpus(path: str | Path, classes: tuple[str, ...] = ()) -> Corpus:
+    """Read a feature table; the corpus takes the stem of the file as its name.
+
+    Args:
+        path: a Parquet file, laid out as the module's docstring says.
+        classes: the emotions to expect; empty takes those of the table. Any other emotion in the
+            table is an error: rows are never dropped in silence.
+
+    Raises:
+        InputError: for anything that would have to be guessed (a file that is missing or not
+            Parquet, a column that is missing, doubled or not numeric, an empty label, an unknown
+            emotion, a doubled `file`, a cell that is missing, infinite or beyond float32, no
+            rows, no features, fewer than two classes). Row numbers count from 0.
+    """
+    path = Path(path)
+    try:
+        with _open(path) as table:
+            feature_names = _check_columns(path, table)
+            files = _label_column(path, table, "file")
+            _check_unique_files(path, files)
+            speakers = _label_column(path, table, "speaker")
+            emotions = _label_column(path, table, "emotion")
+            has_sessions = "session" in table.schema_arrow.names
+            sessions = _label_column(path, table, "session") if has_sessions else None
+            classes, labels = _encode(path, emotions, files, classes)
+            features = _read_features(path, table, feature_names, files)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: cannot be read as Parquet ({reason}); write it again") from error
+    return Corpus(
+        name=path.stem,
+        features=features,
+        labels=labels,
+        classes=classes,
+        speakers=speakers,
+        sessions=sessions,
+        files=files,
+        feature_names=feature_names,
+        simulated=False,
+    )
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; give the path of one Parquet file")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give the path of a Parquet feature table")
+    try:
+        return pq.ParquetFile(path)
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read; change its permissions") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path}: is not a whole Parquet file; write the table with pandas' to_parquet"
+        ) from error
+
+
+def _check_columns(path: Path, table: pq.ParquetFile) -> tuple[str, ...]:
+    """Check the columns' names and types, and return the names of the features."""
+    schema = table.schema_arrow
+    counts = Counter(schema.names)
+    for name in REQUIRED_COLUMNS:
+        if name not in counts:
+            raise InputError(
+                f"{path}: column '{name}' is missing; a table needs {_listing(REQUIRED_COLUMNS)}"
+            )
+    for name, count in counts.items():
+        if count > 1:
+            raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
+    index_columns = (schema.pandas_metadata or {}).get("index_columns", [])
+    features = []
+    for field in schema:
+        if field.name in LABEL_COLUMNS:
+            continue
+        if field.name in index_columns:
+            # A row number that pandas wrote beside the features would be learned as one of them.
+            raise InputError(
+                f"{path}: column '{field.name}' is a pandas index, not a feature; "
+                "write the table with to_parquet(index=False)"
+            )
+        if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
+            raise InputError(
+                f"{path}: column '{field.name}' is not numeric (it is {field.type}); "
+                "make it numbers or drop it"
+            )
+        features.append(field.name)
+    if not features:
+        raise InputError(
+            f"{path}: no feature columns; add numeric ones beside {_listing(LABEL_COLUMNS)}"
+        )
+    if table.metadata.num_rows == 0:
+        raise InputError(f"{path}: no rows; a table needs one row per utterance")
+    return tuple(features)
+
+
+def _label_column(path: Path, table: pq.ParquetFile, name: str) -> np.ndarray:
+    """One label column as a numpy array of str; none of its cells is empty."""
+    column = table.read(columns=[name]).column(name)
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
+    ):
+        raise InputError(f"{path}: column '{name}' is {kind}, not text; store it as strings")
+    values = pc.cast(pc.cast(column, kind), pa.string()).to_pylist()
+    for row, value in enumerate(values):
+        if value is None or not value.strip():
+            raise InputError(
+                f"{path}: column '{name}' is empty in row {row} (counted from 0); "
+                "fill it in or drop the row"
+            )
+    return np.array(values, dtype=str)
+
+
+def _check_unique_files(path: Path, files: np.ndarray) -> None:
+    counts = Counter(files.tolist())
+    doubled = [file for file, count in counts.items() if count > 1]
+    if doubled:
+        raise InputError(
+            f"{path}: column 'file' has {len(doubled)} value(s) more than once, first "
+            f"'{doubled[0]}' ({counts[doubled[0]]} times); keep one row per file"
+        )
+
+
+def _encode(
+    path: Path, emotions: np.ndarray, files: np.ndarray, wanted: Iterable[str]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes in alphabetical order and every row's index into them."""
+    present, labels = np.unique(emotions, return_inverse=True)
+    classes = tuple(sorted(set(wanted))) or tuple(present.tolist())
+    for row in np.flatnonzero(~np.isin(emotions, classes))[:1]:
+        raise InputError(
+            f"{path}: emotion '{emotions[row]}' in row {row} (counted from 0, file "
+            f"'{files[row]}') is not one of {_listing(classes)}; drop such rows or pass "
+            "--config.data.classes"
+        )
+    for name in classes:
+        if name not in present:
+            raise InputError(
+                f"{path}: no row has the emotion '{name}'; add rows or pass --config.data.classes"
+            )
+    if len(classes) < 2:
+        raise InputError(
+            f"{path}: the only emotion is '{classes[0]}'; a table needs at least two of them"
+        )
+    return classes, labels.astype(np.int32)
+
+
+def _read_features(
+    path: Path, table: pq.ParquetFile, names: tuple[str, ...], files: np.ndarray
+) -> np.ndarray:
+    """All features as one (rows, dim) float32 matrix, checked cell by cell.
+
+    Columns are decoded in small groups into a matrix allocated once, so that the peak of memory
+    is the matrix itself and little more.
+    """
+    features = np.empty((len(files), len(names)), dtype=np.float32)
+    for start in range(0, len(names), _COLUMNS_AT_ONCE):
+        group = names[start : start + _COLUMNS_AT_ONCE]
+        # Selected by name once more: a name "a" also fetches a column called "a.b".
+        columns = table.read(columns=list(group))
+        block = features[:, start : start + len(group)]
+        with np.errstate(over="ignore"):  # reported below, with its place
+            for offset, name in enumerate(group):
+                block[:, offset] = columns.column(name).to_numpy()
+        if not np.isfinite(block).all():
+            offset, row = np.argwhere(~np.isfinite(block.T))[0]
+            value = columns.column(group[offset])[int(row)].as_py()
+            _raise_bad_cell(path, group[offset], int(row), files[row], value)
+    return features
+
+
+def _raise_bad_cell(path: Path, column: str, row: int, file: str, value: float | None) -> None:
+    place = f"{path}: column '{column}', row {row} (counted from 0, file '{file}')"
+    if value is None or np.isnan(value):
+        raise InputError(f"{place}: the value is missing (NaN); fill it in or drop the row")
+    if np.isinf(value):
+        raise InputError(f"{place}: the value is infinite; mend it or drop the row")
+    raise InputError(f"{place}: {value:g} is beyond float32; rescale the column or drop the row")
+
+
+def _listing(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

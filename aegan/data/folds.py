@@ -1,0 +1,200 @@
+"""Speaker-disjoint folds, and standardisation by the statistics of chosen rows alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from aegan.data.corpus import Corpus
+from aegan.errors import InputError
+
+# A float32 column whose deviation is below this share of its mean holds rounding noise only.
+_ROUNDING_NOISE = 4 * float(np.finfo(np.float32).eps)
+_CELLS_AT_ONCE = 2**21  # float64 work space of the statistics: 16 MiB
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One split of a corpus into the paper's set-1 and set-2, which share no speaker."""
+
+    index: int
+    train: np.ndarray  # (n_train,) int32, sorted row numbers: set-1
+    valid: np.ndarray  # (n_valid,) int32, sorted row numbers: set-2
+    held_out: tuple[str, ...]  # the speakers of `valid`, sorted
+    name: str  # "session Ses01" or "speakers A, B"
+
+
+def make_folds(corpus: Corpus, n_folds: int) -> tuple[Fold, ...]:
+    """Cut a corpus into folds (section 4.1.1: leave one session out).
+
+    With sessions, one fold per session, whatever `n_folds` says. Without, `n_folds` folds of whole
+    speakers, balanced by class. The same for every order of the rows: folds follow the columns
+    `session`, `speaker` and `emotion`, never positions.
+
+    Raises:
+        InputError: fewer than two sessions or folds, fewer speakers than folds, a speaker in two
+            sessions, or a class without a row in a training part. A class may be absent from a
+            validation part.
+    """
+    if corpus.sessions is not None:
+        names, fold_of_row = np.unique(corpus.sessions, return_inverse=True)
+        _check_sessions(corpus, len(names))
+        titles = [f"session {name}" for name in names]
+    else:
+        fold_of_row = _speaker_folds(corpus, n_folds)
+        titles = [None] * n_folds
+    return tuple(_fold(corpus, index, fold_of_row, title) for index, title in enumerate(titles))
+
+
+def _check_sessions(corpus: Corpus, n_sessions: int) -> None:
+    if n_sessions < 2:
+        raise InputError(
+            f"corpus '{corpus.name}': column 'session' has one value only; "
+            "drop the column to get folds by speaker"
+        )
+    pairs = np.unique(np.stack([corpus.speakers, corpus.sessions], axis=1), axis=0)
+    speakers, counts = np.unique(pairs[:, 0], return_counts=True)
+    for speaker in speakers[counts > 1][:1]:
+        found = ", ".join(f"'{session}'" for session in pairs[pairs[:, 0] == speaker, 1])
+        raise InputError(
+            f"corpus '{corpus.name}': speaker '{speaker}' is in the sessions {found}, so folds "
+            "would share a speaker; name speakers per session or drop the column 'session'"
+        )
+
+
+def _speaker_folds(corpus: Corpus, n_folds: int) -> np.ndarray:
+    """The fold that holds out each row: whole speakers, classes balanced over the folds."""
+    if n_folds < 2:
+        raise InputError(f"--config.data.folds={n_folds}: at least 2 folds are needed")
+    n_speakers = len(np.unique(corpus.speakers))
+    if n_speakers < n_folds:
+        raise InputError(
+            f"corpus '{corpus.name}': {n_speakers} speaker(s) are fewer than {n_folds} folds; "
+            f"pass --config.data.folds={max(n_speakers, 2)} or add speakers"
+        )
+    if np.bincount(corpus.labels).max() < n_folds:
+        raise InputError(
+            f"corpus '{corpus.name}': every class has fewer rows than {n_folds} folds; "
+            "lower --config.data.folds or add rows"
+        )
+    order = np.argsort(corpus.files)  # the splitter may look at the order of rows
+    splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=False)
+    fold_of_row = np.empty(len(order), dtype=np.int32)
+    with warnings.catch_warnings():
+        # It warns of a class with fewer rows than folds; what matters is checked in `_fold`.
+        warnings.simplefilter("ignore", UserWarning)
+        splits = splitter.split(np.zeros(len(order)), corpus.labels[order], corpus.speakers[order])
+        for index, (_, valid) in enumerate(splits):
+            fold_of_row[order[valid]] = index
+    return fold_of_row
+
+
+def _fold(corpus: Corpus, index: int, fold_of_row: np.ndarray, title: str | None) -> Fold:
+    """Fold `index`, checked: neither part is empty, no speaker is shared, no class is missing."""
+    train = np.flatnonzero(fold_of_row != index).astype(np.int32)
+    valid = np.flatnonzero(fold_of_row == index).astype(np.int32)
+    held_out = tuple(np.unique(corpus.speakers[valid]).tolist())
+    title = title or f"speakers {', '.join(held_out)}"
+    leaked = np.intersect1d(corpus.speakers[train], corpus.speakers[valid])
+    if len(leaked) or not len(train) or not len(valid):
+        raise InputError(
+            f"corpus '{corpus.name}': fold {index} ({title}) has {len(train)} training and "
+            f"{len(valid)} validation rows and shares {len(leaked)} speaker(s) between them; "
+            "change --config.data.folds or the column 'speaker'"
+        )
+    counts = np.bincount(corpus.labels[train], minlength=len(corpus.classes))
+    for label in np.flatnonzero(counts == 0)[:1]:
+        raise InputError(
+            f"corpus '{corpus.name}': class '{corpus.classes[label]}' has no training row in fold "
+            f"{index} ({title}); add rows of other speakers or leave the class out of the table"
+        )
+    return Fold(index, train, valid, held_out, title)
+
+
+class Standardiser(NamedTuple):
+    """z = clip((x - mean) / scale); the one feature space of networks, SVMs and FID."""
+
+    mean: np.ndarray  # (dim,) float32, raw units
+    scale: np.ndarray  # (dim,) float32, > 0: standard deviations, guarded for constant columns
+    clip: float  # in standard deviations
+
+    def to_z(self, features: np.ndarray) -> np.ndarray:
+        """(n, dim) raw features to (n, dim) float32 z-scores within +-clip."""
+        with np.errstate(over="ignore"):  # an overflow is an infinity, which the clip bounds
+            z = np.subtract(features, self.mean, dtype=np.float32)
+            z /= self.scale
+        return np.clip(z, -self.clip, self.clip, out=z)
+
+    def to_raw(self, z: np.ndarray) -> np.ndarray:
+        """(n, dim) z-scores to (n, dim) float32 raw features."""
+        features = np.multiply(z, self.scale, dtype=np.float32)
+        features += self.mean
+        return features
+
+
+def fit_standardiser(features: np.ndarray, rows: np.ndarray, clip: float = 10.0) -> Standardiser:
+    """Mean and population deviation of `rows` of `features` (rows, dim), and of no other row.
+
+    Sums are taken in float64 over blocks of rows. A constant column has its value as the mean and
+    the scale 1, so z is exactly 0 for `rows`. A column that varies by rounding noise only has the
+    scale max(1, |mean|), so z is next to 0 instead of noise of unit variance.
+    """
+    rows = np.asarray(rows)
+    low = np.full(features.shape[1], np.inf)
+    high = -low
+    total = np.zeros(features.shape[1])
+    for block in _blocks(features, rows):
+        total += block.sum(axis=0)
+        np.minimum(low, block.min(axis=0), out=low)
+        np.maximum(high, block.max(axis=0), out=high)
+    mean = total / len(rows)
+    squares = np.zeros_like(mean)
+    for block in _blocks(features, rows):
+        block -= mean
+        squares += np.einsum("ij,ij->j", block, block)
+    scale = np.sqrt(squares / len(rows))
+    tiny = float(np.finfo(np.float32).tiny)  # below it a float32 is denormal, and XLA makes it 0
+    noise = scale <= np.maximum(_ROUNDING_NOISE * np.abs(mean), tiny)
+    constant = low == high
+    scale = np.where(noise, np.maximum(1.0, np.abs(mean)), scale)
+    scale = np.where(constant, 1.0, scale)
+    mean = np.where(constant, low, mean)
+    return Standardiser(mean.astype(np.float32), scale.astype(np.float32), float(clip))
+
+
+def _blocks(features: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The chosen rows as float64 copies of bounded size."""
+    step = max(1, _CELLS_AT_ONCE // features.shape[1])
+    for start in range(0, len(rows), step):
+        yield features[rows[start : start + step]].astype(np.float64)
+
+
+def speaker_standardised(corpus: Corpus) -> Corpus:
+    """The corpus with every speaker brought to the corpus-wide mean and deviation, per feature.
+
+    x -> (x - m_speaker) / s_speaker * S + M, from all rows of a speaker without their labels. It
+    is transductive: the statistics of held-out speakers come from their own validation rows, so a
+    report has to state it. A feature that is constant within a speaker becomes M.
+
+    Raises:
+        InputError: for a speaker with a single row, which has no deviation.
+    """
+    everyone = fit_standardiser(corpus.features, np.arange(len(corpus.features)), clip=np.inf)
+    features = np.empty_like(corpus.features)
+    speakers, speaker_of_row = np.unique(corpus.speakers, return_inverse=True)
+    for index, speaker in enumerate(speakers):
+        rows = np.flatnonzero(speaker_of_row == index)
+        if len(rows) < 2:
+            raise InputError(
+                f"corpus '{corpus.name}': speaker '{speaker}' has a single row (file "
+                f"'{corpus.files[rows[0]]}'), too few for statistics of its own; add rows or pass "
+                "--config.data.statistics=fold"
+            )
+        own = fit_standardiser(corpus.features, rows, clip=np.inf)
+        features[rows] = everyone.to_raw(own.to_z(corpus.features[rows]))
+    return replace(corpus, features=features)

@@ -1,0 +1,45 @@
+"""Package of aegan; tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+init = Path(__file__).parent / "aegan" / "__init__.py"
+version = next(
+    line.split('"')[1] for line in init.read_text().splitlines() if line.startswith("__version__")
+)
+
+setup(
+    name="aegan",
+    version=version,
+    description="Class-conditional generators of emotional-speech feature vectors, in JAX",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["aegan*", "configs*", "experiments*"]),
+    install_requires=[
+        "absl-py>=2.1",
+        "flax>=0.12",
+        "jax>=0.10,<0.13",
+        "jinja2>=3.1",
+        "joblib>=1.4",
+        "matplotlib>=3.9",
+        "ml-collections>=1.0",
+        "numpy>=2.0",
+        "optax>=0.2.5",
+        "orbax-checkpoint>=0.11.30",
+        "pandas>=2.2",
+        "pyarrow>=17",
+        "scikit-learn>=1.6",
+        "scipy>=1.14",
+        "threadpoolctl>=3.5",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "test": ["hypothesis>=6.100", "prdc>=0.2", "pytest>=8", "ruff==0.17.6"],
+        "cuda": ["jax[cuda13]"],
+        "tpu": ["jax[tpu]"],
+    },
+)

@@ -1,0 +1,31 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aegan.data.corpus import Corpus
+from aegan.data.simulate import simulated_corpus
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Directory of the real feature tables (nemo.parquet, ravdess.parquet)."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("AEGAN_SHARED_DATA", default))
+    for name in ("nemo.parquet", "ravdess.parquet"):
+        if not (folder / name).is_file():
+            pytest.skip(
+                f"REAL DATA NOT TESTED: {folder / name} is absent; "
+                "set AEGAN_SHARED_DATA to the directory of the feature tables"
+            )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_corpus() -> Corpus:
+    """200 simulated rows of 40 features: ten speakers in five sessions, four classes."""
+    return simulated_corpus(rows=200, dim=40, seed=0)

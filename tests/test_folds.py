@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aegan.data.corpus import Corpus, read_corpus
+from aegan.data.folds import fit_standardiser, make_folds, speaker_standardised
+from aegan.errors import InputError
+
+
+def toy(speakers, labels=None, sessions=None, features=None) -> Corpus:
+    """A corpus of two classes; they alternate unless labels are given."""
+    rows = len(speakers)
+    labels = np.arange(rows) % 2 if labels is None else np.asarray(labels)
+    rng = np.random.default_rng(rows)
+    return Corpus(
+        name="toy",
+        features=rng.standard_normal((rows, 3), np.float32) if features is None else features,
+        labels=labels.astype(np.int32),
+        classes=("angry", "sad"),
+        speakers=np.array(speakers, dtype=str),
+        sessions=None if sessions is None else np.array(sessions, dtype=str),
+        files=np.array([f"f{row:04d}" for row in range(rows)]),
+        feature_names=("a", "b", "c"),
+        simulated=False,
+    )
+
+
+def permuted(corpus: Corpus, order: np.ndarray) -> Corpus:
+    return dataclasses.replace(
+        corpus,
+        features=corpus.features[order],
+        labels=corpus.labels[order],
+        speakers=corpus.speakers[order],
+        sessions=None if corpus.sessions is None else corpus.sessions[order],
+        files=corpus.files[order],
+    )
+
+
+def check_folds(corpus: Corpus, folds) -> None:
+    rows = np.arange(len(corpus.labels))
+    np.testing.assert_array_equal(np.sort(np.concatenate([f.valid for f in folds])), rows)
+    for index, fold in enumerate(folds):
+        assert fold.index == index
+        assert fold.train.dtype == fold.valid.dtype == np.int32
+        assert len(fold.train) and len(fold.valid)
+        np.testing.assert_array_equal(np.union1d(fold.train, fold.valid), rows)
+        assert (np.diff(fold.train) > 0).all() and (np.diff(fold.valid) > 0).all()
+        train, valid = set(corpus.speakers[fold.train]), set(corpus.speakers[fold.valid])
+        assert not train & valid
+        assert fold.held_out == tuple(sorted(valid))
+        assert set(corpus.labels[fold.train]) == set(range(len(corpus.classes)))
+
+
+# Speakers of very different sizes; each speaks both classes, so that no training part lacks one.
+layouts = st.lists(st.integers(1, 12), min_size=3, max_size=9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=layouts, n_folds=st.integers(2, 9), seed=st.integers(0, 99))
+def test_folds_are_disjoint_cover_all_and_share_no_speaker(sizes, n_folds, seed):
+    n_folds = min(n_folds, len(sizes))
+    speakers = [f"s{i}" for i, size in enumerate(sizes) for _ in range(2 * size)]
+    corpus = toy(speakers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        folds = make_folds(corpus, n_folds)
+    assert len(folds) == n_folds
+    check_folds(corpus, folds)
+    order = np.random.default_rng(seed).permutation(len(speakers))
+    shuffled = make_folds(permuted(corpus, order), n_folds)
+    for fold, other in zip(folds, shuffled, strict=True):
+        assert (fold.name, fold.held_out) == (other.name, other.held_out)
+        np.testing.assert_array_equal(np.sort(order[other.valid]), fold.valid)
+        np.testing.assert_array_equal(np.sort(order[other.train]), fold.train)
+
+
+def test_classes_are_balanced_over_the_folds():
+    # Half of the speakers say 3/4 angry, half 1/4: a fold should get one of each kind.
+    speakers = np.repeat([f"s{i}" for i in range(8)], 20)
+    labels = np.concatenate([np.arange(20) >= (15 if i < 4 else 5) for i in range(8)])
+    corpus = toy(speakers, labels)
+    for fold in make_folds(corpus, 4):
+        assert np.bincount(corpus.labels[fold.valid]).tolist() == [20, 20]
+
+
+def test_one_fold_per_session_whatever_the_number_of_folds(small_corpus):
+    folds = make_folds(small_corpus, 3)
+    check_folds(small_corpus, folds)
+    assert [fold.name for fold in folds] == [f"session Ses0{i}" for i in range(1, 6)]
+    assert folds[1].held_out == ("Ses02F", "Ses02M")
+    assert set(small_corpus.sessions[folds[1].valid]) == {"Ses02"}
+    order = np.random.default_rng(0).permutation(len(small_corpus.labels))
+    for fold, other in zip(folds, make_folds(permuted(small_corpus, order), 3), strict=True):
+        np.testing.assert_array_equal(np.sort(order[other.valid]), fold.valid)
+
+
+def test_speakers_name_the_fold():
+    names = {fold.name for fold in make_folds(toy(list("aabbccdd")), 4)}
+    assert names == {"speakers a", "speakers b", "speakers c", "speakers d"}
+
+
+def error_of(corpus, n_folds=2) -> str:
+    with pytest.raises(InputError) as caught:
+        make_folds(corpus, n_folds)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_fewer_speakers_than_folds():
+    message = error_of(toy(list("aabbcc")), 5)
+    assert "3 speaker(s)" in message and "5 folds" in message
+    assert "--config.data.folds=3" in message
+    assert "--config.data.folds=1" in error_of(toy(list("aabb")), 1)
+
+
+def test_fewer_rows_per_class_than_folds():
+    assert "fewer rows than 5 folds" in error_of(toy(list("abcdef")), 5)
+
+
+def test_sessions_that_cannot_make_folds():
+    assert "'session' has one value" in error_of(toy(list("aabb"), sessions=list("xxxx")))
+    message = error_of(toy(list("aabbcc"), sessions=list("xxxyyy")))
+    assert "speaker 'b'" in message and "'x', 'y'" in message
+
+
+def test_class_without_a_training_row():
+    labels = [0, 0, 0, 1, 1, 0, 0, 0, 0]  # only speaker b is ever sad
+    message = error_of(toy(list("aaabbbccc"), labels), 3)
+    assert "class 'sad'" in message and "speakers b" in message and "fold " in message
+    sessions = list("xxxyyyzzz")
+    message = error_of(toy(list("aaabbbccc"), labels, sessions))
+    assert "class 'sad'" in message and "fold 1 (session y)" in message
+
+
+def test_class_absent_from_a_validation_part_is_allowed():
+    labels = [0, 1, 0, 1, 0, 0]
+    corpus = toy(list("aabbcc"), labels, list("xxyyzz"))
+    assert set(corpus.labels[make_folds(corpus, 2)[2].valid]) == {0}
+
+
+# -- standardisation --------------------------------------------------------------------------
+
+
+def test_z_scores_of_the_training_rows():
+    rng = np.random.default_rng(0)
+    scale = 10.0 ** rng.uniform(-6, 6, 20)
+    features = (scale * (rng.standard_normal((500, 20)) + 3)).astype(np.float32)
+    rows = np.arange(0, 500, 2)
+    standardiser = fit_standardiser(features, rows)
+    z = standardiser.to_z(features[rows])
+    assert z.dtype == standardiser.mean.dtype == standardiser.scale.dtype == np.float32
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(z.std(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(standardiser.mean, features[rows].mean(0, np.float64), rtol=1e-6)
+
+
+def test_statistics_do_not_depend_on_the_size_of_blocks(monkeypatch):
+    features = np.random.default_rng(0).standard_normal((301, 7)).astype(np.float32)
+    whole = fit_standardiser(features, np.arange(301))
+    monkeypatch.setattr("aegan.data.folds._CELLS_AT_ONCE", 7 * 10)
+    parts = fit_standardiser(features, np.arange(301))
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-6)
+    np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-6)
+
+
+def test_float64_sums_keep_a_small_deviation_beside_a_large_mean():
+    features = (1e5 + np.random.default_rng(0).standard_normal((4000, 1))).astype(np.float32)
+    standardiser = fit_standardiser(features, np.arange(4000))
+    assert standardiser.scale[0] == pytest.approx(features.astype(np.float64).std(), rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e-7, 1e-42, 7e30, 123456.7])
+def test_constant_column(value):
+    features = np.full((999, 1), value, np.float32)
+    standardiser = fit_standardiser(features, np.arange(999))
+    assert standardiser.scale[0] == 1
+    assert (standardiser.to_z(features) == 0).all()
+    assert (standardiser.to_raw(np.zeros((1, 1))) == features[0]).all()
+
+
+@pytest.mark.parametrize("mean", [1e-3, 1.0, 3e8, -5e20])
+def test_column_that_varies_by_rounding_noise_only(mean):
+    around = np.float32(mean)
+    column = np.array([around, np.nextafter(around, np.float32(0)), around], np.float32)
+    features = np.tile(column, 100)[:, None]
+    z = fit_standardiser(features, np.arange(300)).to_z(features)
+    assert np.abs(z).max() < 1e-6
+
+
+def test_denormal_deviation_does_not_divide_by_zero():
+    features = np.array([[0.0], [1e-42]], np.float32)
+    z = fit_standardiser(features, np.arange(2)).to_z(features)
+    assert np.isfinite(z).all() and np.abs(z).max() < 1e-6
+
+
+def test_clip():
+    features = np.array([[-1.0], [1.0], [1e30]], np.float32)
+    standardiser = fit_standardiser(features, np.arange(2), clip=4.0)
+    np.testing.assert_array_equal(standardiser.to_z(features), [[-1], [1], [4]])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    exponent=st.integers(-12, 12),
+    offset=st.floats(-100, 100),
+    rows=st.integers(2, 60),
+)
+def test_raw_values_come_back_within_the_clip(seed, exponent, offset, rows):
+    draws = np.random.default_rng(seed).standard_t(4, size=(rows, 5))
+    features = ((draws + offset) * 10.0**exponent).astype(np.float32)
+    standardiser = fit_standardiser(features, np.arange(rows))
+    z = standardiser.to_z(features)
+    back = standardiser.to_raw(z)
+    inside = np.abs(z) < standardiser.clip
+    assert inside.mean() > 0.9
+    error = np.abs(back - features) / (np.abs(standardiser.mean) + standardiser.scale * 10)
+    assert error[inside].max() < 1e-6
+
+
+def test_nothing_of_the_validation_rows_reaches_the_statistics(small_corpus):
+    for fold in make_folds(small_corpus, 5):
+        clean = fit_standardiser(small_corpus.features, fold.train)
+        marked = small_corpus.features.copy()
+        marked[fold.valid] = 1e30  # the marker
+        planted = fit_standardiser(marked, fold.train)
+        np.testing.assert_array_equal(planted.mean, clean.mean)
+        np.testing.assert_array_equal(planted.scale, clean.scale)
+        marked[fold.train[0]] = 1e30  # the same marker is seen where it should be
+        assert (fit_standardiser(marked, fold.train).mean != clean.mean).all()
+
+
+def test_features_have_no_part_in_the_folds(small_corpus):
+    other = dataclasses.replace(small_corpus, features=small_corpus.features[::-1] * 3)
+    for fold, again in zip(make_folds(small_corpus, 5), make_folds(other, 5), strict=True):
+        np.testing.assert_array_equal(fold.train, again.train)
+
+
+def test_speaker_statistics():
+    rng = np.random.default_rng(0)
+    speakers = np.repeat(list("abc"), 40)
+    shift = np.repeat([0.0, 50.0, -20.0], 40)[:, None]
+    features = shift + np.repeat([1.0, 5.0, 0.2], 40)[:, None] * rng.standard_normal((120, 3))
+    features[speakers == "b", 2] = 7.0  # constant in one speaker
+    features[:, 1] = 4.0  # constant everywhere
+    corpus = toy(speakers, features=features.astype(np.float32))
+    out = speaker_standardised(corpus)
+    mean, deviation = corpus.features.mean(0, np.float64), corpus.features.std(0, np.float64)
+    for speaker in "abc":
+        own = out.features[speakers == speaker].astype(np.float64)
+        np.testing.assert_allclose(own.mean(axis=0), mean, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(own.std(axis=0)[0], deviation[0], rtol=1e-4)
+    np.testing.assert_allclose(out.features[speakers == "b", 2], mean[2], rtol=1e-5)
+    assert (out.features[:, 1] == 4.0).all()
+    # By hand for one cell.
+    x, own = features[0, 0], features[speakers == "a", 0]
+    wanted = (x - own.mean()) / own.std() * deviation[0] + mean[0]
+    assert out.features[0, 0] == pytest.approx(wanted, rel=1e-4)
+    assert out.features.dtype == np.float32 and out.hash != corpus.hash
+    np.testing.assert_array_equal(out.files, corpus.files)
+
+
+def test_speaker_statistics_follow_the_rows(small_corpus):
+    order = np.random.default_rng(0).permutation(len(small_corpus.labels))
+    expected = speaker_standardised(small_corpus).features[order]
+    got = speaker_standardised(permuted(small_corpus, order)).features
+    scale = fit_standardiser(small_corpus.features, np.arange(len(order))).scale
+    assert (np.abs(got - expected) / (scale + np.abs(expected))).max() < 1e-5
+
+
+def test_speaker_with_a_single_row():
+    with pytest.raises(InputError, match="speaker 'b' has a single row .*f0002.*statistics=fold"):
+        speaker_standardised(toy(list("aabcc")))
+
+
+# -- real tables ------------------------------------------------------------------------------
+
+
+def test_real_nemo_has_five_speaker_disjoint_folds(shared_data):
+    corpus = read_corpus(shared_data / "nemo.parquet", ())
+    folds = make_folds(corpus, 5)
+    check_folds(corpus, folds)
+    assert sorted(len(fold.held_out) for fold in folds) == [1, 2, 2, 2, 2]
+    constant = corpus.feature_names.index("F0finEnv_sma_minPos")
+    for fold in folds:
+        standardiser = fit_standardiser(corpus.features, fold.train)
+        assert standardiser.scale[constant] == 1
+        z = standardiser.to_z(corpus.features[fold.train])
+        assert (z[:, constant] == 0).all()
+        assert np.isfinite(z).all() and np.abs(z).max() == 10
+        assert (standardiser.scale > 0).all()
+
+
+def test_real_ravdess_has_five_speaker_disjoint_folds(shared_data):
+    corpus = read_corpus(shared_data / "ravdess.parquet", ())
+    check_folds(corpus, make_folds(corpus, 5))

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.cluster import KMeans
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.svm import SVC
+
+from aegan.data.corpus import describe
+from aegan.data.folds import fit_standardiser, make_folds
+from aegan.data.simulate import CLASS_SIZES, simulated_corpus
+from aegan.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def default():
+    return simulated_corpus()
+
+
+def test_layout_of_the_default(default):
+    said = describe(default)
+    assert said["rows"] == 2000 and said["features"] == 1582
+    assert said["speakers"] == 10 and said["sessions"] == 5
+    assert said["name"] == "simulated" and said["simulated"] is True
+    total = sum(CLASS_SIZES.values())
+    for name, count in said["classes"].items():
+        assert count == pytest.approx(2000 * CLASS_SIZES[name] / total, abs=1)
+    assert default.features.dtype == np.float32 and default.labels.dtype == np.int32
+    assert np.isfinite(default.features).all()
+    assert len(set(default.files)) == 2000
+    assert default.files[0] == "sim_Ses01F_angry_0001"
+    assert default.feature_names[0] == "sim_0001" and len(set(default.feature_names)) == 1582
+    for file, speaker, session, label in zip(
+        default.files, default.speakers, default.sessions, default.labels, strict=True
+    ):
+        assert file.startswith(f"sim_{speaker}_{default.classes[label]}_")
+        assert speaker[:5] == session
+    sizes = np.unique(default.speakers, return_counts=True)[1]
+    assert sizes.max() - sizes.min() <= 4
+
+
+@pytest.mark.parametrize("rows", [40, 41, 333, 1001])
+def test_any_number_of_rows_has_every_class_in_every_training_part(rows):
+    corpus = simulated_corpus(rows=rows, dim=8, seed=3)
+    assert corpus.features.shape == (rows, 8)
+    assert len(make_folds(corpus, 5)) == 5
+
+
+def test_a_seed_fixes_the_corpus_and_another_gives_another():
+    first, again, other = (simulated_corpus(rows=600, dim=20, seed=seed) for seed in (1, 1, 2))
+    assert first.hash == again.hash != other.hash
+    np.testing.assert_array_equal(first.features, again.features)
+    assert first.feature_hash == other.feature_hash
+
+
+def test_values_do_not_depend_on_the_size_of_blocks(monkeypatch):
+    whole = simulated_corpus(rows=100, dim=20)
+    monkeypatch.setattr("aegan.data.simulate._ROWS_AT_ONCE", 7)
+    assert simulated_corpus(rows=100, dim=20).hash == whole.hash
+
+
+def test_exactly_one_constant_column_and_scales_of_many_orders(default):
+    assert (np.ptp(default.features, axis=0) == 0).sum() == 1
+    standardiser = fit_standardiser(default.features, np.arange(2000))
+    assert (standardiser.scale == 1).sum() == 1
+    assert np.log10(standardiser.scale.max() / standardiser.scale.min()) > 8
+    assert np.log10(np.abs(standardiser.mean).max()) > 4
+
+
+def test_tails_are_heavy_and_structure_is_of_low_rank(default):
+    z = fit_standardiser(default.features, np.arange(2000), clip=np.inf).to_z(default.features)
+    assert (np.abs(z).max(axis=0) > 10).sum() > 100
+    varying = z[:, np.ptp(z, axis=0) > 0]
+    assert np.median(stats.kurtosis(varying, axis=0)) > 0.5  # 0 for a Gaussian
+    share = np.linalg.svd(np.clip(z, -10, 10), compute_uv=False) ** 2
+    share /= share.sum()
+    assert share[:24].sum() > 0.4
+    assert share[0] > 3 * share[20]  # the spectrum decays
+
+
+def test_speakers_shift_and_classes_shift_differently_per_speaker():
+    """Each part of the model shows in the data: without it, its means spread less."""
+
+    def spread_of_means(corpus, *, by_class: bool) -> float:
+        z = fit_standardiser(corpus.features, np.arange(len(corpus.labels))).to_z(corpus.features)
+        means = np.empty((10, 4, z.shape[1]))
+        for s, speaker in enumerate(np.unique(corpus.speakers)):
+            for label in range(4):
+                means[s, label] = z[(corpus.speakers == speaker) & (corpus.labels == label)].mean(0)
+        speakers = means.mean(axis=1, keepdims=True)
+        if not by_class:
+            return float(speakers.var(axis=0).mean())
+        return float((means - speakers - means.mean(axis=0) + means.mean((0, 1))).var())
+
+    full = simulated_corpus(rows=8000, dim=40)
+    flat = simulated_corpus(rows=8000, dim=40, speaker_shift=0, interaction=0)
+    alike = simulated_corpus(rows=8000, dim=40, interaction=0)
+    assert spread_of_means(full, by_class=False) > 5 * spread_of_means(flat, by_class=False)
+    assert spread_of_means(full, by_class=True) > 2 * spread_of_means(alike, by_class=True)
+
+
+def test_classes_hold_clusters():
+    def shares(distance: float) -> list[float]:
+        """Per class: the within-class variance that three clusters leave unexplained."""
+        corpus = simulated_corpus(rows=1000, dim=30, cluster_distance=distance)
+        z = fit_standardiser(corpus.features, np.arange(1000)).to_z(corpus.features)
+        out = []
+        for label in range(4):
+            rows = z[corpus.labels == label].astype(np.float64)
+            found = KMeans(3, n_init=5, random_state=0).fit(rows)
+            out.append(found.inertia_ / ((rows - rows.mean(axis=0)) ** 2).sum())
+        return out
+
+    assert max(shares(30.0)) < 0.55
+    assert min(shares(0.0)) > 0.6
+
+
+def real_to_real(corpus, c: float) -> float:
+    """Mean UAR of a linear SVM over the sessions, in the z-space of the training part."""
+    scores = []
+    for fold in make_folds(corpus, 5):
+        standardiser = fit_standardiser(corpus.features, fold.train)
+        train = standardiser.to_z(corpus.features[fold.train])
+        valid = standardiser.to_z(corpus.features[fold.valid])
+        svm = SVC(C=c, kernel="precomputed", class_weight="balanced")
+        svm.fit(train @ train.T, corpus.labels[fold.train])
+        predicted = svm.predict(valid @ train.T)
+        scores.append(balanced_accuracy_score(corpus.labels[fold.valid], predicted))
+    return float(np.mean(scores))
+
+
+def test_class_overlap_is_that_of_emotional_speech(default):
+    assert 0.52 <= real_to_real(default, 1e-3) <= 0.62
+
+
+def test_separation_rules_the_overlap(default):
+    nothing = simulated_corpus(rows=800, dim=300, separation=0, interaction=0, cluster_distance=0)
+    easy = simulated_corpus(rows=800, dim=300, separation=1.5)
+    shuffled = np.random.default_rng(0).permutation(default.labels)
+    assert real_to_real(easy, 1e-3) > 0.8
+    # Only the spread differs between classes, which a linear classifier can hardly use.
+    assert real_to_real(nothing, 1e-3) < 0.36
+    assert real_to_real(dataclasses.replace(default, labels=shuffled), 1e-3) < 0.30
+
+
+@pytest.mark.parametrize(("field", "kwargs"), [("rows", {"rows": 39}), ("features", {"dim": 7})])
+def test_too_small(field, kwargs):
+    with pytest.raises(InputError, match=f"--config.data.simulated_{field}=") as caught:
+        simulated_corpus(**kwargs)
+    assert "\n" not in str(caught.value)
