@@ -1,0 +1,1 @@
+"""What is trained: networks, priors, and the declaration of each model."""

@@ -1,0 +1,1 @@
+"""How a model learns: losses, the five steps, the schedule, lanes, checkpoints."""

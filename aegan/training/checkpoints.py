@@ -1,0 +1,103 @@
+"""Checkpoints by orbax: states with their optimisers, lane keys, and the losses so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from aegan.errors import InputError
+from aegan.training.schedule import LaneState
+
+KEEP = 2  # a save that is cut off leaves the one before
+
+
+class Checkpoint(NamedTuple):
+    """Training after a number of epochs."""
+
+    epochs: int
+    state: LaneState  # stacked over lanes
+    history: np.ndarray  # (epochs, 2, lanes, losses): training and validation losses
+    seconds: float  # spent on training so far, over all its sittings
+
+
+def open_manager(directory: Path) -> ocp.CheckpointManager:
+    """A manager of the checkpoints in ``directory``; close it, or saves under way are lost."""
+    return ocp.CheckpointManager(
+        Path(directory).resolve(),
+        options=ocp.CheckpointManagerOptions(max_to_keep=KEEP, create=True),
+        item_names=("state", "history", "meta"),
+    )
+
+
+def save(
+    manager: ocp.CheckpointManager,
+    checkpoint: Checkpoint,
+    keys: jax.Array,
+    meta: Mapping[str, Any],
+) -> None:
+    """Saves in the background; ``meta`` says what the checkpoint belongs to."""
+    # A copy, since training goes on and donates the buffers while the save is under way.
+    state = jax.tree.map(np.array, checkpoint.state)
+    manager.save(
+        checkpoint.epochs,
+        args=ocp.args.Composite(
+            state=ocp.args.StandardSave({"lanes": state, "keys": keys}),
+            history=ocp.args.StandardSave({"losses": checkpoint.history}),
+            meta=ocp.args.JsonSave({**meta, "seconds": checkpoint.seconds}),
+        ),
+        force=True,
+    )
+
+
+def restore(
+    manager: ocp.CheckpointManager,
+    like: LaneState,
+    keys: jax.Array,
+    meta: Mapping[str, Any],
+    losses: int,
+) -> Checkpoint | None:
+    """The newest checkpoint, or None if there is none yet.
+
+    Args:
+      manager: of the run's checkpoints.
+      like: a state, or its shapes, as this run would make it.
+      keys: (lanes,) of this run.
+      meta: what this run is; a checkpoint of anything else is refused.
+      losses: how many losses the model has.
+
+    Raises:
+      InputError: the checkpoint is of other features, another config or other lanes.
+    """
+    step = manager.latest_step()
+    if step is None:
+        return None
+    stored = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+    for field, value in meta.items():
+        if stored.get(field) != value:
+            what = "other feature names" if field == "feature_hash" else f"another {field}"
+            raise InputError(
+                f"{manager.directory}: a checkpoint of {what} ({stored.get(field)}, this run has "
+                f"{value}); give another --workdir"
+            )
+    shape = (step, 2, keys.shape[0], losses)
+    history = jax.ShapeDtypeStruct(shape, np.float32)
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, {"lanes": like, "keys": keys})
+    restored = manager.restore(
+        step,
+        args=ocp.args.Composite(
+            state=ocp.args.StandardRestore(abstract),
+            history=ocp.args.StandardRestore({"losses": history}),
+        ),
+    )
+    stored_keys = jax.random.key_data(restored.state["keys"])
+    if not np.array_equal(stored_keys, jax.random.key_data(keys)):
+        raise InputError(
+            f"{manager.directory}: a checkpoint of other seeds; give another --workdir"
+        )
+    losses_so_far = np.asarray(restored.history["losses"])
+    return Checkpoint(step, restored.state["lanes"], losses_so_far, stored["seconds"])

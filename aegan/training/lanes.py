@@ -1,0 +1,110 @@
+"""Folds x seeds as lanes of one vmapped, compiled training run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aegan.data.corpus import Corpus
+from aegan.data.folds import Fold, Standardiser
+from aegan.training.schedule import (
+    VALIDATION_BATCH,
+    Lane,
+    LaneState,
+    Schedule,
+    Table,
+    init_state,
+    loss_names,
+    train_epoch,
+    validation_losses,
+)
+from aegan.training.steps import Learner
+
+
+def lane_key(seed: int, fold: int) -> jax.Array:
+    """The key from which everything random in a lane follows; depends on nothing else."""
+    return jax.random.fold_in(jax.random.key(seed), fold)
+
+
+def make_table(corpus: Corpus) -> Table:
+    """The corpus on the device."""
+    return Table(jnp.asarray(corpus.features), jnp.asarray(corpus.labels))
+
+
+def make_lanes(
+    folds: Sequence[Fold],
+    standardisers: Sequence[Standardiser],
+    lanes: Sequence[tuple[int, int]],
+    largest_train: int,
+    largest_valid: int,
+) -> Lane:
+    """Stacks the lanes (seed, fold): every leaf of the result has a leading axis of lanes.
+
+    ``largest_train`` and ``largest_valid`` are over all folds of the corpus, not only those that
+    train here, so that a fold trained alone sees the same batches.
+    """
+    by_index = {fold.index: (fold, stats) for fold, stats in zip(folds, standardisers, strict=True)}
+    block = min(VALIDATION_BATCH, largest_valid)
+    valid_width = -(-largest_valid // block) * block
+
+    def one(seed: int, fold_index: int) -> Lane:
+        fold, stats = by_index[fold_index]
+        return Lane(
+            key=lane_key(seed, fold_index),
+            train=jnp.asarray(_pad(fold.train, largest_train)),
+            n_train=jnp.int32(len(fold.train)),
+            valid=jnp.asarray(_pad(fold.valid, valid_width)),
+            n_valid=jnp.int32(len(fold.valid)),
+            mean=jnp.asarray(stats.mean),
+            scale=jnp.asarray(stats.scale),
+        )
+
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one(s, f) for s, f in lanes))
+
+
+def _pad(rows: np.ndarray, width: int) -> np.ndarray:
+    return np.concatenate([rows, np.full(width - len(rows), rows[0])]).astype(np.int32)
+
+
+@partial(jax.jit, static_argnums=0)
+def init_lanes(learner: Learner, lanes: Lane) -> LaneState:
+    """States of all lanes before the first batch."""
+    return jax.vmap(partial(init_state, learner))(lanes.key)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 7), donate_argnums=4)
+def run_epochs(
+    learner: Learner,
+    schedule: Schedule,
+    table: Table,
+    lanes: Lane,
+    state: LaneState,
+    first: jax.Array,
+    count: jax.Array,
+    capacity: int,
+) -> tuple[LaneState, jax.Array]:
+    """Trains all lanes for ``count`` epochs, the first being number ``first`` (from 0).
+
+    Returns the states and the losses, (capacity, 2, lanes, losses): training and validation for
+    each epoch, NaN beyond ``count``. One compilation serves every count up to ``capacity``.
+    """
+    train = jax.vmap(partial(train_epoch, learner, schedule), in_axes=(None, 0, 0, None))
+    validate = jax.vmap(partial(validation_losses, learner, schedule), in_axes=(None, 0, 0, None))
+
+    def epoch(i: jax.Array, carry: tuple[LaneState, jax.Array]) -> tuple[LaneState, jax.Array]:
+        state, history = carry
+        state, trained = train(table, lanes, state, first + i)
+        held_out = validate(table, lanes, state, first + i)
+        return state, history.at[i].set(jnp.stack([trained, held_out]))
+
+    shape = (capacity, 2, lanes.n_train.shape[0], len(loss_names(learner.model)))
+    return jax.lax.fori_loop(0, count, epoch, (state, jnp.full(shape, jnp.nan)))
+
+
+def lane_of(tree: LaneState | Lane, index: int) -> LaneState | Lane:
+    """One lane of stacked lanes or states."""
+    return jax.tree.map(lambda leaf: leaf[index], tree)
