@@ -1,0 +1,63 @@
+"""Means and intervals over folds, with the seeds averaged inside a fold.
+
+Seeds are no replicates of speakers, so they narrow no interval: one fold counts once however
+many seeds it was trained with. (Folds share training rows, so even this interval is a little
+too narrow.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+
+def summarise(
+    per_lane: Sequence[float | None], lanes: Sequence[Mapping[str, object]], level: float = 0.95
+) -> dict:
+    """Summary of one metric: ``{"per_lane", "mean", "sd", "ci95"}``, ready for JSON.
+
+    Args:
+        per_lane: one value per lane, None (or a non-finite number) for a lane without one.
+        lanes: lane records in the same order; only "fold" is read.
+        level: of the interval.
+
+    ``mean`` is the mean over folds of the seeds' mean inside a fold; ``sd`` is over folds
+    (ddof 1); ``ci95`` is the t interval over folds. Lanes without a value are left out; ``sd``
+    and ``ci95`` are None with fewer than two folds, ``mean`` with none.
+    """
+    values = [_clean(value) for value in per_lane]
+    by_fold: dict[object, list[float]] = {}
+    for value, lane in zip(values, lanes, strict=True):
+        if value is not None:
+            by_fold.setdefault(lane["fold"], []).append(value)
+    # In the order of the folds, so that the order of the seeds cannot move the last bit.
+    folds = np.array([math.fsum(v) / len(v) for _, v in sorted(by_fold.items())])
+    summary: dict = {"per_lane": values, "mean": None, "sd": None, "ci95": None}
+    if len(folds):
+        summary["mean"] = float(folds.mean())
+    if len(folds) > 1:
+        sd = float(folds.std(ddof=1))
+        reach = float(stats.t.ppf((1 + level) / 2, len(folds) - 1)) * sd / math.sqrt(len(folds))
+        summary["sd"] = sd
+        summary["ci95"] = [summary["mean"] - reach, summary["mean"] + reach]
+    return summary
+
+
+def difference(
+    first: Sequence[float | None],
+    second: Sequence[float | None],
+    lanes: Sequence[Mapping[str, object]],
+) -> dict:
+    """``summarise`` of ``first - second``, paired lane by lane."""
+    pairs = zip(first, second, strict=True)
+    paired = [None if a is None or b is None else a - b for a, b in pairs]
+    return summarise(paired, lanes)
+
+
+def _clean(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)

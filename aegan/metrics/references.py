@@ -1,0 +1,113 @@
+"""Trivial generators: what every metric says of rows that need no network.
+
+Each takes the rows of set-1 (features_z (m, dim) float32, labels (m,) int), a number of rows n
+and a seed, and returns (features_z (n, dim) float32, labels (n,) int32). Labels are drawn
+uniformly over the classes present, as for the models. Same arguments, same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.covariance import ledoit_wolf_shrinkage
+from sklearn.decomposition import PCA
+
+from aegan.metrics.diversity import nearest_rows
+
+CLASS_MEAN_NOISE = 0.05  # sd of the noise around a class mean, in z
+COMPONENTS = 200  # principal components of the class-wise Gaussian, at most
+SMOTE_NEIGHBOURS = 5
+JITTER_NOISE = 0.1  # sd of the noise on a real row, in z
+
+Rows = tuple[np.ndarray, np.ndarray]
+Generator = Callable[[np.ndarray, np.ndarray, int, int], Rows]
+
+
+def class_mean(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
+    """The mean of the class plus white noise of sd 0.05: a prototype and nothing else."""
+    rng, drawn = _draw_labels(labels, n, seed)
+    out = rng.standard_normal((n, features_z.shape[1]), dtype=np.float32)
+    out *= CLASS_MEAN_NOISE
+    for label in np.unique(drawn):
+        mean = features_z[labels == label].mean(axis=0, dtype=np.float64)
+        out[drawn == label] += mean.astype(np.float32)
+    return out, drawn
+
+
+def class_gaussian(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
+    """One Gaussian per class: 200 principal components, shrunk, and independent noise for the rest.
+
+    The component part of the covariance is scaled by one minus the Ledoit-Wolf shrinkage; what
+    it then lacks of a column's variance is added as noise of that column, so that every column
+    keeps the variance of the class (variance ratio 1). A class of one row gives that row.
+    """
+    rng, drawn = _draw_labels(labels, n, seed)
+    out = np.empty((n, features_z.shape[1]), dtype=np.float32)
+    for label in np.unique(drawn):
+        rows = features_z[labels == label]
+        places = np.flatnonzero(drawn == label)
+        mean = rows.mean(axis=0, dtype=np.float64)
+        out[places] = mean.astype(np.float32)
+        if len(rows) == 1:
+            continue
+        pca = PCA(min(COMPONENTS, len(rows) - 1, rows.shape[1]), random_state=seed).fit(rows)
+        keep = 1 - ledoit_wolf_shrinkage(rows)
+        scales = np.sqrt(keep * pca.explained_variance_)[:, None] * pca.components_
+        variance = rows.var(axis=0, ddof=1, dtype=np.float64)
+        scales[:, variance == 0] = 0  # rounding of the components
+        rest = np.sqrt(np.maximum(variance - np.sum(scales.astype(np.float64) ** 2, axis=0), 0))
+        codes = rng.standard_normal((len(places), len(scales)), dtype=np.float32)
+        out[places] += codes @ scales.astype(np.float32)
+        noise = rng.standard_normal((len(places), rows.shape[1]), dtype=np.float32)
+        out[places] += noise * rest.astype(np.float32)
+    return out, drawn
+
+
+def smote(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
+    """SMOTE: a random point between a real row and one of its five nearest rows of its class.
+
+    A class of two to five rows uses the neighbours it has; a class of one row gives that row.
+    (imbalanced-learn's SMOTE tops classes up beside the real rows; here all rows are synthetic.)
+    """
+    rng, drawn = _draw_labels(labels, n, seed)
+    out = np.empty((n, features_z.shape[1]), dtype=np.float32)
+    for label in np.unique(drawn):
+        rows = features_z[labels == label]
+        places = np.flatnonzero(drawn == label)
+        start = rng.integers(len(rows), size=len(places))
+        k = min(SMOTE_NEIGHBOURS, len(rows) - 1)
+        if k == 0:
+            out[places] = rows[start]
+            continue
+        neighbours, _ = nearest_rows(rows, rows, k, own=np.arange(len(rows)))
+        end = neighbours[start, rng.integers(k, size=len(places))]
+        share = rng.random((len(places), 1), dtype=np.float32)
+        out[places] = rows[start] + share * (rows[end] - rows[start])
+    return out, drawn
+
+
+def jitter(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
+    """Real rows of the class, drawn with replacement, plus white noise of sd 0.1: noisy copies."""
+    rng, drawn = _draw_labels(labels, n, seed)
+    out = rng.standard_normal((n, features_z.shape[1]), dtype=np.float32)
+    out *= JITTER_NOISE
+    for label in np.unique(drawn):
+        places = np.flatnonzero(drawn == label)
+        members = np.flatnonzero(labels == label)
+        out[places] += features_z[rng.choice(members, size=len(places))]
+    return out, drawn
+
+
+GENERATORS: dict[str, Generator] = {
+    "class_mean": class_mean,
+    "class_gaussian": class_gaussian,
+    "smote": smote,
+    "jitter": jitter,
+}
+
+
+def _draw_labels(labels: np.ndarray, n: int, seed: int) -> tuple[np.random.Generator, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    classes = np.unique(labels).astype(np.int32)
+    return rng, classes[rng.integers(len(classes), size=n)]
