@@ -1,0 +1,58 @@
+"""The stage ``report``: from a finished workdir to ``report.md``, ``report.html``, ``figures/``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from aegan.errors import InputError
+from aegan.report.figures import all_figures
+from aegan.report.page import html_page, markdown_page
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of ``content`` or nothing: a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_report(workdir: Path) -> Path:
+    """Writes the report of the run in ``workdir`` and returns the path of ``report.html``.
+
+    Reads ``results.json`` and ``losses.parquet``, nothing else; the same two files give the same
+    bytes. Beside each figure's PNG files lies one CSV with the numbers shown.
+
+    Raises:
+        InputError: one of the two files is missing or cannot be read.
+    """
+    workdir = Path(workdir)
+    sources = {"results.json": "--stage=evaluate", "losses.parquet": "--stage=train"}
+    for name, stage in sources.items():
+        if not (workdir / name).is_file():
+            raise InputError(f"{workdir / name}: no such file; run with {stage} first")
+    try:
+        results = json.loads((workdir / "results.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{workdir / 'results.json'}: not JSON ({error}); delete it, run with --stage=evaluate"
+        ) from error
+    losses = pd.read_parquet(workdir / "losses.parquet")
+
+    figures = all_figures(results, losses)
+    for figure in figures:
+        for panel in figure.panels:
+            _write(workdir / "figures" / panel.file, panel.png)
+        csv = figure.data.to_csv(index=False, lineterminator="\n")
+        _write(workdir / "figures" / f"{figure.name}.csv", csv.encode())
+    _write(workdir / "report.md", markdown_page(results, figures).encode())
+    page = workdir / "report.html"
+    _write(page, html_page(results, figures).encode())
+    return page
