@@ -1,0 +1,352 @@
+"""The stages of a run: train (and sample), evaluate, report.
+
+Each reads what the one before wrote into the workdir and is skipped if it has finished.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+import aegan
+from aegan import sentinel
+from aegan.data.synthetic import write_synthetic
+from aegan.files import read_json, replacing, write_json
+from aegan.metrics.evaluate import evaluate
+from aegan.plan import Plan
+from aegan.report.paper import paper_figures
+from aegan.report.write import write_report
+from aegan.sampling import sample_lane
+from aegan.screen import bar, say
+from aegan.training import checkpoints, lanes
+from aegan.training.schedule import FEATURE_DISCRIMINATOR, LaneState, loss_names
+from aegan.workdir import Workdir
+
+MAX_EPOCHS_PER_CALL = 32
+SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "pyarrow",
+)
+SHORT_NAMES = {
+    "reconstruction": "rec",
+    "code_discriminator": "D1",
+    "encoder_adversarial": "enc",
+    "feature_discriminator": "D2",
+    "generator_adversarial": "gen",
+    "information": "-Q",
+}
+
+
+def train(plan: Plan, workdir: Workdir) -> None:
+    """Trains all lanes, from the last checkpoint if there is one, and writes their rows."""
+    if workdir.train_record.exists():
+        say("train: finished before")
+        return
+    trained = _train_lanes(plan, workdir)
+    started = time.perf_counter()
+    records = _write_synthetic(plan, workdir, trained)
+    _write_losses(plan, workdir, trained.history, records)
+    write_json(
+        workdir.train_record,
+        {
+            "lanes": records,
+            "training": {
+                "epochs": plan.epochs,
+                "batches_per_epoch": plan.schedule.batches,
+                "updates": plan.epochs * plan.schedule.batches,
+                "batch_size": plan.schedule.batch_size,
+                "d2_every": plan.schedule.d2_every,
+            },
+            "timing": {
+                "train_s": round(trained.seconds, 2),
+                "sample_s": round(time.perf_counter() - started, 2),
+            },
+            "device": device(plan),
+        },
+    )
+
+
+def _train_lanes(plan: Plan, workdir: Workdir) -> checkpoints.Checkpoint:
+    learner, schedule, names = plan.learner, plan.schedule, loss_names(plan.learner.model)
+    table = lanes.make_table(plan.corpus)
+    stacked = lanes.make_lanes(
+        plan.folds, plan.standardisers, plan.lanes, plan.largest_train, plan.largest_valid
+    )
+    meta = {
+        "feature_hash": plan.corpus.feature_hash,
+        "corpus_hash": plan.corpus.hash,
+        "config_hash": plan.identity["config_hash"],
+    }
+    with checkpoints.open_manager(workdir.checkpoints) as manager:
+        like = jax.eval_shape(lanes.init_lanes, learner, stacked)
+        now = checkpoints.restore(manager, like, stacked.key, meta, len(names))
+        if now is None:
+            empty = np.zeros((0, 2, len(plan.lanes), len(names)), np.float32)
+            now = checkpoints.Checkpoint(0, lanes.init_lanes(learner, stacked), empty, 0.0)
+        else:
+            say(f"train: goes on after epoch {now.epochs} of {plan.epochs}")
+        if now.epochs == plan.epochs:
+            return now
+        say("train: compiling ...")
+        saved = time.monotonic()
+        count, named = 1, set()
+        progress = bar(plan.epochs, "train", "epoch", initial=now.epochs)
+        while now.epochs < plan.epochs:
+            started = time.perf_counter()
+            count = min(count, plan.epochs - now.epochs)
+            state, history = lanes.run_epochs(
+                learner,
+                schedule,
+                table,
+                stacked,
+                now.state,
+                jnp.int32(now.epochs),
+                jnp.int32(count),
+                MAX_EPOCHS_PER_CALL,
+            )
+            history = np.asarray(history)[:count]
+            spent = time.perf_counter() - started
+            now = checkpoints.Checkpoint(
+                now.epochs + count,
+                state,
+                np.concatenate([now.history, history]),
+                now.seconds + spent,
+            )
+            progress.set_postfix_str(_losses_in_short(names, history), refresh=False)
+            progress.update(count)
+            named = _name_diverged(plan, state, named, progress)
+            # The first call compiles as well: it says nothing about the next.
+            if now.epochs > count:
+                count = int(np.clip(count * SECONDS_PER_CALL / spent, 1, MAX_EPOCHS_PER_CALL))
+            done = now.epochs == plan.epochs
+            if done or time.monotonic() - saved > plan.config["train"]["checkpoint_seconds"]:
+                checkpoints.save(manager, now, stacked.key, meta)
+                saved = time.monotonic()
+        progress.close()
+        return now
+
+
+def _losses_in_short(names: tuple[str, ...], history: np.ndarray) -> str:
+    """Training losses of the last epochs, mean over lanes."""
+    table = history[-2:, 0].reshape(-1, len(names))
+    means = [column[np.isfinite(column)] for column in table.T]
+    pairs = zip(names, means, strict=True)
+    return " ".join(f"{SHORT_NAMES[name]} {v.mean():.3g}" for name, v in pairs if v.size)
+
+
+def _name_diverged(plan: Plan, state: LaneState, named: set[int], progress: Any) -> set[int]:
+    diverged = {int(i) for i in np.flatnonzero(np.asarray(state.diverged))}
+    for i in sorted(diverged - named):
+        seed, fold = plan.lanes[i]
+        epoch = int(state.diverged[i])
+        progress.write(
+            f"seed {seed}, fold {fold} diverged in epoch {epoch}: keeps the state before it"
+        )
+    return diverged
+
+
+def _write_synthetic(
+    plan: Plan, workdir: Workdir, trained: checkpoints.Checkpoint
+) -> list[dict[str, Any]]:
+    """Samples every lane, looks at its health, writes its rows; returns the lane records."""
+    records = []
+    by_index = {fold.index: i for i, fold in enumerate(plan.folds)}
+    for i, (seed, fold_index) in enumerate(plan.lanes):
+        fold, stats = plan.folds[by_index[fold_index]], plan.standardisers[by_index[fold_index]]
+        state = lanes.lane_of(trained.state, i)
+        raw, labels = sample_lane(
+            plan.learner.nets,
+            plan.schedule.prior,
+            state.params,
+            lanes.lane_key(seed, fold_index),
+            plan.config["sample"]["rows"],
+            plan.schedule.gain,
+            stats,
+            plan.corpus,
+            fold,
+        )
+        collapse = sentinel.check_collapse(
+            stats.to_z(raw),
+            labels,
+            stats.to_z(plan.corpus.features[fold.train]),
+            plan.corpus.labels[fold.train],
+            plan.corpus.classes,
+        )
+        failed = int(state.diverged)
+        status, detail = "ok", None
+        if failed:
+            status, detail = "diverged", f"a loss or parameter was not finite in epoch {failed}"
+        elif collapse.reason:
+            status, detail = "collapsed", collapse.reason
+        good = failed - 1 if failed else plan.epochs
+        records.append(
+            {
+                "seed": seed,
+                "fold": fold_index,
+                "status": status,
+                "detail": detail,
+                "epochs": plan.epochs,
+                "last_good_epoch": good,
+                "convergence": sentinel.convergence(trained.history[:good, 0, i]),
+                "variance_ratio_check": collapse.variance_ratio,
+                "classes_missing": list(collapse.classes_missing),
+            }
+        )
+        write_synthetic(
+            workdir.synthetic(records[-1]),
+            raw,
+            labels,
+            plan.corpus.classes,
+            plan.corpus.feature_names,
+            _passport(plan, records[-1]),
+        )
+        if status != "ok":
+            say(f"seed {seed}, fold {fold_index}: {status}, {detail}")
+    return records
+
+
+def _passport(plan: Plan, lane: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "model": plan.learner.model.name,
+        "variant": plan.config["variant"],
+        "config_hash": plan.identity["config_hash"],
+        "seed": lane["seed"],
+        "fold": lane["fold"],
+        "status": lane["status"],
+        "corpus": plan.corpus.name,
+        "corpus_simulated": plan.corpus.simulated,
+        "corpus_hash": plan.corpus.hash,
+        "feature_hash": plan.corpus.feature_hash,
+        "aegan": aegan.__version__,
+    }
+
+
+def _write_losses(
+    plan: Plan, workdir: Workdir, history: np.ndarray, records: list[dict[str, Any]]
+) -> None:
+    """losses.parquet: a row per lane, epoch and split, a column per loss."""
+    names = loss_names(plan.learner.model)
+    frames = []
+    for i, lane in enumerate(records):
+        for s, split in enumerate(("train", "valid")):
+            frame = pd.DataFrame(history[: lane["last_good_epoch"] + 1, s, i], columns=list(names))
+            frame = frame.replace([np.inf, -np.inf], np.nan)
+            frame.insert(0, "seed", lane["seed"])
+            frame.insert(1, "fold", lane["fold"])
+            frame.insert(2, "epoch", np.arange(1, len(frame) + 1))
+            frame.insert(3, "split", split)
+            if split == "train" and FEATURE_DISCRIMINATOR in names:
+                # A diverged lane's later epochs were thrown away; D2 has none where it sat out.
+                out = frame["epoch"].sub(1) % plan.schedule.d2_every != 0
+                frame.loc[out, FEATURE_DISCRIMINATOR] = np.nan
+            frames.append(frame)
+    with replacing(workdir.losses) as temporary:
+        pd.concat(frames).to_parquet(temporary, index=False)
+
+
+def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: str) -> None:
+    """All metrics of a trained run: results.json, which quotes the ``command``."""
+    if workdir.results.exists():
+        say("evaluate: finished before")
+        return
+    record = read_json(workdir.train_record)
+    started = time.perf_counter()
+    progress = None
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        nonlocal progress
+        if progress is None:
+            progress = bar(total, "evaluate", "task")
+        progress.set_postfix_str(what, refresh=False)
+        progress.update(done - progress.n)
+
+    measured = evaluate(
+        plan.corpus,
+        plan.folds,
+        record["lanes"],
+        workdir.synthetic,
+        plan.protocol,
+        cache_dir,
+        progress=on_progress,
+    )
+    if progress is not None:
+        progress.close()
+    timing = {**record["timing"], "evaluate_s": round(time.perf_counter() - started, 2)}
+    model = plan.learner.model
+    write_json(
+        workdir.results,
+        {
+            "format": 1,
+            "model": model.name,
+            "variant": plan.config["variant"],
+            "title": model.title,
+            "command": command,
+            **{name: plan.identity[name] for name in ("corpus", "config", "config_hash")},
+            "versions": versions(),
+            "device": record["device"],
+            "timing": timing,
+            "training": record["training"],
+            "folds": [
+                {
+                    "fold": fold.index,
+                    "name": fold.name,
+                    "held_out": list(fold.held_out),
+                    "train_rows": len(fold.train),
+                    "valid_rows": len(fold.valid),
+                }
+                for fold in plan.folds
+            ],
+            "lanes": record["lanes"],
+            **measured,
+            "paper": paper_figures(model.name),
+        },
+    )
+
+
+def report(workdir: Workdir) -> Path:
+    """report.md, report.html and figures/ from results.json and losses.parquet."""
+    return write_report(workdir.root)
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that the numbers depend on."""
+    return {
+        "aegan": aegan.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def device(plan: Plan) -> dict[str, Any]:
+    """Where training ran and in which precision."""
+    first = jax.devices()[0]
+    return {
+        "platform": first.platform,
+        "kind": first.device_kind,
+        "count": jax.device_count(),
+        "matmul_precision": plan.config["train"]["matmul_precision"],
+        "strategy": "vmap",
+    }
+
+
+def read_results(workdir: Workdir) -> dict[str, Any]:
+    """results.json."""
+    return read_json(workdir.results)

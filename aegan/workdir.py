@@ -1,0 +1,108 @@
+"""Where the files of a run lie.
+
+``config.json`` is written first and says what the run is; ``train.json`` and ``results.json``
+are written last in their stages, so each stands for a finished stage.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aegan.errors import InputError
+from aegan.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Workdir:
+    """Paths of a run's files."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def losses(self) -> Path:
+        return self.root / "losses.parquet"
+
+    @property
+    def train_record(self) -> Path:
+        """Lanes, timing and device of a finished training."""
+        return self.root / "train.json"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results.json"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    def synthetic(self, lane: Mapping[str, Any]) -> Path:
+        """Synthetic rows of the lane with that ``seed`` and ``fold``."""
+        return self.root / "synthetic" / f"seed{lane['seed']}-fold{lane['fold']}.parquet"
+
+    def existing_identity(self) -> dict[str, Any] | None:
+        """The identity of the run that lives here, if any."""
+        try:
+            return read_json(self.config)
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError):
+            raise InputError(
+                f"{self.config}: unreadable; give another --workdir or delete this one"
+            ) from None
+
+    def check(self, identity: Mapping[str, Any]) -> None:
+        """Refuses a workdir that holds another run; writes nothing."""
+        existing = self.existing_identity()
+        if existing is None:
+            if self.root.exists() and not self.root.is_dir():
+                raise InputError(f"--workdir={self.root}: is not a directory; give another one")
+            return
+        if existing.get("config_hash") == identity["config_hash"]:
+            return
+        differences = _first_difference(existing, identity)
+        raise InputError(
+            f"--workdir={self.root}: holds a run of another config ({differences}); give another "
+            f"--workdir or delete this one"
+        )
+
+    def claim(self, identity: Mapping[str, Any]) -> None:
+        """Makes the workdir this run's; ``InputError`` if it can't be written."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".{uuid.uuid4().hex}"
+            probe.touch()
+            os.unlink(probe)
+        except OSError as error:
+            raise InputError(
+                f"--workdir={self.root}: cannot be written ({error.strerror}); give another one"
+            ) from None
+        if not self.config.exists():
+            write_json(self.config, dict(identity))
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, Mapping):
+        return {prefix: tree}
+    return {k: v for name, sub in tree.items() for k, v in _flat(sub, f"{prefix}.{name}").items()}
+
+
+def _first_difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    for part, label in (("config", "config"), ("corpus", "corpus")):
+        old, new = _flat(there.get(part, {}), label), _flat(here.get(part, {}), label)
+        for name in sorted(set(old) | set(new)):
+            if name != "config.data.path" and old.get(name) != new.get(name):
+                return f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
+    return "its hash differs"

@@ -1,0 +1,1 @@
+"""Configs: short programs that return an ``ml_collections.ConfigDict``."""

@@ -1,0 +1,13 @@
+"""M2: M1 with a discriminator on the features (sections 4.2 and 4.3).
+
+python -m experiments.run --config=configs/m2.py
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """Variants: default, paper (the same), quick."""
+    return common.base("m2", variant, ("default", "paper", "quick"))

@@ -1,0 +1,19 @@
+"""M3: InfoGAN with a code generator (sections 4.2 and 4.3).
+
+python -m experiments.run --config=configs/m3.py
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """Variants: default, paper (the same), quick."""
+    config = common.base("m3", variant, ("default", "paper", "quick"))
+    config.model.encoder = (1000, 700, 300)
+    config.model.code = 256
+    config.train.steps.autoencoder.momentum = 0.0
+    config.train.steps.code_discriminator.rate = 0.01
+    config.train.steps.encoder.rate = 0.01
+    return config
