@@ -18,7 +18,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=find_packages(include=["aegan*", "configs*", "experiments*"]),
+    packages=find_packages(include=["aegan", "aegan.*"]),
     install_requires=[
         "absl-py>=2.1",
         "flax>=0.12",

@@ -200,6 +200,7 @@ def _protocol(values: Mapping[str, Any]) -> EvaluationProtocol:
             c_grid=tuple(metrics["c_grid"]),
             inner_folds=metrics["inner_folds"],
             max_search_rows=metrics["max_search_rows"],
+            tie=metrics["tie"],
         ),
         fid=FidProtocol(net_seeds=tuple(range(metrics["fid_nets"]))),
         clip=values["data"]["clip"],
@@ -264,6 +265,8 @@ def _check(values: Mapping[str, Any]) -> None:
     at_least("train.checkpoint_seconds", 0, "0 or more")
     for field in ("train.gain", "data.clip", "model.radius", "model.spread"):
         positive(field)
+    tie = values["metrics"]["tie"]
+    need(0 <= tie < 1, "metrics.tie", tie, "must lie in [0, 1)")
     one_of("data.statistics", ("fold", "speaker"))
     one_of("train.reduction", ("sum", "mean"))
     one_of("train.optimiser", ("sgd", "adam"))

@@ -39,10 +39,10 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
     config.model.spread = 1.0  # standard deviation of its components
 
     config.train = ConfigDict()
-    config.train.updates = 1600  # length of training, in batches: see README, "How long"
+    config.train.updates = 1400  # length of training, in batches: see README, "How long"
     config.train.min_epochs = 4  # ... but at least so many passes over the data
     config.train.epochs = placeholder(int)  # given: so many epochs instead
-    config.train.batch_size = 64
+    config.train.batch_size = 16
     config.train.gain = 0.2  # networks see gain * z-score
     config.train.reduction = "sum"  # of the squared error over the features, or "mean"
     config.train.init = "glorot_uniform"
@@ -73,6 +73,7 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
     config.metrics.kernel = "linear"  # or "rbf"
     config.metrics.c_grid = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     config.metrics.inner_folds = 3
+    config.metrics.tie = 0.01  # the smallest C whose inner UAR is within this of the best
     config.metrics.max_search_rows = 10_000
     config.metrics.fid_nets = 3  # nets, each with its own seed, that the FID is averaged over
     if variant == "quick":

@@ -51,7 +51,18 @@ def grid_search(rows, labels, protocol, gamma):
         gamma="scale" if gamma is None else gamma,
     )
     folds = StratifiedKFold(protocol.inner_folds, shuffle=True, random_state=protocol.seed)
-    search = GridSearchCV(svc, {"C": protocol.c_grid}, scoring="balanced_accuracy", cv=folds)
+
+    def smallest_within_tie(results):
+        scores = results["mean_test_score"]
+        return int(np.argmax(scores >= scores.max() - protocol.tie - 1e-9))
+
+    search = GridSearchCV(
+        svc,
+        {"C": protocol.c_grid},
+        scoring="balanced_accuracy",
+        cv=folds,
+        refit=smallest_within_tie,
+    )
     return search.fit(rows, labels)
 
 
@@ -102,6 +113,18 @@ def test_ties_go_to_the_smallest_c():
     assert fitted.inner_scores[2:] == (1.0,) * len(fitted.inner_scores[2:])
     first = fitted.inner_scores.index(1.0)
     assert fitted.c == SvmProtocol().c_grid[first]
+
+
+@pytest.mark.parametrize("tie", [0.0, 0.02, 0.2])
+def test_a_wider_tie_takes_a_smaller_c(tie):
+    rows, labels = clouds(300, 20, 3, seed=5, distance=1.0)
+    protocol = SvmProtocol(c_grid=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), tie=tie)
+    fitted = tune_and_fit(rows, labels, protocol)
+    search = grid_search(rows, labels, protocol, None)
+    assert fitted.c == search.best_params_["C"]
+    assert np.array_equal(predict(fitted, rows), search.predict(rows))
+    below = [s for c, s in zip(protocol.c_grid, fitted.inner_scores, strict=True) if c < fitted.c]
+    assert all(score < max(fitted.inner_scores) - tie for score in below)
 
 
 def test_one_class_predicts_it():

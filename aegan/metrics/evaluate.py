@@ -359,7 +359,7 @@ def _protocol_words(protocol: EvaluationProtocol) -> dict:
     svm["c_grid"] = list(protocol.svm.c_grid)
     return svm | {
         "selection": "balanced accuracy over stratified shuffled inner folds of the SVM's own "
-        "training set; ties to the smallest C",
+        f"training set; the smallest C within {protocol.svm.tie:g} of the best",
         "space": f"z-scores of set-1, clipped at {protocol.clip:g}",
         "reference_rows": protocol.reference_rows,
         "fid": asdict(protocol.fid) | {"net_seeds": list(protocol.fid.net_seeds)},
