@@ -161,6 +161,8 @@ def _corpus(data: Mapping[str, Any]) -> Corpus:
 def _folds_to_train(values: Mapping[str, Any], folds: tuple[Fold, ...]) -> tuple[int, ...]:
     known = [fold.index for fold in folds]
     only = values["only_folds"]
+    if len(set(only)) < len(only):
+        raise InputError(f"config.only_folds={only!r}: a fold stands there twice; name it once")
     for index in only:
         if index not in known:
             raise InputError(
@@ -258,6 +260,7 @@ def _check(values: Mapping[str, Any]) -> None:
         "metrics.fid_nets",
     ):
         at_least(field, 1, "1 or more")
+    at_least("data.simulated_seed", 0, "0 or more")
     for field in ("data.folds", "metrics.inner_folds"):
         at_least(field, 2, "2 or more")
     at_least("metrics.max_search_rows", 100, "100 or more")
@@ -282,10 +285,10 @@ def _check(values: Mapping[str, Any]) -> None:
             ok = all(isinstance(width, int) and width > 0 for width in layers)
             need(ok and bool(layers), f"model.{name}", layers, "must be layer widths above 0")
     grid = values["metrics"]["c_grid"]
-    ok = bool(grid) and all(isinstance(c, (int, float)) and c > 0 for c in grid)
+    ok = bool(grid) and all(isinstance(c, (int, float)) and 0 < c < math.inf for c in grid)
     ok = ok and grid == sorted(set(grid))
     need(ok, "metrics.c_grid", grid, "must be positive and rising")
     seeds = values["seeds"]
-    ok = bool(seeds) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    ok = bool(seeds) and all(isinstance(seed, int) and 0 <= seed < 2**32 for seed in seeds)
     ok = ok and len(set(seeds)) == len(seeds)
-    need(ok, "seeds", seeds, "must be different whole numbers from 0 up")
+    need(ok, "seeds", seeds, "must be different whole numbers from 0 to 2**32 - 1")

@@ -11,9 +11,9 @@ from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
 from aegan.models import networks as n
 from aegan.models.priors import Prior, draw
+from aegan.training.schedule import SAMPLING
 
 BLOCK = 2048  # rows per call: bounds memory; a row does not depend on how many are asked for
-_STREAM = 0x5A  # sets the sampling key apart from the training keys of the same lane
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -29,7 +29,7 @@ def sample_training_space(
 
     The first k rows are the same whatever ``rows`` is.
     """
-    key = jax.random.fold_in(key, _STREAM)
+    key = jax.random.fold_in(key, SAMPLING)
     blocks = [
         jax.device_get(_block(nets, prior, params, jax.random.fold_in(key, i)))
         for i in range(-(-rows // BLOCK))

@@ -42,10 +42,10 @@ def write_synthetic(
     """
     columns = [pa.array(column) for column in np.ascontiguousarray(features.T)]
     emotion = pa.DictionaryArray.from_arrays(pa.array(labels, pa.int32()), pa.array(list(classes)))
-    metadata = {"synthetic": "true", "classes": json.dumps(list(classes))} | {
+    metadata = {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in passport.items()
-    }
+    } | {"synthetic": "true", "classes": json.dumps(list(classes))}
     table = pa.table([emotion.cast(pa.string()), *columns], names=["emotion", *feature_names])
     with replacing(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")

@@ -27,6 +27,9 @@ FEATURE_DISCRIMINATOR = "feature_discriminator"
 GENERATOR_ADVERSARIAL = "generator_adversarial"
 INFORMATION = "information"
 
+# Streams of random numbers under a lane's key, one for each use.
+INIT, TRAINING, VALIDATION, SAMPLING = range(4)
+
 VALIDATION_BATCH = 256  # rows per forward pass; only bounds memory
 
 
@@ -80,7 +83,7 @@ class LaneState(NamedTuple):
 
 def init_state(learner: Learner, key: jax.Array) -> LaneState:
     """State before the first batch."""
-    params = n.init_params(learner.nets, jax.random.fold_in(key, 0))
+    params = n.init_params(learner.nets, jax.random.fold_in(key, INIT))
     return LaneState(params, learner.init_optimisers(params), jnp.int32(0))
 
 
@@ -201,7 +204,8 @@ def train_epoch(
     marked, and stays there.
     """
     classes = learner.nets.sizes.classes
-    order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, epoch + 1))
+    epoch_key = jax.random.fold_in(jax.random.fold_in(lane.key, TRAINING), epoch)
+    order_key, batch_key = jax.random.split(epoch_key)
     order = epoch_order(
         order_key, lane.n_train, lane.train.shape[0], schedule.batches * schedule.batch_size
     )
@@ -241,7 +245,7 @@ def validation_losses(
     """The losses over a lane's held-out rows, in the order of ``loss_names``; nothing learns."""
     params, nets = state.params, learner.nets
     blocks = lane.valid.reshape(-1, min(VALIDATION_BATCH, lane.valid.shape[0]))
-    block_key = jax.random.fold_in(jax.random.fold_in(lane.key, 0), epoch + 1)
+    block_key = jax.random.fold_in(jax.random.fold_in(lane.key, VALIDATION), epoch)
 
     def block(total: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         index, rows = inputs

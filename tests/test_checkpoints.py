@@ -1,0 +1,125 @@
+"""Checkpoints: back bit for bit, refused where they do not belong, and training that goes on."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from helpers import copy, same_bits, small_run, strict_jax, trained
+
+from aegan.errors import InputError
+from aegan.training import checkpoints, lanes
+from aegan.training.checkpoints import Checkpoint
+from aegan.training.schedule import loss_names
+
+META = {"feature_hash": "f" * 16, "corpus_hash": "c" * 16, "config_hash": "a" * 16}
+LOSSES = len(loss_names(small_run("m3").learner.model))
+
+
+@pytest.fixture(autouse=True)
+def _strict():
+    with strict_jax():
+        yield
+
+
+def save(folder, *points, keys=None, meta=META):
+    keys = small_run("m3").lanes().key if keys is None else keys
+    with checkpoints.open_manager(folder) as manager:
+        for point in points:
+            checkpoints.save(manager, point, keys, meta)
+
+
+def restore(folder, keys=None, meta=META):
+    run = small_run("m3")
+    stacked = run.lanes()
+    like = jax.eval_shape(lanes.init_lanes, run.learner, stacked)
+    with checkpoints.open_manager(folder) as manager:
+        return checkpoints.restore(
+            manager, like, stacked.key if keys is None else keys, meta, LOSSES
+        )
+
+
+def after(epochs, seconds=1.5):
+    state, history = trained("m3", epochs)
+    return Checkpoint(epochs, state, history, seconds)
+
+
+def test_everything_comes_back_bit_for_bit(tmp_path):
+    point = after(3)
+    momenta = jax.tree.leaves(point.state.opt_states)
+    assert momenta and all(np.any(leaf) for leaf in momenta)
+    save(tmp_path, point)
+    back = restore(tmp_path)
+    assert (back.epochs, back.seconds) == (3, 1.5)
+    assert same_bits(back.state, point.state)
+    assert tuple(back.state.opt_states) == small_run("m3").learner.model.steps
+    assert same_bits(back.history, point.history)
+    assert np.isnan(back.history).any()  # the NaN of D2's idle epoch survives
+
+
+def test_the_newest_of_the_kept_checkpoints_is_taken(tmp_path):
+    save(tmp_path, after(1), after(2), after(3))
+    back = restore(tmp_path)
+    assert back.epochs == 3 and same_bits(back.state, after(3).state)
+    kept = {path.name for path in tmp_path.iterdir() if path.name.isdigit()}
+    assert kept == {"2", "3"}
+
+
+def test_a_save_is_a_snapshot_even_if_training_goes_on_and_donates(tmp_path):
+    run, state = small_run("m3"), copy(trained("m3", 2)[0])
+    with checkpoints.open_manager(tmp_path) as manager:
+        point = Checkpoint(2, state, trained("m3", 2)[1], 0.0)
+        checkpoints.save(manager, point, run.lanes().key, META)
+        lanes.run_epochs(
+            run.learner, run.schedule, run.table(), run.lanes(), state, np.int32(2), np.int32(1), 4
+        )
+    assert same_bits(restore(tmp_path).state, trained("m3", 2)[0])
+
+
+def test_resumed_training_equals_uninterrupted(tmp_path):
+    save(tmp_path, after(2))
+    back = restore(tmp_path)
+    state, history = small_run("m3").train(back.state, back.epochs, 2)
+    whole, whole_history = trained("m3", 4)
+    assert same_bits(state, whole)
+    assert same_bits(np.concatenate([back.history, history]), whole_history)
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    assert restore(tmp_path / "new") is None
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("feature_hash", "other feature names"),
+        ("corpus_hash", "another corpus_hash"),
+        ("config_hash", "another config_hash"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_refused_with_the_mend(tmp_path, field, words):
+    save(tmp_path, after(1), meta={**META, field: "0" * 16})
+    with pytest.raises(InputError) as error:
+        restore(tmp_path)
+    message = str(error.value)
+    assert words in message and str(tmp_path) in message and "another --workdir" in message
+    assert "\n" not in message
+
+
+def test_a_checkpoint_of_other_seeds_is_refused(tmp_path):
+    save(tmp_path, after(1))
+    others = jax.random.split(jax.random.key(99), len(small_run("m3").lane_list))
+    with pytest.raises(InputError, match="other seeds"):
+        restore(tmp_path, keys=others)
+
+
+def test_a_save_that_was_cut_off_is_not_taken(tmp_path):
+    """What a SIGKILL in mid-save leaves: the newest folder is not complete."""
+    save(tmp_path, after(1), after(2))
+    (tmp_path / "2" / "commit_success.txt").unlink(missing_ok=True)
+    half = tmp_path / "3.orbax-checkpoint-tmp-1"
+    half.mkdir()
+    (half / "state").mkdir()
+    back = restore(tmp_path)
+    assert back.epochs in (1, 2)
+    assert same_bits(back.state, after(back.epochs).state)

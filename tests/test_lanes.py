@@ -1,0 +1,156 @@
+"""Folds x seeds in one vmapped call: equal to each alone, reproducible, independent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import copy, initial, same_bits, small_run, strict_jax, trained
+
+from aegan.training import lanes
+
+LANES = range(6)
+
+
+@pytest.fixture(autouse=True)
+def _strict():
+    with strict_jax():
+        yield
+
+
+def relative_difference(a, b) -> float:
+    """Largest over the leaves of max |a - b| / max |b|."""
+    worst = 0.0
+    for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True):
+        difference, size = np.abs(np.asarray(x) - np.asarray(y)).max(), np.abs(y).max()
+        worst = max(worst, float(difference / size) if size else float(difference))
+    return worst
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("m1", marks=SLOW), pytest.param("m2", marks=SLOW), "m3"]
+)
+def test_a_lane_equals_its_fold_trained_alone(name):
+    run, (together, history) = small_run(name), trained(name, 3)
+    sizes = {len(fold.train) for fold in run.folds}
+    assert len(sizes) > 1, "the folds must be unequal for this test to say something"
+    for index, lane in enumerate(run.lane_list):
+        stacked = run.lanes((lane,))
+        start = lanes.init_lanes(run.learner, stacked)
+        assert same_bits(lanes.lane_of(start, 0), lanes.lane_of(initial(name), index))
+        if index not in (0, 1, 5):  # two folds of different size, and another seed
+            continue
+        alone, alone_history = run.train(start, 0, 3, stacked=stacked)
+        params = lanes.lane_of(alone, 0).params
+        moved = relative_difference(params, lanes.lane_of(start, 0).params)
+        assert moved > 1e-2
+        assert relative_difference(lanes.lane_of(together, index).params, params) <= 1e-4
+        np.testing.assert_allclose(history[:, :, index], alone_history[:, :, 0], rtol=1e-4)
+
+
+def test_lanes_differ_by_seed_and_by_fold():
+    state, _ = trained("m3", 3)
+    kernels = np.asarray(state.params["encoder"]["hidden0"]["kernel"])
+    for a in LANES:
+        for b in range(a):
+            assert np.abs(kernels[a] - kernels[b]).max() > 1e-2
+
+
+def test_same_keys_same_bits_twice():
+    run = small_run("m3")
+    again = run.train(lanes.init_lanes(run.learner, run.lanes()), 0, 3)
+    assert same_bits(again, trained("m3", 3))
+
+
+def test_lane_keys_depend_on_seed_and_fold_alone_and_differ():
+    pairs = [(seed, fold) for seed in range(4) for fold in range(5)]
+    data = [tuple(np.asarray(jax.random.key_data(lanes.lane_key(*p))).tolist()) for p in pairs]
+    assert len(set(data)) == len(pairs)
+
+
+def test_index_tables_hold_every_row_of_their_part_and_no_other():
+    run = small_run("m3")
+    for index, (_, fold_index) in enumerate(run.lane_list):
+        lane, fold = run.lane(index), run.folds[fold_index]
+        np.testing.assert_array_equal(lane.train[: int(lane.n_train)], fold.train)
+        np.testing.assert_array_equal(lane.valid[: int(lane.n_valid)], fold.valid)
+        assert set(np.asarray(lane.train).tolist()) == set(fold.train.tolist())
+        np.testing.assert_array_equal(lane.mean, run.stats[fold_index].mean)
+        np.testing.assert_array_equal(lane.scale, run.stats[fold_index].scale)
+
+
+def test_one_copy_of_the_corpus_serves_all_lanes():
+    run = small_run("m3")
+    stacked = run.lanes()
+    assert run.table().features.shape == run.corpus.features.shape
+    biggest = max(leaf.size for leaf in stacked if leaf.dtype == jnp.int32)
+    assert biggest == 6 * max(len(fold.train) for fold in run.folds)
+
+
+def others_unharmed(state, history, sick):
+    good, good_history = trained("m3", 3)
+    for index in LANES:
+        if index != sick:
+            assert same_bits(lanes.lane_of(state, index), lanes.lane_of(good, index)), index
+            assert same_bits(history[:, :, index], good_history[:, :, index])
+
+
+def test_a_lane_that_diverges_at_once_keeps_its_first_state():
+    run, sick = small_run("m3"), 2
+    stacked = run.lanes()
+    stacked = stacked._replace(mean=stacked.mean.at[sick].set(jnp.nan))
+    state, history = run.train(initial("m3"), 0, 3, stacked=stacked)
+    assert state.diverged.tolist() == [0, 0, 1, 0, 0, 0]
+    kept, first = (lanes.lane_of(s, sick) for s in (state, initial("m3")))
+    assert same_bits(kept._replace(diverged=first.diverged), first)
+    assert not np.isfinite(history[0, 0, sick]).all()
+    others_unharmed(state, history, sick)
+
+
+def test_a_lane_that_diverges_later_keeps_its_last_good_state_for_good():
+    run, sick = small_run("m3"), 4
+    healthy = run.lanes()
+    broken = healthy._replace(scale=healthy.scale.at[sick].set(0.0))
+    state, _ = run.train(initial("m3"), 0, 1)
+    good = lanes.lane_of(state, sick)
+    state, _ = run.train(state, 1, 1, stacked=broken)
+    assert state.diverged.tolist() == [0, 0, 0, 0, 2, 0]
+    # Even if the cause goes away the lane rests: its epochs would no longer be a training.
+    state, history = run.train(state, 2, 1)
+    assert state.diverged.tolist() == [0, 0, 0, 0, 2, 0]
+    kept = lanes.lane_of(state, sick)
+    assert same_bits(kept._replace(diverged=good.diverged), good)
+    whole, whole_history = trained("m3", 3)
+    for index in set(LANES) - {sick}:
+        assert same_bits(lanes.lane_of(state, index), lanes.lane_of(whole, index))
+        assert same_bits(history[0, :, index], whole_history[2, :, index])
+
+
+def test_a_lane_whose_weights_explode_is_marked():
+    """An overflow inside the networks, not a NaN in the data."""
+    run, sick = small_run("m3"), 1
+    start = copy(initial("m3"))
+    params = jax.tree.map(lambda w: w, start.params)
+    params["decoder"] = jax.tree.map(lambda w: w.at[sick].mul(1e30), params["decoder"])
+    start = start._replace(params=params)
+    state, history = run.train(start, 0, 3)
+    assert state.diverged.tolist() == [0, 1, 0, 0, 0, 0]
+    assert same_bits(lanes.lane_of(state, sick).params, lanes.lane_of(start, sick).params)
+    others_unharmed(state, history, sick)
+
+
+@pytest.mark.slow
+def test_a_huge_rate_diverges_and_is_marked_in_every_lane():
+    run = small_run("m1")
+    rules = tuple((step, replace(rule, rate=1e3)) for step, rule in run.learner.rules)
+    run = run._replace(learner=replace(run.learner, rules=rules))
+    start = lanes.init_lanes(run.learner, run.lanes())
+    state, _ = run.train(start, 0, 3)
+    assert (np.asarray(state.diverged) == 1).all()
+    assert same_bits(state.params, start.params)

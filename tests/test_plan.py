@@ -1,0 +1,269 @@
+"""What a config becomes, and every value that no run could use, refused by its field."""
+
+from __future__ import annotations
+
+import importlib
+import math
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from aegan.errors import InputError
+from aegan.models.priors import MixturePrior, NormalPrior
+from aegan.plan import make_plan, training_length
+from configs import m1, m2, m3
+
+
+def config_of(module=m2, variant="quick", **fields):
+    """A config on 60 simulated rows of 20 features, with fields changed by dotted name."""
+    config = module.get_config(variant)
+    config.data.simulated_rows, config.data.simulated_features = 60, 20
+    for name, value in fields.items():
+        put(config, name.replace("__", "."), value)
+    return config
+
+
+def put(config, field, value):
+    *sections, last = field.split(".")
+    for section in sections:
+        config = config[section]
+    with config.ignore_type():
+        config[last] = value
+
+
+BAD = [
+    ("train.epochs", -1),
+    ("train.epochs", 0),
+    ("train.updates", 0),
+    ("train.min_epochs", 0),
+    ("train.batch_size", 0),
+    ("train.batch_size", -64),
+    ("train.d2_every", 0),
+    ("train.gain", 0.0),
+    ("train.gain", -0.2),
+    ("train.gain", math.nan),
+    ("train.gain", math.inf),
+    ("train.reduction", "median"),
+    ("train.optimiser", "lbfgs"),
+    ("train.init", "zeros"),
+    ("train.matmul_precision", "float16"),
+    ("train.information_weight", -1.0),
+    ("train.information_weight", math.nan),
+    ("train.checkpoint_seconds", -1.0),
+    ("train.steps.encoder.rate", 0.0),
+    ("train.steps.encoder.rate", -0.1),
+    ("train.steps.generator.rate", math.nan),
+    ("train.steps.generator.rate", math.inf),
+    ("train.steps.autoencoder.momentum", 1.0),
+    ("train.steps.autoencoder.momentum", -0.1),
+    ("data.folds", 1),
+    ("data.statistics", "global"),
+    ("data.clip", 0.0),
+    ("data.clip", math.nan),
+    ("data.simulated_rows", 10),
+    ("data.simulated_rows", -5),
+    ("data.simulated_features", 0),
+    ("data.simulated_seed", -1),
+    ("model.name", "m9"),
+    ("model.code", 0),
+    ("model.latent", 0),
+    ("model.encoder", ()),
+    ("model.encoder", (8, 0)),
+    ("model.encoder", (8, -6)),
+    ("model.encoder", (8, 2.5)),
+    ("model.code_discriminator", ()),
+    ("model.feature_discriminator", (0,)),
+    ("model.auxiliary", (-1,)),
+    ("model.code_generator", ("wide",)),
+    ("model.radius", 0.0),
+    ("model.spread", -1.0),
+    ("sample.rows", 0),
+    ("metrics.kernel", "poly"),
+    ("metrics.c_grid", ()),
+    ("metrics.c_grid", (0.0, 1.0)),
+    ("metrics.c_grid", (1.0, 0.1)),
+    ("metrics.c_grid", (1.0, 1.0)),
+    ("metrics.c_grid", (0.1, math.inf)),
+    ("metrics.c_grid", (0.1, math.nan)),
+    ("metrics.c_grid", ("one",)),
+    ("metrics.inner_folds", 1),
+    ("metrics.max_search_rows", 0),
+    ("metrics.fid_nets", 0),
+    ("seeds", ()),
+    ("seeds", (0, 0)),
+    ("seeds", (-1,)),
+    ("seeds", (0.5,)),
+    ("seeds", ("one",)),
+    ("seeds", (0, 2**32)),  # jax would train both with the same key
+    ("only_folds", (5,)),
+    ("only_folds", (-1,)),
+    ("only_folds", (1, 1)),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD, ids=[f"{f}={v}" for f, v in BAD])
+def test_a_bad_value_is_refused_by_its_field(field, value):
+    config = config_of()
+    put(config, field, value)
+    with pytest.raises(InputError) as error:
+        make_plan(config)
+    message = str(error.value)
+    assert f"config.{field}" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("bad", [dict(classes=("angry", "happy"), path="/no/such/table.parquet")])
+def test_a_missing_table_is_refused(bad):
+    config = config_of()
+    config.data.path = bad["path"]
+    with pytest.raises(InputError, match="/no/such/table.parquet"):
+        make_plan(config)
+
+
+def test_more_components_than_the_code_can_hold_are_refused():
+    with pytest.raises(InputError, match=r"config\.model\.code"):
+        make_plan(config_of(model__code=1))
+
+
+# --- what the shipped configs say -------------------------------------------------------------
+
+PAPER_RULES = {
+    "m1": {"autoencoder": (0.001, 0.9), "code_discriminator": (0.1, 0.0), "encoder": (0.1, 0.0)},
+    "m2": {
+        "autoencoder": (0.001, 0.9),
+        "code_discriminator": (0.1, 0.0),
+        "encoder": (0.1, 0.0),
+        "feature_discriminator": (0.0001, 0.0),
+        "generator": (0.001, 0.0),
+    },
+    "m3": {
+        "autoencoder": (0.001, 0.0),
+        "code_discriminator": (0.01, 0.0),
+        "encoder": (0.01, 0.0),
+        "feature_discriminator": (0.0001, 0.0),
+        "generator": (0.001, 0.0),
+    },
+}
+
+
+def paper_variant(name):
+    """The config whose fixed part is the paper's: its `paper` variant, else the default."""
+    module = importlib.import_module(f"configs.{name}")
+    try:
+        return module.get_config("paper")
+    except ValueError:
+        return module.get_config()
+
+
+@pytest.mark.parametrize("name", ["m1", "m2", "m3"])
+def test_rates_momentum_and_schedule_are_those_of_section_4_3(name):
+    config = paper_variant(name)
+    config.data.simulated_rows = 60
+    plan = make_plan(config)
+    rules = {step: (rule.rate, rule.momentum) for step, rule in plan.learner.rules}
+    assert rules == PAPER_RULES[name]
+    assert {rule.optimiser for _, rule in plan.learner.rules} == {"sgd"}
+    assert plan.learner.information_weight == 1.0
+    assert plan.schedule.d2_every == 2  # two generator epochs for one of D2
+    assert plan.config["sample"]["rows"] == 6000
+    if name == "m3":
+        assert plan.schedule.prior == NormalPrior(20)
+    else:
+        assert isinstance(plan.schedule.prior, MixturePrior) and plan.schedule.prior.latent == 2
+
+
+@pytest.mark.parametrize("module", [m1, m2, m3])
+def test_an_unknown_variant_is_named(module):
+    with pytest.raises(ValueError, match="no variant 'huge'"):
+        module.get_config("huge")
+
+
+def test_quick_differs_only_in_sizes():
+    for module in (m1, m2, m3):
+        default, quick = module.get_config(), module.get_config("quick")
+        quick_fields = {name for name, _ in differing(default, quick)}
+        assert quick_fields <= {
+            "variant",
+            "data.simulated_rows",
+            "train.updates",
+            "sample.rows",
+            "metrics.c_grid",
+            "metrics.fid_nets",
+        }
+
+
+def differing(a, b, prefix=""):
+    for name in a:
+        if isinstance(a[name], ConfigDict):
+            yield from differing(a[name], b[name], f"{prefix}{name}.")
+        elif a[name] != b[name]:
+            yield f"{prefix}{name}", b[name]
+
+
+# --- what follows from the data ---------------------------------------------------------------
+
+
+def test_lanes_are_seed_major_over_all_folds():
+    plan = make_plan(config_of(seeds=(3, 1)))
+    assert plan.lanes == tuple((seed, fold) for seed in (3, 1) for fold in range(5))
+
+
+def test_a_fold_that_trains_alone_keeps_the_geometry_of_all_folds():
+    together, alone = make_plan(config_of()), make_plan(config_of(only_folds=(2,)))
+    assert alone.lanes == ((0, 2),)
+    assert alone.schedule == together.schedule and alone.epochs == together.epochs
+    assert alone.largest_train == together.largest_train
+
+
+def test_batches_come_from_the_largest_training_part():
+    plan = make_plan(config_of(train__batch_size=7))
+    largest = max(len(fold.train) for fold in plan.folds)
+    assert plan.schedule.batches == math.ceil(largest / 7)
+
+
+def test_dimensions_come_from_the_data():
+    sizes = make_plan(config_of()).learner.nets.sizes
+    assert (sizes.features, sizes.classes) == (20, 4)
+
+
+@pytest.mark.parametrize(
+    ("updates", "min_epochs", "epochs", "batches", "expected"),
+    [
+        (1600, 4, None, 70, 23),  # 1600 / 70 = 22.9
+        (1600, 4, None, 5, 320),  # a small table: many epochs
+        (1600, 4, None, 1563, 4),  # a large one: at least four
+        (1600, 4, 7, 70, 7),  # given
+    ],
+)
+def test_the_length_of_training_follows_from_the_data(
+    updates, min_epochs, epochs, batches, expected
+):
+    train = {"updates": updates, "min_epochs": min_epochs, "epochs": epochs}
+    assert training_length(train, batches) == expected
+
+
+def test_standardisers_are_those_of_the_training_parts():
+    plan = make_plan(config_of())
+    for fold, stats in zip(plan.folds, plan.standardisers, strict=True):
+        z = stats.to_z(plan.corpus.features[fold.train])
+        assert np.abs(z.mean(axis=0)).max() < 0.05
+
+
+def test_speaker_statistics_change_the_corpus_and_say_so():
+    plan, other = make_plan(config_of()), make_plan(config_of(data__statistics="speaker"))
+    assert other.identity["corpus"]["statistics"] == "speaker"
+    assert plan.identity["corpus"]["statistics"] == "fold"
+    assert plan.corpus.hash != other.corpus.hash
+    for speaker in np.unique(other.corpus.speakers):
+        own = other.corpus.features[other.corpus.speakers == speaker]
+        spread = other.corpus.features.std(axis=0)
+        gap = np.abs(own.mean(axis=0) - other.corpus.features.mean(axis=0))
+        assert (gap <= 1e-3 * np.maximum(spread, 1e-30) + 1e-5 * np.abs(own).max(axis=0)).all()
+
+
+def test_the_identity_is_of_the_config_and_the_corpus():
+    base = make_plan(config_of()).identity
+    assert base == make_plan(config_of()).identity
+    for change in ({"train__gain": 0.3}, {"seeds": (1,)}, {"data__simulated_seed": 1}):
+        assert make_plan(config_of(**change)).identity["config_hash"] != base["config_hash"]

@@ -1,0 +1,507 @@
+"""The command itself: files, schema, repetition, interruption, and bad input, end to end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from commands import ROOT, command, finish, start
+
+from aegan.data.simulate import simulated_corpus
+from aegan.data.synthetic import read_synthetic
+from aegan.models.declarations import MODELS
+from aegan.training.schedule import loss_names
+
+EPOCHS = 3
+TINY = (
+    "--config.data.simulated_rows=120",
+    "--config.data.simulated_features=30",
+    "--config.model.encoder=(8,6)",
+    "--config.model.code_discriminator=(8,6)",
+    "--config.model.feature_discriminator=(8,6)",
+    "--config.model.auxiliary=(5,)",
+    "--config.model.code_generator=(6,)",
+    "--config.train.batch_size=16",
+    f"--config.train.epochs={EPOCHS}",
+    "--config.sample.rows=120",
+)
+METRICS = (
+    "trts_set1 trts_set2 tstr_set1 tstr_set2 real_to_real fid fid_real variance_ratio"
+).split()
+REFERENCES = ("real", "class_mean", "class_gaussian", "smote", "jitter")
+SLOW = pytest.mark.slow
+
+
+def tiny(model, workdir, *more):
+    return (f"--config=configs/{model}.py:quick", *TINY, f"--workdir={workdir}", *more)
+
+
+def hashes(folder: Path, *suffixes: str) -> dict[str, str]:
+    """SHA-256 of the files in a folder, by their path in it."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and (not suffixes or path.suffix in suffixes)
+    }
+
+
+def figures_of(workdir: Path) -> dict:
+    """results.json without what rightly differs between runs: the clock and the command."""
+    results = json.loads((workdir / "results.json").read_text())
+    return {name: part for name, part in results.items() if name not in ("timing", "command")}
+
+
+class Finished:
+    """A run that is done."""
+
+    def __init__(self, model, root: Path):
+        self.model, self.root, self.workdir = model, root, root / "run"
+        self.done = command(root, *tiny(model, self.workdir))
+        assert self.done.status == 0, self.done.err
+        self.results = json.loads((self.workdir / "results.json").read_text())
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("m1", marks=SLOW), pytest.param("m2", marks=SLOW), "m3"],
+)
+def finished(request, tmp_path_factory):
+    return Finished(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def test_all_files_of_a_run_are_there(finished):
+    workdir = finished.workdir
+    for name in ("config.json", "losses.parquet", "results.json", "report.md", "report.html"):
+        assert (workdir / name).stat().st_size > 0, name
+    assert any((workdir / "figures").iterdir())
+    assert [path.name for path in (workdir / "checkpoints").iterdir()] == [str(EPOCHS)]
+    rows = {f"seed0-fold{fold}.parquet" for fold in range(5)}
+    assert {path.name for path in (workdir / "synthetic").iterdir()} == rows
+    assert not [path for path in workdir.rglob("*") if path.name.endswith(".tmp")]
+
+
+def test_the_report_is_one_self_contained_file_that_says_simulated(finished):
+    page = (finished.workdir / "report.html").read_text()
+    assert "<link" not in page and 'src="http' not in page and 'src="figures' not in page
+    assert "simulated" in page.lower()
+    assert "simulated" in (finished.workdir / "report.md").read_text().lower()
+
+
+def test_the_screen_shows_the_run_the_table_and_the_report(finished):
+    out = finished.done.out
+    assert "SIMULATED" in out and "120 rows x 30 features, 10 speakers" in out
+    assert "5 folds x 1 seed" in out and f"{EPOCHS} epochs" in out
+    assert "compiling" in out and "Paper" in out
+    assert str(finished.workdir / "report.html") in out
+    assert max(map(len, out.splitlines())) <= max(80, len(f"report: {finished.workdir}") + 12)
+    assert "Traceback" not in finished.done.err and "Warning" not in finished.done.err
+
+
+def test_results_have_the_promised_schema(finished):
+    results = finished.results
+    assert {
+        *("model", "variant", "corpus", "versions", "timing", "lanes"),
+        *("metrics", "references", "paper"),
+    } <= set(results)
+    assert (results["model"], results["variant"]) == (finished.model, "quick")
+    corpus = results["corpus"]
+    assert corpus["simulated"] is True and corpus["statistics"] == "fold"
+    assert (corpus["rows"], corpus["features"], corpus["speakers"]) == (120, 30, 10)
+    assert {"python", "jax", "numpy", "scikit-learn"} <= set(results["versions"])
+    assert results["timing"]["train_s"] > 0
+    assert results["device"]["matmul_precision"] == "float32"
+    assert results["training"]["updates"] == EPOCHS * results["training"]["batches_per_epoch"]
+    assert [fold["fold"] for fold in results["folds"]] == list(range(5))
+    for fold in results["folds"]:
+        assert fold["train_rows"] + fold["valid_rows"] == 120 and fold["held_out"]
+
+
+def test_lanes_and_metrics_go_together(finished):
+    lanes, results = finished.results["lanes"], finished.results
+    assert [(lane["seed"], lane["fold"]) for lane in lanes] == [(0, fold) for fold in range(5)]
+    for lane in lanes:
+        assert lane["status"] in ("ok", "diverged", "collapsed")
+        assert (lane["detail"] is None) == (lane["status"] == "ok")
+        assert lane["epochs"] == lane["last_good_epoch"] == EPOCHS
+    for block in (results["metrics"], *(results["references"][name] for name in REFERENCES)):
+        assert set(METRICS) <= set(block)
+        for name in METRICS:
+            check_metric(name, block[name], lanes)
+
+
+def check_metric(name, entry, lanes):
+    assert set(entry) == {"per_lane", "mean", "sd", "ci95"}
+    assert len(entry["per_lane"]) == len(lanes)
+    values = [value for value in entry["per_lane"] if value is not None]
+    if len(values) < 2:
+        return
+    assert entry["mean"] == pytest.approx(np.mean(values))
+    assert entry["sd"] == pytest.approx(np.std(values, ddof=1))
+    low, high = entry["ci95"]
+    assert low <= entry["mean"] <= high
+    if name.startswith(("trts", "tstr", "real_to_real")):
+        assert all(0 <= value <= 1 for value in values)
+
+
+def test_nothing_in_the_results_is_nan(finished):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads((finished.workdir / "results.json").read_text(), parse_constant=refuse)
+
+
+def test_losses_are_one_row_per_lane_epoch_and_split(finished):
+    table = pd.read_parquet(finished.workdir / "losses.parquet")
+    names = loss_names(MODELS[finished.model])
+    assert list(table.columns) == ["seed", "fold", "epoch", "split", *names]
+    index = [(0, fold, epoch) for fold in range(5) for epoch in range(1, EPOCHS + 1)]
+    for split in ("train", "valid"):
+        part = table[table["split"] == split]
+        assert sorted(zip(part["seed"], part["fold"], part["epoch"], strict=True)) == index
+    if "feature_discriminator" in names:
+        idle = table["feature_discriminator"].isna()
+        assert ((table["split"] == "train") & (table["epoch"] == 2)).equals(idle)
+    others = [name for name in names if name != "feature_discriminator"]
+    assert np.isfinite(table[others].to_numpy()).all()
+
+
+def test_synthetic_tables_are_in_the_corpus_units_and_carry_their_passport(finished):
+    corpus = simulated_corpus(rows=120, dim=30)
+    config_hash = json.loads((finished.workdir / "config.json").read_text())["config_hash"]
+    assert finished.results["config_hash"] == config_hash
+    for fold in range(5):
+        path = finished.workdir / "synthetic" / f"seed0-fold{fold}.parquet"
+        table = read_synthetic(path)
+        assert table.feature_names == corpus.feature_names and table.classes == corpus.classes
+        assert table.features.shape == (120, 30) and np.isfinite(table.features).all()
+        constant = np.ptp(corpus.features, axis=0) == 0
+        assert constant.any()
+        assert (table.features[:, constant] == corpus.features[0, constant]).all()
+        expected = {
+            "synthetic": "true",
+            "model": finished.model,
+            "variant": "quick",
+            "seed": "0",
+            "fold": str(fold),
+            "config_hash": config_hash,
+            "corpus_hash": corpus.hash,
+        }
+        assert expected.items() <= table.passport.items()
+
+
+def test_a_finished_stage_is_not_redone(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.workdir.rglob("*.parquet")}
+    results = (finished.workdir / "results.json").read_bytes()
+    done = command(finished.root, *tiny(finished.model, finished.workdir))
+    assert done.status == 0
+    assert "train: finished before" in done.out and "evaluate: finished before" in done.out
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert results == (finished.workdir / "results.json").read_bytes()
+
+
+def test_a_lost_stage_alone_is_made_again_with_the_same_figures(finished):
+    figures = figures_of(finished.workdir)
+    (finished.workdir / "results.json").unlink()
+    done = command(finished.root, *tiny(finished.model, finished.workdir, "--stage=evaluate"))
+    assert done.status == 0, done.err
+    assert figures_of(finished.workdir) == figures
+
+
+def test_the_report_needs_neither_corpus_nor_training(finished):
+    (finished.workdir / "report.md").unlink()
+    done = command(
+        finished.root, f"--workdir={finished.workdir}", "--config=configs/m2.py", "--stage=report"
+    )
+    assert done.status == 0 and (finished.workdir / "report.md").exists()
+
+
+def test_another_config_in_the_same_workdir_is_refused(finished):
+    before = hashes(finished.workdir)
+    done = command(
+        finished.root, *tiny(finished.model, finished.workdir, "--config.train.gain=0.3")
+    )
+    assert_refused(done, "config.train.gain is", "0.3 here", "another --workdir")
+    assert hashes(finished.workdir) == before
+
+
+@pytest.mark.slow
+def test_the_same_command_twice_gives_the_same_bits(finished, tmp_path):
+    done = command(tmp_path, *tiny(finished.model, tmp_path / "run"))
+    assert done.status == 0, done.err
+    assert_same_run(tmp_path / "run", finished.workdir)
+
+
+def assert_same_run(one: Path, other: Path):
+    parquet = hashes(one, ".parquet")
+    assert len(parquet) == 6 and parquet == hashes(other, ".parquet")
+    assert figures_of(one) == figures_of(other)
+    states = [parameters(workdir) for workdir in (one, other)]
+    assert states[0].keys() == states[1].keys() and len(states[0]) > 10
+    assert states[0] == states[1]
+
+
+def parameters(workdir: Path) -> dict[str, bytes]:
+    """All arrays of the newest checkpoint: parameters, optimiser states, keys."""
+    import jax
+    import orbax.checkpoint as ocp
+
+    newest = max((p for p in (workdir / "checkpoints").iterdir()), key=lambda p: int(p.name))
+    tree = ocp.StandardCheckpointer().restore((newest / "state").resolve())
+    flat, _ = jax.tree.flatten_with_path(tree)
+    arrays = {}
+    for path, leaf in flat:
+        is_key = isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
+            leaf.dtype, jax.dtypes.prng_key
+        )
+        leaf = jax.random.key_data(leaf) if is_key else leaf
+        arrays[jax.tree_util.keystr(path)] = np.asarray(leaf).tobytes()
+    return arrays
+
+
+# --- interruption ------------------------------------------------------------------------------
+
+OFTEN = "--config.train.checkpoint_seconds=0"  # a checkpoint after every call
+LONG = "--config.train.epochs=60"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["m1", "m3"])
+def test_killed_at_any_moment_the_same_command_gives_the_same_bits(model, tmp_path):
+    begun = time.monotonic()
+    arguments = partial(tiny, model)
+    whole = command(tmp_path / "whole", *arguments(tmp_path / "whole/run", LONG, OFTEN))
+    assert whole.status == 0, whole.err
+    length = time.monotonic() - begun
+    rng = np.random.default_rng(int.from_bytes(os.urandom(4), "little"))
+    moments = rng.uniform(0.05, 0.9, size=6) * length
+    workdir, resumed = tmp_path / "cut" / "run", 0
+    for moment in moments:
+        process = start(tmp_path / "cut", *arguments(workdir, LONG, OFTEN))
+        process.join(float(moment))
+        process.kill()
+        done = finish(process, tmp_path / "cut")
+        assert done.status in (0, -9), (moments, done)
+        resumed += "goes on after epoch" in done.out
+    done = command(tmp_path / "cut", *arguments(workdir, LONG, OFTEN))
+    assert done.status == 0, (moments, done.err)
+    assert_same_run(workdir, tmp_path / "whole" / "run")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_after_a_checkpoint_goes_on_from_it(tmp_path):
+    workdir = tmp_path / "run"
+    process = start(tmp_path, *tiny("m2", workdir, LONG, OFTEN))
+    limit = time.monotonic() + 240
+    while time.monotonic() < limit and process.is_alive():
+        folders = workdir.glob("checkpoints/*")
+        if any(folder.name.isdigit() for folder in folders):
+            break
+        time.sleep(0.02)
+    process.kill()
+    assert finish(process, tmp_path).status == -9
+    done = command(tmp_path, *tiny("m2", workdir, LONG, OFTEN))
+    assert done.status == 0, done.err
+    assert "train: goes on after epoch" in done.out
+    whole = command(tmp_path / "whole", *tiny("m2", tmp_path / "whole/run", LONG, OFTEN))
+    assert whole.status == 0, whole.err
+    assert_same_run(workdir, tmp_path / "whole" / "run")
+
+
+@pytest.mark.slow
+def test_a_lane_that_diverges_is_named_everywhere(tmp_path):
+    """A rate at which every lane diverges: the run still ends well and says so."""
+    workdir = tmp_path / "run"
+    rate = "--config.train.steps.autoencoder.rate=1000000.0"
+    done = command(tmp_path, *tiny("m1", workdir, rate))
+    assert done.status == 0, done.err
+    results = json.loads((workdir / "results.json").read_text())
+    assert {lane["status"] for lane in results["lanes"]} == {"diverged"}
+    assert {lane["last_good_epoch"] for lane in results["lanes"]} == {0}
+    assert results["metrics"]["trts_set1"]["per_lane"] == [None] * 5
+    assert results["metrics"]["trts_set1"]["mean"] is None
+    assert "seed 0, fold 3" in done.out + done.err and "diverged" in done.out
+    assert "diverged" in (workdir / "report.md").read_text()
+    assert "Traceback" not in done.err
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+
+def assert_refused(done, *words):
+    assert done.status == 2, (done.status, done.out, done.err)
+    assert done.err.startswith("error: ") and done.err.count("\n") == 1, done.err
+    for word in words:
+        assert word in done.err, (word, done.err)
+
+
+def table(path: Path, change=lambda frame: frame) -> Path:
+    """A good table of 80 rows and 8 features of four speakers, after a change."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(80, 8)), columns=[f"f{i}" for i in range(8)])
+    frame.insert(0, "file", [f"utt{i:03d}" for i in range(80)])
+    frame.insert(1, "speaker", [f"spk{i % 4}" for i in range(80)])
+    frame.insert(
+        2, "emotion", [("angry", "happy", "neutral", "sad")[i // 4 % 4] for i in range(80)]
+    )
+    pq.write_table(pa.Table.from_pandas(change(frame), preserve_index=False), path)
+    return path
+
+
+def only_one_speaker_is_sad(frame):
+    sad = (frame["emotion"] == "sad") & (frame["speaker"] != "spk0")
+    frame.loc[sad, "emotion"] = "neutral"
+    return frame
+
+
+def with_cell(value, row=17, column="f3"):
+    def change(frame):
+        frame.loc[row, column] = value
+        return frame
+
+    return change
+
+
+TABLES = {
+    "missing column": (lambda f: f.drop(columns="speaker"), ("table.parquet", "speaker")),
+    "NaN cell": (with_cell(np.nan), ("table.parquet", "17", "f3")),
+    "infinite cell": (with_cell(np.inf), ("table.parquet", "17", "f3")),
+    "unknown emotion": (with_cell("bored", column="emotion"), ("table.parquet", "bored", "17")),
+    "doubled file": (with_cell("utt003", column="file"), ("table.parquet", "utt003")),
+    "text as feature": (lambda f: f.assign(f3="x"), ("table.parquet", "f3")),
+    "fewer speakers than folds": (lambda f: f, ("4 speaker", "5 folds", "config.data.folds=4")),
+    "class absent from a training part": (only_one_speaker_is_sad, ("'sad'", "spk0")),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_bad_table_is_refused_in_one_line_and_nothing_is_written(case, tmp_path):
+    change, words = TABLES[case]
+    path, workdir = table(tmp_path / "table.parquet", change), tmp_path / "run"
+    folds = () if "fewer" in case else ("--config.data.folds=2",)
+    done = command(
+        tmp_path,
+        "--config=configs/m2.py:quick",
+        f"--config.data.path={path}",
+        f"--workdir={workdir}",
+        *folds,
+    )
+    assert_refused(done, *words)
+    assert not workdir.exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_table_that_is_not_there_or_not_parquet_is_refused(tmp_path):
+    (tmp_path / "text.parquet").write_text("emotion,f1\nsad,1\n")
+    for name in ("none.parquet", "text.parquet"):
+        done = command(
+            tmp_path,
+            "--config=configs/m2.py:quick",
+            f"--config.data.path={tmp_path / name}",
+            f"--workdir={tmp_path / 'run'}",
+        )
+        assert_refused(done, str(tmp_path / name))
+    assert not (tmp_path / "run").exists()
+
+
+ARGUMENTS = {
+    "negative epochs": (["--config.train.epochs=-3"], ["config.train.epochs", "-3"]),
+    "unknown field": (["--config.train.epoch=3"], ["epoch"]),
+    "unknown section": (["--config.training.epochs=3"], ["training"]),
+    "unknown flag": (["--epochs=3"], ["epochs"]),
+    "left-over argument": (["epochs=3"], ["epochs=3"]),
+    "text for a number": (["--config.data.clip=wide"], ["config.data.clip", "wide"]),
+    "fraction for a whole number": (["--config.train.batch_size=2.5"], ["batch_size"]),
+    "unknown stage": (["--stage=sample"], ["stage", "train"]),
+    "unknown variant": (["--config=configs/m2.py:huge"], ["huge", "quick"]),
+    "too few simulated rows": (["--config.data.simulated_rows=3"], ["simulated_rows"]),
+    "evaluate before train": (["--stage=evaluate"], ["--stage=train"]),
+    "report before evaluate": (["--stage=report"], ["--stage=evaluate"]),
+    "repeated fold": (["--config.only_folds=(1,1)"], ["only_folds"]),
+}
+
+
+@pytest.mark.parametrize("case", ARGUMENTS)
+def test_a_bad_argument_is_refused_in_one_line_and_nothing_is_written(case, tmp_path):
+    arguments, words = ARGUMENTS[case]
+    workdir = tmp_path / "run"
+    done = command(tmp_path, *tiny("m2", workdir), *arguments)
+    assert_refused(done, *words)
+    assert not workdir.exists()
+
+
+def test_no_config_and_a_config_that_is_not_there_are_refused(tmp_path):
+    assert_refused(command(tmp_path), "--config=configs/")
+    assert_refused(command(tmp_path, "--config=configs/m9.py"), "configs/m9.py")
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file"])
+def test_a_workdir_that_cannot_be_is_refused(kind, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    workdir = file if kind == "file" else file / "run"
+    assert_refused(command(tmp_path, *tiny("m2", workdir)), str(workdir))
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place that root can't write")
+def test_a_workdir_that_nobody_can_write_is_refused(tmp_path):
+    assert_refused(command(tmp_path, *tiny("m2", "/proc/self/run")), "cannot be written")
+
+
+def test_a_workdir_with_an_unreadable_config_is_refused(tmp_path):
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    (workdir / "config.json").write_text('{"config_hash": ')
+    assert_refused(command(tmp_path, *tiny("m2", workdir)), str(workdir))
+    assert hashes(workdir).keys() == {"config.json"}
+
+
+# --- the dry run and the shell -------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_folds_and_speakers_and_writes_nothing(tmp_path):
+    workdir = tmp_path / "run"
+    done = command(tmp_path, *tiny("m2", workdir, "--dry_run", "--config.seeds=(0,1)"))
+    assert done.status == 0, done.err
+    assert "5 folds x 2 seeds" in done.out and "takes about" in done.out
+    for session in range(1, 6):
+        assert f"Ses0{session}F, Ses0{session}M" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert not workdir.exists()
+
+
+def test_the_shell_command_starts_and_refuses_like_the_forked_one(tmp_path):
+    """The other tests fork a loaded program; this one is what a user types."""
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.run", *tiny("m2", tmp_path / "run"), "left"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1 and "'left'" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_default_workdir_is_named_after_the_config():
+    from experiments.run import default_workdir
+
+    assert default_workdir("configs/m2.py") == Path("runs/m2")
+    assert default_workdir("configs/m3.py:quick") == Path("runs/m3-quick")
+
+
+def test_durations_in_words():
+    from aegan.screen import duration
+
+    assert [duration(s) for s in (3.2, 600, 9000)] == ["3 s", "10 min", "2.5 h"]

@@ -1,0 +1,167 @@
+"""Synthetic rows: reproducible, in raw units, and labelled for what they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from helpers import copy, random_params, same_bits, small_run, strict_jax, synthetic_rows, trained
+
+from aegan.data.folds import fit_standardiser
+from aegan.data.synthetic import read_synthetic, write_synthetic
+from aegan.errors import InputError
+from aegan.models.priors import MixturePrior
+from aegan.sampling import BLOCK, sample_lane, sample_training_space, to_raw_units
+from aegan.training import lanes
+
+FOLD = 1
+GAIN = 0.2
+
+
+@pytest.fixture(autouse=True)
+def _strict():
+    with strict_jax():
+        yield
+
+
+def sample(rows, seed=0, fold=FOLD):
+    run = small_run("m3")
+    params = lanes.lane_of(trained("m3", 3)[0], FOLD).params
+    key = lanes.lane_key(seed, fold)
+    return sample_training_space(run.learner.nets, run.schedule.prior, params, key, rows)
+
+
+def test_the_first_rows_do_not_depend_on_how_many_are_asked_for():
+    many = sample(2 * BLOCK + 5)
+    for rows in (1, 7, BLOCK, BLOCK + 1):
+        few = sample(rows)
+        assert few[0].shape == (rows, 12) and few[1].shape == (rows,)
+        assert same_bits(few, (many[0][:rows], many[1][:rows]))
+    blocks = many[0][:BLOCK], many[0][BLOCK : 2 * BLOCK]
+    assert not np.array_equal(*blocks)
+
+
+def test_same_lane_same_bits_other_lane_other_rows():
+    assert same_bits(sample(50), sample(50))
+    for other in (sample(50, seed=1), sample(50, fold=0)):
+        assert not np.array_equal(sample(50)[0], other[0])
+
+
+def test_classes_are_drawn_uniformly():
+    labels = sample(6000)[1]
+    assert labels.dtype == np.int32
+    counts = np.bincount(labels, minlength=4)
+    assert np.abs(counts - 1500).max() < 5 * np.sqrt(6000 * 3 / 16)
+
+
+def test_rows_are_decoded_draws_of_their_own_label():
+    """Against the plain decoder, with a prior whose points tell their class."""
+    run = small_run("m2")
+    params = random_params(run.learner)
+    prior = MixturePrior(2, radius=4.0, spread=1e-7)
+    rows, labels = sample_training_space(run.learner.nets, prior, params, jax.random.key(5), 40)
+    z = prior.means(4)[labels]
+    expected = synthetic_rows(params, z, np.eye(4, dtype=np.float32)[labels])
+    np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-4)
+    assert set(labels) == {0, 1, 2, 3}
+
+
+def test_raw_units_round_trip():
+    run = small_run("m3")
+    fold, stats = run.folds[FOLD], run.stats[FOLD]
+    real = run.corpus.features[fold.train]
+    back = to_raw_units(stats.to_z(real) * np.float32(GAIN), GAIN, stats, run.corpus, fold)
+    assert back.dtype == np.float32
+    inside = np.abs(stats.to_z(real)) < stats.clip
+    error = np.abs(back - real) / (np.abs(real) + stats.scale)
+    assert error[inside].max() < 1e-5
+
+
+def test_a_column_that_is_constant_in_training_is_exact():
+    run = small_run("m3")
+    fold = run.folds[FOLD]
+    features = run.corpus.features.copy()
+    features[fold.train, 3] = np.float32(0.1)  # not a sum of few powers of two
+    features[fold.valid, 3] = 7.0
+    corpus = replace(run.corpus, features=features)
+    stats = fit_standardiser(features, fold.train)
+    params = lanes.lane_of(trained("m3", 3)[0], FOLD).params
+    raw, labels = sample_lane(
+        run.learner.nets,
+        run.schedule.prior,
+        params,
+        lanes.lane_key(0, FOLD),
+        200,
+        GAIN,
+        stats,
+        corpus,
+        fold,
+    )
+    assert (raw[:, 3] == np.float32(0.1)).all()
+    moving = features[fold.train].min(axis=0) < features[fold.train].max(axis=0)
+    assert (raw[:, moving].std(axis=0) > 0).all()
+    assert same_bits(labels, sample(200)[1])
+
+
+def test_sampling_leaves_the_parameters_alone():
+    state = trained("m3", 3)[0]
+    before = copy(state)
+    sample(3)
+    assert same_bits(before, state)
+
+
+# --- the table on disk -----------------------------------------------------------------------
+
+PASSPORT = {"model": "m3", "config_hash": "abc", "seed": 3, "fold": 1, "corpus_simulated": True}
+
+
+def written(path, **changes):
+    features = np.array([[1.5, -2.25], [np.pi, 1e-20], [1e30, 0.0]], np.float32)
+    labels = np.array([2, 0, 2], np.int32)
+    fields = {"features": features, "labels": labels, "classes": ("a", "b", "c")}
+    fields |= {"feature_names": ("f1", "f2"), "passport": PASSPORT} | changes
+    write_synthetic(path, **fields)
+    return features, labels
+
+
+def test_a_synthetic_table_comes_back_bit_for_bit(tmp_path):
+    path = tmp_path / "deep" / "seed3-fold1.parquet"
+    features, labels = written(path)
+    table = read_synthetic(path)
+    assert same_bits((table.features, table.labels), (features, labels))
+    assert table.classes == ("a", "b", "c")  # b too, which has no row
+    assert table.feature_names == ("f1", "f2")
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_any_reader_sees_that_the_table_is_synthetic(tmp_path):
+    written(tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet")
+    assert table.column_names == ["emotion", "f1", "f2"]
+    assert table.column("emotion").to_pylist() == ["c", "a", "c"]
+    metadata = {k.decode(): v.decode() for k, v in table.schema.metadata.items()}
+    assert metadata["synthetic"] == "true"
+    for name, value in {"model": "m3", "seed": "3", "fold": "1", "config_hash": "abc"}.items():
+        assert metadata[name] == value
+    assert metadata["corpus_simulated"] == "true"
+
+
+def test_a_passport_cannot_deny_that_rows_are_synthetic(tmp_path):
+    written(tmp_path / "t.parquet", passport={**PASSPORT, "synthetic": "false"})
+    assert pq.read_schema(tmp_path / "t.parquet").metadata[b"synthetic"] == b"true"
+
+
+def test_other_files_are_refused_with_the_mend(tmp_path):
+    with pytest.raises(InputError, match="no such file.*train stage"):
+        read_synthetic(tmp_path / "none.parquet")
+    (tmp_path / "text.parquet").write_text("not a table")
+    with pytest.raises(InputError, match="not a Parquet file"):
+        read_synthetic(tmp_path / "text.parquet")
+    written(tmp_path / "t.parquet")
+    bare = pq.read_table(tmp_path / "t.parquet").replace_schema_metadata(None)
+    pq.write_table(bare, tmp_path / "bare.parquet")
+    with pytest.raises(InputError, match="not a synthetic table"):
+        read_synthetic(tmp_path / "bare.parquet")
