@@ -39,7 +39,7 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
     config.model.spread = 1.0  # standard deviation of its components
 
     config.train = ConfigDict()
-    config.train.updates = 2800  # length of training, in batches: see README, "How long"
+    config.train.updates = 1400  # length of training, in batches: see README, "How long"
     config.train.min_epochs = 4  # ... but at least so many passes over the data
     config.train.epochs = placeholder(int)  # given: so many epochs instead
     config.train.batch_size = 16
