@@ -27,8 +27,11 @@ FEATURE_DISCRIMINATOR = "feature_discriminator"
 GENERATOR_ADVERSARIAL = "generator_adversarial"
 INFORMATION = "information"
 
-# Streams of random numbers under a lane's key, one for each use.
-INIT, TRAINING, VALIDATION, SAMPLING = range(4)
+# Streams of random numbers under a lane's key, one for each use: training folds in the number of
+# its epoch, from 1, and the others what no epoch is numbered.
+INIT = 0
+VALIDATION = 2**32 - 2
+SAMPLING = 2**32 - 1
 
 VALIDATION_BATCH = 256  # rows per forward pass; only bounds memory
 
@@ -204,8 +207,7 @@ def train_epoch(
     marked, and stays there.
     """
     classes = learner.nets.sizes.classes
-    epoch_key = jax.random.fold_in(jax.random.fold_in(lane.key, TRAINING), epoch)
-    order_key, batch_key = jax.random.split(epoch_key)
+    order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, epoch + 1))
     order = epoch_order(
         order_key, lane.n_train, lane.train.shape[0], schedule.batches * schedule.batch_size
     )
