@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aegan.metrics.diversity import variance_ratio
-
-# A class mean with a little noise has a variance ratio of about 0.003; the narrowest generator
-# worth the name (M1, two latent dimensions) has about 0.1.
-COLLAPSED_BELOW = 0.02
+from aegan.metrics.verdict import COLLAPSED_RATIO
 
 
 @dataclass(frozen=True)
@@ -28,8 +25,8 @@ class Collapse:
             return f"{self.non_finite_rows} synthetic rows are not finite"
         if self.classes_missing:
             return f"no rows that look like {', '.join(self.classes_missing)}"
-        if self.variance_ratio < COLLAPSED_BELOW:
-            return f"variance ratio {self.variance_ratio:.4f}, below {COLLAPSED_BELOW}"
+        if self.variance_ratio < COLLAPSED_RATIO:
+            return f"variance ratio {self.variance_ratio:.4f}, below {COLLAPSED_RATIO}"
         return None
 
 

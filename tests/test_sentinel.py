@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from aegan.sentinel import COLLAPSED_BELOW, check_collapse, convergence
+from aegan.metrics.verdict import COLLAPSED_RATIO
+from aegan.sentinel import check_collapse, convergence
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 LABELS = np.arange(400) % 4
@@ -35,7 +36,7 @@ def test_narrow_classes_are_a_collapse(shrink, collapsed):
     means = np.stack([real_rows()[LABELS == c].mean(axis=0) for c in range(4)])
     found = check(means[LABELS] + shrink * (real_rows() - means[LABELS]))
     assert found.variance_ratio == pytest.approx(shrink**2, rel=1e-4)
-    assert (found.variance_ratio < COLLAPSED_BELOW) == collapsed
+    assert (found.variance_ratio < COLLAPSED_RATIO) == collapsed
     assert ("variance ratio 0.0025" in (found.reason or "")) == collapsed
 
 
