@@ -1,0 +1,1 @@
+"""Features from recordings, by the `opensmile` package (extra `audio`)."""

@@ -1,0 +1,1 @@
+"""Corpora of emotional speech: from a folder of recordings to labelled utterances."""

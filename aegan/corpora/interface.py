@@ -1,0 +1,73 @@
+"""What every corpus reader gives: utterances with their labels, and what it passed over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+CLASSES = ("angry", "happy", "neutral", "sad")
+
+
+class Utterance(NamedTuple):
+    """One recording and its labels."""
+
+    file: str  # base name of the recording, unique in the corpus
+    speaker: str  # with the corpus' name in front: "iemocap_Ses01F"
+    session: str | None  # None where the corpus has no sessions
+    emotion: str  # the corpus' own class in full: "anger", "excited", "calm"
+    path: Path  # of the recording
+
+
+class PassedOver(NamedTuple):
+    """A recording or a label that gives no utterance, and why."""
+
+    what: str  # path below the corpus' folder, or the label's name
+    why: str  # "not named as a recording of RAVDESS"
+
+
+class Listing(NamedTuple):
+    """All that a folder holds of a corpus."""
+
+    utterances: tuple[Utterance, ...]  # sorted by file
+    passed_over: tuple[PassedOver, ...]
+
+
+@dataclass(frozen=True)
+class CorpusReader:
+    """A corpus: how to list its utterances, and what to expect of them.
+
+    ``read`` takes the corpus' folder; it raises ``InputError`` where the folder is not of this
+    corpus (naming what is missing) or a label file cannot be understood (naming file and line).
+    """
+
+    name: str  # what --corpus takes
+    title: str
+    language: str
+    layout: str  # one line: where recordings and labels lie
+    licence: str  # one line, for the passport of what is made from it
+    classes: Mapping[str, str]  # the corpus' own class -> one of CLASSES; the others are left out
+    published: Mapping[str, int]  # utterances per own class, as the corpus' authors count them
+    read: Callable[[Path], Listing]
+    note: str = field(default="")  # of the four-class mapping: "excited counts as happy"
+
+
+def four_classes(listing: Listing, classes: Mapping[str, str]) -> tuple[Utterance, ...]:
+    """The utterances of the four classes, their emotion the class."""
+    return tuple(
+        utterance._replace(emotion=classes[utterance.emotion])
+        for utterance in listing.utterances
+        if utterance.emotion in classes
+    )
+
+
+def count_differences(listing: Listing, published: Mapping[str, int]) -> tuple[str, ...]:
+    """Where the counts per own class are not the published ones: "anger: 1102, published 1103"."""
+    counts = Counter(utterance.emotion for utterance in listing.utterances)
+    return tuple(
+        f"{name}: {counts.get(name, 0)}, published {published.get(name, 0)}"
+        for name in sorted({*counts, *published})
+        if counts.get(name, 0) != published.get(name, 0)
+    )

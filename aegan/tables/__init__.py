@@ -1,0 +1,1 @@
+"""Feature tables in the formats that openSMILE, audformat and pandas write."""
