@@ -14,7 +14,9 @@ CLASSES = ("angry", "happy", "neutral", "sad")
 class Utterance(NamedTuple):
     """One recording and its labels."""
 
-    file: str  # base name of the recording, unique in the corpus
+    # Unique in the corpus: the recording's base name; SAVEE puts the speaker in front, csv takes
+    # the path that its table of labels has.
+    file: str
     speaker: str  # with the corpus' name in front: "iemocap_Ses01F"
     session: str | None  # None where the corpus has no sessions
     emotion: str  # the corpus' own class in full: "anger", "excited", "calm"
@@ -64,10 +66,13 @@ def four_classes(listing: Listing, classes: Mapping[str, str]) -> tuple[Utteranc
 
 
 def count_differences(listing: Listing, published: Mapping[str, int]) -> tuple[str, ...]:
-    """Where the counts per own class are not the published ones: "anger: 1102, published 1103"."""
+    """Where the counts per own class are not the published ones: "anger: 1102, published 1103".
+
+    A class without a published count is not compared.
+    """
     counts = Counter(utterance.emotion for utterance in listing.utterances)
     return tuple(
-        f"{name}: {counts.get(name, 0)}, published {published.get(name, 0)}"
-        for name in sorted({*counts, *published})
-        if counts.get(name, 0) != published.get(name, 0)
+        f"{name}: {counts[name]}, published {count}"
+        for name, count in sorted(published.items())
+        if counts[name] != count
     )

@@ -1,0 +1,221 @@
+"""What the readers share: walking a folder, reading label files, making a listing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from aegan.corpora.interface import Listing, PassedOver, Utterance
+from aegan.errors import InputError
+
+RECORDING_SUFFIXES = (".wav", ".flac")
+
+LARGEST_LABEL_FILE = 32 * 2**20  # bytes; the corpora's own have a few MB at most
+_SHOWN = 60  # characters of a file's own text in a message
+
+
+class Folder(NamedTuple):
+    """The files below a corpus' folder, in sorted order; hidden ones are left out."""
+
+    root: Path
+    recordings: tuple[Path, ...]
+    others: tuple[Path, ...]  # label files and whatever else there is
+    passed_over: tuple[PassedOver, ...]  # recordings that are hidden or no plain files
+
+
+class Label(NamedTuple):
+    """What a label file says of one recording."""
+
+    code: str
+    where: str  # "path: line 12"
+
+
+def shown(text: object, length: int = 10_000) -> str:
+    """The text on one line that any terminal can print, cut to ``length`` characters."""
+    whole = "".join(c if c.isprintable() else "?" for c in str(text))
+    return whole if len(whole) <= length else whole[:length] + "..."
+
+
+def quoted(text: str) -> str:
+    """A piece of a file's own text as a message shows it."""
+    return f"'{shown(text, _SHOWN)}'"
+
+
+def scan(root: Path) -> Folder:
+    """All files below a folder; links are followed, each folder is entered once.
+
+    Raises:
+        InputError: there is no such folder, or a folder below may not be read.
+    """
+    root = Path(root)
+    if not os.path.isdir(root):
+        what = "is a file, not a folder" if os.path.exists(root) else "no such folder"
+        raise InputError(f"{shown(root)}: {what}; give the folder of the recordings")
+    recordings, others, passed_over, entered = [], [], [], set()
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=_unreadable):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in entered:  # a link in a circle would never end
+            folders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(folder, name) for name in sorted(names)):
+            if path.suffix.lower() not in RECORDING_SUFFIXES:
+                if not path.name.startswith("."):
+                    others.append(path)
+            elif path.name.startswith("."):
+                passed_over.append(PassedOver(_below(root, path), "a hidden file"))
+            elif not os.path.isfile(path):
+                passed_over.append(PassedOver(_below(root, path), "a broken link or no plain file"))
+            else:
+                recordings.append(path)
+    if not recordings:
+        raise InputError(
+            f"{shown(root)}: no .wav or .flac file below it; give the folder of the recordings"
+        )
+    return Folder(root, tuple(recordings), tuple(others), tuple(passed_over))
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(
+        f"{shown(error.filename)}: may not be read ({error.strerror}); change its permissions"
+    ) from error
+
+
+def _below(root: Path, path: Path) -> str:
+    return shown(path.relative_to(root).as_posix())
+
+
+def list_utterances(
+    folder: Folder,
+    title: str,
+    describe: Callable[[Path], Utterance | str],
+    unrecorded: Iterable[str] = (),
+) -> Listing:
+    """The listing of a folder.
+
+    Args:
+        folder: the files.
+        title: of the corpus, for messages.
+        describe: the utterance of a recording, or why it is none.
+        unrecorded: names in the corpus' label files that no recording has.
+
+    Raises:
+        InputError: no recording is an utterance of the corpus, or two have one name.
+    """
+    found: dict[str, Utterance] = {}
+    passed_over = list(folder.passed_over)
+    for path in folder.recordings:
+        utterance = describe(path)
+        if isinstance(utterance, str):
+            passed_over.append(PassedOver(_below(folder.root, path), utterance))
+            continue
+        other = found.setdefault(_stem(utterance.file), utterance)
+        if other is not utterance:
+            raise InputError(
+                f"{shown(path)}: the same recording as {shown(other.path)}, by its name; remove "
+                "one of them, or give a folder that holds a single copy of the corpus"
+            )
+    if not found:
+        first = passed_over[0]
+        raise InputError(
+            f"{shown(folder.root)}: none of {len(passed_over)} recording(s) is of {title} (first "
+            f"{first.what}: {first.why}); give another folder or another --corpus"
+        )
+    passed_over += (PassedOver(shown(name), "a label without a recording") for name in unrecorded)
+    return Listing(
+        tuple(sorted(found.values(), key=lambda utterance: utterance.file)), tuple(passed_over)
+    )
+
+
+def _stem(file: str) -> str:
+    return os.path.splitext(file)[0]
+
+
+def read_by_name(
+    title: str, parse_name: Callable[[Path], Utterance | str]
+) -> Callable[[Path], Listing]:
+    """The ``read`` of a corpus whose labels are in the names of its recordings."""
+
+    def read(root: Path) -> Listing:
+        return list_utterances(scan(root), title, parse_name)
+
+    return read
+
+
+def add_label(labels: dict[str, Label], name: str, label: Label) -> None:
+    """Adds a label to those already read.
+
+    Raises:
+        InputError: the name has another label already.
+    """
+    first = labels.setdefault(name, label)
+    if first.code != label.code:
+        raise InputError(
+            f"{label.where}: {quoted(name)} is labelled '{label.code}', but '{first.code}' in "
+            f"{first.where}; correct one of them"
+        )
+
+
+def read_labels(
+    paths: Iterable[Path], parse: Callable[[str, str], Mapping[str, Label]]
+) -> dict[str, Label]:
+    """The labels of several files by name; what they say twice must agree.
+
+    Raises:
+        InputError: a file cannot be read or understood, or two disagree.
+    """
+    labels: dict[str, Label] = {}
+    for path in paths:
+        for name, label in parse(read_text(path), shown(path)).items():
+            add_label(labels, name, label)
+    return labels
+
+
+def read_text(path: Path) -> str:
+    """The text of a label file.
+
+    Raises:
+        InputError: it is absent, no file, too large for labels, or may not be read.
+    """
+    place = shown(path)
+    if not os.path.isfile(path):
+        what = "is not a file" if os.path.exists(path) else "no such file"
+        raise InputError(f"{place}: {what}; give the path of a label file")
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_LABEL_FILE + 1)
+    except OSError as error:
+        raise InputError(
+            f"{place}: may not be read ({error.strerror}); change its permissions"
+        ) from error
+    if len(content) > LARGEST_LABEL_FILE:
+        raise InputError(
+            f"{place}: more than {LARGEST_LABEL_FILE >> 20} MB, too large for labels; give "
+            "a label file"
+        )
+    return decode(content, place)
+
+
+def decode(content: bytes, place: str) -> str:
+    """Text of bytes: UTF-16 if they say so, UTF-8 if they are, Latin-1 otherwise.
+
+    Raises:
+        InputError: a file that begins as UTF-16 and is not.
+    """
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what spreadsheets call Unicode text
+        try:
+            return content.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{place}: damaged UTF-16; save it as UTF-8") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines as editors number them; `str.splitlines` cuts at rarer characters too."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
