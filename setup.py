@@ -38,7 +38,14 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["hypothesis>=6.100", "prdc>=0.2", "pytest>=8", "ruff==0.17.6"],
+        "audio": ["opensmile>=2.6"],
+        "test": [
+            "hypothesis>=6.100",
+            "liac-arff>=2.5",
+            "prdc>=0.2",
+            "pytest>=8",
+            "ruff==0.17.6",
+        ],
         "cuda": ["jax[cuda13]"],
         "tpu": ["jax[tpu]"],
     },

@@ -8,3 +8,8 @@ class InputError(Exception):
 
     The command line prints the message alone, without a traceback, and exits with status 2.
     """
+
+    def __init__(self, message: str):
+        # What a message quotes from a file must not break its line.
+        printable = (c if c.isprintable() else repr(c)[1:-1] for c in message)
+        super().__init__("".join(printable))

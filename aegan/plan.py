@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from aegan.data.audit import Leak, as_json, audit, refuse, row_digests
 from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.folds import (
     Fold,
@@ -39,7 +42,9 @@ class Plan:
     config: dict[str, Any]  # plain values
     identity: dict[str, Any]  # what config.json holds; its hash names the run
     corpus: Corpus
+    digests: np.ndarray  # (rows,) uint64 of the rows as read
     folds: tuple[Fold, ...]
+    leaks: tuple[Leak, ...]  # empty unless config.data.allow_leaks
     standardisers: tuple[Standardiser, ...]  # of each fold's training part
     lanes: tuple[tuple[int, int], ...]  # (seed, fold), seeds outermost
     learner: Learner
@@ -94,6 +99,12 @@ def make_plan(config: Any) -> Plan:
     model = get_model(shape["name"])
     corpus = _corpus(data)
     folds = make_folds(corpus, data["folds"])
+    digests = row_digests(corpus.features)
+    leaks = audit(corpus, folds, digests)
+    if not data["allow_leaks"]:
+        refuse(f"corpus '{corpus.name}'", leaks)
+    if data["statistics"] == "speaker":
+        corpus = speaker_standardised(corpus)
     standardisers = tuple(fit_standardiser(corpus.features, f.train, data["clip"]) for f in folds)
 
     sizes = Sizes(
@@ -110,14 +121,16 @@ def make_plan(config: Any) -> Plan:
     )
     prior = _prior(model, sizes, shape["radius"], shape["spread"])
     batches = math.ceil(max(len(fold.train) for fold in folds) / train["batch_size"])
-    described = describe(corpus) | {"statistics": data["statistics"]}
+    described = describe(corpus) | {"statistics": data["statistics"], "leaks": as_json(leaks)}
     trained = _folds_to_train(values, folds)
     lanes = tuple((seed, fold) for seed in values["seeds"] for fold in trained)
     return Plan(
         config=values,
         identity=_identity(values, described, lanes),
         corpus=corpus,
+        digests=digests,
         folds=folds,
+        leaks=leaks,
         standardisers=standardisers,
         lanes=lanes,
         learner=_learner(model, build_networks(model.networks, sizes), train),
@@ -148,14 +161,12 @@ def training_length(train: Mapping[str, Any], batches: int) -> int:
 
 def _corpus(data: Mapping[str, Any]) -> Corpus:
     if data["path"]:
-        corpus = read_corpus(data["path"], tuple(data["classes"]))
-    else:
-        corpus = simulated_corpus(
-            rows=data["simulated_rows"],
-            dim=data["simulated_features"],
-            seed=data["simulated_seed"],
-        )
-    return speaker_standardised(corpus) if data["statistics"] == "speaker" else corpus
+        return read_corpus(data["path"], tuple(data["classes"]))
+    return simulated_corpus(
+        rows=data["simulated_rows"],
+        dim=data["simulated_features"],
+        seed=data["simulated_seed"],
+    )
 
 
 def _folds_to_train(values: Mapping[str, Any], folds: tuple[Fold, ...]) -> tuple[int, ...]:

@@ -1,65 +1,67 @@
-"""Synthetic rows from trained parameters, in the raw units of the corpus."""
+"""Synthetic rows from a trained lane, in the raw units of the corpus."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from aegan.data.corpus import Corpus
-from aegan.data.folds import Fold, Standardiser
+from aegan.generator import Generator
 from aegan.models import networks as n
 from aegan.models.priors import Prior, draw
 from aegan.training.schedule import SAMPLING
 
 BLOCK = 2048  # rows per call: bounds memory; a row does not depend on how many are asked for
+_OTHER_DRAWS = 2**32 - 1  # a stream that no block reaches
+
+Rows = tuple[np.ndarray, np.ndarray]  # features (rows, dim) float32, labels (rows,) int32
+
+
+def sampling_key(lane_key: jax.Array, seed: int = 0) -> jax.Array:
+    """The key of a lane's synthetic rows; seed 0 is that of the run's own rows."""
+    key = jax.random.fold_in(lane_key, SAMPLING)
+    return key if seed == 0 else jax.random.fold_in(jax.random.fold_in(key, _OTHER_DRAWS), seed)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _block(nets: n.Networks, prior: Prior, params: n.Params, key: jax.Array) -> tuple:
-    z = draw(prior, key, BLOCK, nets.sizes.classes)
+def _block(nets: n.Networks, prior: Prior, params: n.Params, key: jax.Array, label) -> tuple:
+    z = draw(prior, key, BLOCK, nets.sizes.classes, label)
     return n.generate(nets, params, z), z.labels.argmax(axis=1)
 
 
-def sample_training_space(
-    nets: n.Networks, prior: Prior, params: n.Params, key: jax.Array, rows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """``rows`` synthetic rows (rows, features) with labels (rows,), classes drawn uniformly.
-
-    The first k rows are the same whatever ``rows`` is.
-    """
-    key = jax.random.fold_in(key, SAMPLING)
-    blocks = [
-        jax.device_get(_block(nets, prior, params, jax.random.fold_in(key, i)))
-        for i in range(-(-rows // BLOCK))
-    ]
-    features = np.concatenate([f for f, _ in blocks])[:rows]
-    return features, np.concatenate([y for _, y in blocks])[:rows].astype(np.int32)
-
-
-def to_raw_units(
-    features: np.ndarray, gain: float, stats: Standardiser, corpus: Corpus, fold: Fold
-) -> np.ndarray:
-    """Training space (rows, features) -> raw units; a column constant in training stays so."""
-    raw = stats.to_raw(features / np.float32(gain))
-    training = corpus.features[fold.train]
-    constant = training.min(axis=0) == training.max(axis=0)
-    raw[:, constant] = training[0, constant]
-    return raw
-
-
-def sample_lane(
+def training_space_blocks(
     nets: n.Networks,
     prior: Prior,
     params: n.Params,
     key: jax.Array,
     rows: int,
-    gain: float,
-    stats: Standardiser,
-    corpus: Corpus,
-    fold: Fold,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Synthetic rows of one lane: raw features (rows, features) float32, labels (rows,) int32."""
-    features, labels = sample_training_space(nets, prior, params, key, rows)
-    return to_raw_units(features, gain, stats, corpus, fold), labels
+    label: int | None = None,
+) -> Iterator[Rows]:
+    """``rows`` synthetic rows in training space, ``BLOCK`` at a time.
+
+    Classes are drawn uniformly (section 5.1), or all rows are of the class ``label``. The first k
+    rows are the same whatever ``rows`` is.
+    """
+    label = None if label is None else jnp.int32(label)
+    for i, start in enumerate(range(0, rows, BLOCK)):
+        block = _block(nets, prior, params, jax.random.fold_in(key, i), label)
+        features, labels = jax.device_get(block)
+        yield features[: rows - start], labels[: rows - start].astype(np.int32)
+
+
+def sample_blocks(
+    generator: Generator, key: jax.Array, rows: int, label: int | None = None
+) -> Iterator[Rows]:
+    """``rows`` synthetic rows in raw units, ``BLOCK`` at a time; see ``training_space_blocks``."""
+    g = generator
+    for features, labels in training_space_blocks(g.nets, g.prior, g.params, key, rows, label):
+        yield g.to_raw_units(features), labels
+
+
+def sample(generator: Generator, key: jax.Array, rows: int) -> Rows:
+    """``rows`` synthetic rows in raw units, all at once."""
+    blocks = list(sample_blocks(generator, key, rows))
+    return np.concatenate([f for f, _ in blocks]), np.concatenate([y for _, y in blocks])

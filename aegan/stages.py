@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,24 @@ import pandas as pd
 
 import aegan
 from aegan import sentinel
+from aegan.data.audit import audit_generator, refuse
+from aegan.data.contract import check_same
+from aegan.data.folds import Fold, Standardiser
 from aegan.data.synthetic import write_synthetic
 from aegan.files import read_json, replacing, write_json
+from aegan.generator import (
+    Generator,
+    constant_columns,
+    load_generator,
+    networks_of_a_draw,
+    save_generator,
+)
 from aegan.metrics.evaluate import evaluate
+from aegan.models.networks import Params
 from aegan.plan import Plan
 from aegan.report.paper import paper_figures
 from aegan.report.write import write_report
-from aegan.sampling import sample_lane
+from aegan.sampling import sample, sampling_key
 from aegan.screen import bar, say
 from aegan.training import checkpoints, lanes
 from aegan.training.schedule import FEATURE_DISCRIMINATOR, LaneState, loss_names
@@ -91,7 +103,8 @@ def _train_lanes(plan: Plan, workdir: Workdir) -> checkpoints.Checkpoint:
         plan.folds, plan.standardisers, plan.lanes, plan.largest_train, plan.largest_valid
     )
     meta = {
-        "feature_hash": plan.corpus.feature_hash,
+        "features": list(plan.corpus.contract.names),
+        "feature_set": plan.corpus.contract.feature_set,
         "corpus_hash": plan.corpus.hash,
         "config_hash": plan.identity["config_hash"],
     }
@@ -172,17 +185,10 @@ def _write_synthetic(
     for i, (seed, fold_index) in enumerate(plan.lanes):
         fold, stats = plan.folds[by_index[fold_index]], plan.standardisers[by_index[fold_index]]
         state = lanes.lane_of(trained.state, i)
-        raw, labels = sample_lane(
-            plan.learner.nets,
-            plan.schedule.prior,
-            state.params,
-            lanes.lane_key(seed, fold_index),
-            plan.config["sample"]["rows"],
-            plan.schedule.gain,
-            stats,
-            plan.corpus,
-            fold,
-        )
+        passport = _passport(plan, seed, fold_index)
+        generator = _generator(plan, fold, stats, jax.device_get(state.params), passport)
+        key = sampling_key(lanes.lane_key(seed, fold_index))
+        raw, labels = sample(generator, key, plan.config["sample"]["rows"])
         collapse = sentinel.check_collapse(
             stats.to_z(raw),
             labels,
@@ -210,31 +216,50 @@ def _write_synthetic(
                 "classes_missing": list(collapse.classes_missing),
             }
         )
+        generator = replace(generator, passport=passport | {"status": status})
+        save_generator(workdir.generator(records[-1]), generator)
         write_synthetic(
             workdir.synthetic(records[-1]),
-            raw,
-            labels,
-            plan.corpus.classes,
-            plan.corpus.feature_names,
-            _passport(plan, records[-1]),
+            [(raw, labels)],
+            generator.classes,
+            generator.contract,
+            generator.passport,
+            finite=False,
         )
         if status != "ok":
             say(f"seed {seed}, fold {fold_index}: {status}, {detail}")
     return records
 
 
-def _passport(plan: Plan, lane: Mapping[str, Any]) -> dict[str, Any]:
+def _generator(
+    plan: Plan, fold: Fold, stats: Standardiser, params: Params, passport: Mapping[str, Any]
+) -> Generator:
+    return Generator(
+        nets=plan.learner.nets,
+        prior=plan.schedule.prior,
+        params=networks_of_a_draw(params),
+        gain=plan.schedule.gain,
+        standardiser=stats,
+        constant=constant_columns(plan.corpus.features[fold.train]),
+        classes=plan.corpus.classes,
+        contract=plan.corpus.contract,
+        trained_on=plan.digests[fold.train],
+        passport=passport,
+    )
+
+
+def _passport(plan: Plan, seed: int, fold: int) -> dict[str, Any]:
+    """What every synthetic row of a lane can be asked for."""
     return {
         "model": plan.learner.model.name,
         "variant": plan.config["variant"],
-        "config_hash": plan.identity["config_hash"],
-        "seed": lane["seed"],
-        "fold": lane["fold"],
-        "status": lane["status"],
+        "run_hash": plan.identity["config_hash"],
+        "seed": seed,
+        "fold": fold,
         "corpus": plan.corpus.name,
         "corpus_simulated": plan.corpus.simulated,
         "corpus_hash": plan.corpus.hash,
-        "feature_hash": plan.corpus.feature_hash,
+        "licence": plan.config["data"]["licence"] or plan.corpus.licence or "not stated",
         "aegan": aegan.__version__,
     }
 
@@ -268,6 +293,7 @@ def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: 
         say("evaluate: finished before")
         return
     record = read_json(workdir.train_record)
+    _audit_generators(plan, workdir, record["lanes"])
     started = time.perf_counter()
     progress = None
 
@@ -319,6 +345,20 @@ def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: 
             "paper": paper_figures(model.name),
         },
     )
+
+
+def _audit_generators(plan: Plan, workdir: Workdir, records: list[dict[str, Any]]) -> None:
+    """Refuses generators that saw a row of their fold's test part, whatever made them."""
+    if plan.config["data"]["allow_leaks"]:
+        return  # what the folds share is in the report already
+    by_index = {fold.index: fold for fold in plan.folds}
+    for lane in records:
+        path = workdir.generator(lane)
+        generator, test = load_generator(path), by_index[lane["fold"]].valid
+        check_same(str(path), generator.contract, plan.corpus.name, plan.corpus.contract)
+        name = f"fold {lane['fold']}"
+        files = plan.corpus.files[test]
+        refuse(str(path), audit_generator(generator.trained_on, plan.digests[test], files, name))
 
 
 def report(workdir: Workdir) -> Path:

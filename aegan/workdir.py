@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aegan.data.contract import FeatureContract, check_same
 from aegan.errors import InputError
 from aegan.files import read_json, write_json
 
@@ -26,6 +27,11 @@ class Workdir:
     @property
     def config(self) -> Path:
         return self.root / "config.json"
+
+    @property
+    def features(self) -> Path:
+        """Feature set and names of the run's corpus."""
+        return self.root / "features.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -52,6 +58,10 @@ class Workdir:
         """Synthetic rows of the lane with that ``seed`` and ``fold``."""
         return self.root / "synthetic" / f"seed{lane['seed']}-fold{lane['fold']}.parquet"
 
+    def generator(self, lane: Mapping[str, Any]) -> Path:
+        """The generator of the lane with that ``seed`` and ``fold``."""
+        return self.root / "generators" / f"seed{lane['seed']}-fold{lane['fold']}.npz"
+
     def existing_identity(self) -> dict[str, Any] | None:
         """The identity of the run that lives here, if any."""
         try:
@@ -63,7 +73,7 @@ class Workdir:
                 f"{self.config}: unreadable; give another --workdir or delete this one"
             ) from None
 
-    def check(self, identity: Mapping[str, Any]) -> None:
+    def check(self, identity: Mapping[str, Any], contract: FeatureContract) -> None:
         """Refuses a workdir that holds another run; writes nothing."""
         existing = self.existing_identity()
         if existing is None:
@@ -72,13 +82,17 @@ class Workdir:
             return
         if existing.get("config_hash") == identity["config_hash"]:
             return
+        if self.features.exists():
+            there = read_json(self.features)
+            there = FeatureContract(tuple(there["names"]), there["feature_set"])
+            check_same("this corpus", contract, f"the run in --workdir={self.root}", there)
         differences = _first_difference(existing, identity)
         raise InputError(
             f"--workdir={self.root}: holds a run of another config ({differences}); give another "
             f"--workdir or delete this one"
         )
 
-    def claim(self, identity: Mapping[str, Any]) -> None:
+    def claim(self, identity: Mapping[str, Any], contract: FeatureContract) -> None:
         """Makes the workdir this run's; ``InputError`` if it can't be written."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -89,6 +103,8 @@ class Workdir:
             raise InputError(
                 f"--workdir={self.root}: cannot be written ({error.strerror}); give another one"
             ) from None
+        names = {"feature_set": contract.feature_set, "names": list(contract.names)}
+        write_json(self.features, names)
         if not self.config.exists():
             write_json(self.config, dict(identity))
 

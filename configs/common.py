@@ -18,7 +18,9 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
     config.data = ConfigDict()
     config.data.path = ""  # a Parquet table; empty: the simulated corpus
     config.data.classes = ("angry", "happy", "neutral", "sad")  # empty: as in the table
-    config.data.folds = 5  # where the table has no `session` column
+    config.data.folds = 5  # where the table has no `fold` and no `session` column
+    config.data.allow_leaks = False  # True: folds that share speakers or rows run, with a banner
+    config.data.licence = ""  # for the passport of synthetic rows; empty: as the table says
     config.data.statistics = "fold"  # or "speaker": each speaker by its own rows (transductive)
     config.data.clip = 10.0  # z-scores beyond are cut
     config.data.simulated_rows = 2000

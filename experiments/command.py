@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from aegan.errors import InputError
 
@@ -20,7 +21,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         fail(message)
 
 
-def fail(message: object) -> None:
+def fail(message: object) -> NoReturn:
     """Ends the command with one line and status 2."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
@@ -34,6 +35,7 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
     if len(argv) > 1:
         print(f"error: left-over argument {argv[1]!r}; flags are --name=value", file=sys.stderr)
         return 2
+    logging.set_verbosity(logging.ERROR)
     # An orderly end, so that what is under way is finished or thrown away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
 from aegan import stages
@@ -28,6 +27,7 @@ from aegan.plan import Plan, make_plan
 from aegan.report.tables import text_table
 from aegan.screen import duration, say
 from aegan.workdir import Workdir
+from experiments.command import fail, guarded, start
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon: configs/m2.py:quick"
@@ -70,6 +70,7 @@ def summary(plan: Plan, seconds: float) -> list[str]:
         f" ({device.device_kind})",
         f"  length  {plan.epochs} epochs x {plan.schedule.batches} batches of"
         f" {plan.schedule.batch_size}; training takes about {duration(seconds)}",
+        *(f"  LEAK    {leak}" for leak in plan.leaks),
     ]
 
 
@@ -90,7 +91,7 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         say(f"report: {stages.report(workdir)}")
         return
     plan = make_plan(config)
-    workdir.check(plan.identity)
+    workdir.check(plan.identity, plan.corpus.contract)
     precision = plan.config["train"]["matmul_precision"]
     jax.config.update("jax_default_matmul_precision", precision)
     say(*summary(plan, training_seconds(plan)))
@@ -99,7 +100,7 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         return
     if stage == "evaluate":
         _need(workdir.train_record, "train")
-    workdir.claim(plan.identity)
+    workdir.claim(plan.identity, plan.corpus.contract)
     if stage in ("train", "all"):
         stages.train(plan, workdir)
     if stage in ("evaluate", "all"):
@@ -119,24 +120,14 @@ def _need(path: Path, stage: str) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    if len(argv) > 1:
-        print(f"error: left-over argument {argv[1]!r}; flags are --name=value", file=sys.stderr)
-        return 2
-    logging.set_verbosity(logging.ERROR)
-    # An orderly end, so that a checkpoint under way is finished.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     workdir = Workdir(
         Path(_WORKDIR.value or default_workdir(flags.FLAGS["config"].config_filename))
     )
-    try:
-        run(FrozenConfigDict(_CONFIG.value), workdir, _STAGE.value, _DRY_RUN.value)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+    return guarded(
+        lambda: run(FrozenConfigDict(_CONFIG.value), workdir, _STAGE.value, _DRY_RUN.value),
+        argv,
+        "the same command goes on from the last checkpoint",
+    )
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -159,9 +150,8 @@ def parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         # Where a config's own code fails, ml_collections puts the whole traceback in here.
         message = str(error).strip().splitlines()[-1].removeprefix("ValueError: ")
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    fail(message)
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    start(main, parse_flags)

@@ -1,4 +1,4 @@
-"""Runs ``python -m experiments.run`` many times at the price of one import.
+"""Runs ``python -m experiments.<name>`` many times at the price of one import.
 
 A fork server imports the program once; every command is a fork of it with its own exit status,
 output files and, if need be, SIGKILL. It is what the shell would start, but for the start itself.
@@ -6,6 +6,7 @@ output files and, if need be, SIGKILL. It is what the shell would start, but for
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -24,30 +25,41 @@ class Done(NamedTuple):
     err: str
 
 
-def _child(arguments: list[str], out: str, err: str, environment: dict[str, str]) -> None:
+def _child(
+    name: str, arguments: list[str], out: str, err: str, environment: dict[str, str]
+) -> None:
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.environ.update(environment)
     os.chdir(ROOT)
     from absl import app
 
-    from experiments import run
+    from experiments import command
 
-    sys.argv = ["experiments.run", *arguments]
-    app.run(run.main, argv=sys.argv, flags_parser=run.parse_flags)
+    module = importlib.import_module(f"experiments.{name}")
+    sys.argv = [f"experiments.{name}", *arguments]
+    parse = getattr(module, "parse_flags", command.parse_flags)
+    app.run(module.main, argv=sys.argv, flags_parser=parse)
 
 
-def start(scratch: Path, *arguments: str, environment: Mapping[str, str] | None = None):
-    """Starts a command whose output goes to files in ``scratch``."""
+def start(
+    scratch: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    name: str = "run",
+):
+    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``."""
     scratch.mkdir(parents=True, exist_ok=True)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.run"])
+    # Not the commands themselves: each defines flags of its own, and some share a name.
+    context.set_forkserver_preload(["aegan.stages", "aegan.plan", "experiments.command"])
     process = context.Process(
         target=_child,
         args=(
+            name,
             list(arguments),
             str(scratch / "out"),
             str(scratch / "err"),
@@ -64,6 +76,11 @@ def finish(process, scratch: Path) -> Done:
     return Done(process.exitcode, (scratch / "out").read_text(), (scratch / "err").read_text())
 
 
-def command(scratch: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
+def command(
+    scratch: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    name: str = "run",
+) -> Done:
     """Runs a command to its end."""
-    return finish(start(scratch, *arguments, environment=environment), scratch)
+    return finish(start(scratch, *arguments, environment=environment, name=name), scratch)

@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aegan.data.audit import row_digests
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
+from aegan.generator import Generator, constant_columns, networks_of_a_draw
 from aegan.models.declarations import MODELS, STEPS
 from aegan.models.networks import Sizes, build_networks, init_params
 from aegan.models.priors import MixturePrior, NormalPrior
@@ -194,6 +196,24 @@ def initial(name: str) -> LaneState:
 def trained(name: str, epochs: int = 3):
     """States and losses of ``small_run`` after some epochs, in one call."""
     return small_run(name).train(initial(name), 0, epochs)
+
+
+def generator_of(run: Run, fold: int, gain: float = 0.2, model: str = "m3") -> Generator:
+    """The generator of lane ``fold`` (seed 0) after three epochs, on the corpus of ``run``."""
+    chosen = run.folds[fold]
+    params = lanes.lane_of(trained(model, 3)[0], fold).params
+    return Generator(
+        nets=run.learner.nets,
+        prior=run.schedule.prior,
+        params=networks_of_a_draw(jax.device_get(params)),
+        gain=gain,
+        standardiser=fit_standardiser(run.corpus.features, chosen.train),
+        constant=constant_columns(run.corpus.features[chosen.train]),
+        classes=run.corpus.classes,
+        contract=run.corpus.contract,
+        trained_on=row_digests(run.corpus.features[chosen.train]),
+        passport={"model": model, "run_hash": "0123456789abcdef", "seed": 0, "fold": fold},
+    )
 
 
 # --- the networks and losses once more, written from Table 1 and section 4.3 ------------------

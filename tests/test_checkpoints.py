@@ -12,7 +12,12 @@ from aegan.training import checkpoints, lanes
 from aegan.training.checkpoints import Checkpoint
 from aegan.training.schedule import loss_names
 
-META = {"feature_hash": "f" * 16, "corpus_hash": "c" * 16, "config_hash": "a" * 16}
+META = {
+    "features": ["a", "b"],
+    "feature_set": "IS10",
+    "corpus_hash": "c" * 16,
+    "config_hash": "a" * 16,
+}
 LOSSES = len(loss_names(small_run("m3").learner.model))
 
 
@@ -90,19 +95,20 @@ def test_no_checkpoint_is_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "words"),
+    ("field", "stored", "words"),
     [
-        ("feature_hash", "other feature names"),
-        ("corpus_hash", "another corpus_hash"),
-        ("config_hash", "another config_hash"),
+        ("features", ["a", "c"], "column 1 is 'c' for 'b'"),
+        ("feature_set", "emobase2010", "feature set emobase2010, but this run has IS10"),
+        ("corpus_hash", "0" * 16, "another corpus_hash"),
+        ("config_hash", "0" * 16, "another config_hash"),
     ],
 )
-def test_a_checkpoint_of_something_else_is_refused_with_the_mend(tmp_path, field, words):
-    save(tmp_path, after(1), meta={**META, field: "0" * 16})
+def test_a_checkpoint_of_something_else_is_refused_with_the_mend(tmp_path, field, stored, words):
+    save(tmp_path, after(1), meta={**META, field: stored})
     with pytest.raises(InputError) as error:
         restore(tmp_path)
     message = str(error.value)
-    assert words in message and str(tmp_path) in message and "another --workdir" in message
+    assert words in message and str(tmp_path) in message and "; " in message
     assert "\n" not in message
 
 

@@ -96,15 +96,15 @@ def test_describe_and_hashes(table):
     assert said["rows"] == 6 and said["features"] == 3 and said["speakers"] == 3
     assert said["classes"] == {"angry": 3, "sad": 3}
     assert said["sessions"] is None and said["simulated"] is False
-    assert len(corpus.hash) == len(corpus.feature_hash) == 16
+    assert len(corpus.hash) == len(corpus.contract.hash) == 16
     assert read_corpus(table()).hash == corpus.hash
     changed = good_frame()
     changed.loc[3, "pitch"] += 1
     assert read_corpus(table(changed)).hash != corpus.hash
-    assert read_corpus(table(changed)).feature_hash == corpus.feature_hash
+    assert read_corpus(table(changed)).contract.hash == corpus.contract.hash
     renamed = read_corpus(table(good_frame().rename(columns={"pitch": "f0"})))
     assert renamed.hash != corpus.hash
-    assert renamed.feature_hash != corpus.feature_hash
+    assert renamed.contract.hash != corpus.contract.hash
 
 
 def test_the_hash_covers_every_label(table):
@@ -268,5 +268,6 @@ def test_real_tables(shared_data, name, counts, speakers):
 def test_real_tables_share_their_features_and_keep_their_hash(shared_data):
     nemo = read_corpus(shared_data / "nemo.parquet", ())
     ravdess = read_corpus(shared_data / "ravdess.parquet", ())
-    assert nemo.feature_hash == ravdess.feature_hash == "a8abbe1b47d11d27"
-    assert nemo.hash == "808ac70180a4e29a"
+    assert nemo.contract == ravdess.contract and nemo.contract.feature_set == "IS10"
+    assert nemo.contract.hash == "b9df4595521fd9a0"
+    assert nemo.hash == "30425ab62df78809"

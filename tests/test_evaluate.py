@@ -15,6 +15,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
 import aegan.metrics
+from aegan.data.contract import FeatureContract
 from aegan.data.folds import fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
 from aegan.data.synthetic import write_synthetic
@@ -28,6 +29,7 @@ from aegan.metrics.svm import SvmProtocol
 
 ROWS = 240
 C = 1e-3
+PASSPORT = {"model": "m2", "run_hash": "0" * 16, "seed": 0, "fold": 0}
 PROTOCOL = EvaluationProtocol(
     svm=SvmProtocol(c_grid=(1e-4, C, 1e-2)),
     fid=FidProtocol(epochs=6, net_seeds=(0, 1), splits=2),
@@ -57,17 +59,22 @@ def write(path, corpus, fold, seed, change=lambda features: features):
     rows = space.to_z(corpus.features[fold.train])
     drawn, labels = class_gaussian(rows, corpus.labels[fold.train], ROWS, seed)
     features = change(space.to_raw(drawn))
-    write_synthetic(path, features, labels, corpus.classes, corpus.feature_names, {})
+    put(path, features, labels, corpus.classes, corpus.contract)
     return drawn, labels
+
+
+def put(path, features, labels, classes, contract):
+    blocks = [(features, labels)]
+    write_synthetic(path, blocks, classes, contract, PASSPORT, finite=False)
 
 
 @pytest.fixture(scope="module")
 def tables(corpus, folds, tmp_path_factory):
     folder = tmp_path_factory.mktemp("synthetic")
     for record in LANES:
-        path = folder / f"{record['seed']}-{record['fold']}"
+        path = folder / f"{record['seed']}-{record['fold']}.parquet"
         write(path, corpus, folds[record["fold"]], 10 + record["seed"])
-    return lambda record: folder / f"{record['seed']}-{record['fold']}"
+    return lambda record: folder / f"{record['seed']}-{record['fold']}.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +93,9 @@ def results(corpus, folds, tables, cache):
 
 def test_shape_of_the_results(results, corpus):
     found, calls = results
-    assert set(found) == {"metrics", "references", "per_class", "confusion", "svm", "verdict"}
+    keys = {"metrics", "references", "per_class", "confusion", "svm", "plausibility", "verdict"}
+    assert set(found) == keys
+    assert found["plausibility"] == []  # no openSMILE names, no rule
     json.dumps(found, allow_nan=False)
     assert tuple(found["references"]) == REFERENCES
     for summary in [found["metrics"], *found["references"].values()]:
@@ -235,12 +244,13 @@ def quick(corpus, folds, lanes, tables, **changes):
 
 
 def test_lanes_without_values(corpus, folds, tables, tmp_path):
-    write(tmp_path / "bad", corpus, folds[0], 0, lambda x: np.where(np.arange(120) == 5, np.inf, x))
+    infinite = tmp_path / "bad.parquet"
+    write(infinite, corpus, folds[0], 0, lambda x: np.where(np.arange(120) == 5, np.inf, x))
     bad = lane(2, 0, "collapsed")
     gone = lane(3, 0, "diverged")  # no table at all
 
     def path(record):
-        return tmp_path / "bad" if record is bad else tables(record)
+        return infinite if record is bad else tables(record)
 
     found = quick(corpus, folds, [LANES[0], bad, gone], path)
     for name in METRICS:
@@ -261,9 +271,9 @@ def test_a_collapsed_table_has_values(corpus, folds, tmp_path):
     """All rows alike and of one class: metrics are defined, the verdict says collapsed."""
     features = np.repeat(corpus.features[:1], 50, axis=0)
     labels = np.zeros(50, dtype=np.int32)
-    names = (corpus.classes, corpus.feature_names)
-    write_synthetic(tmp_path / "table", features, labels, *names, {})
-    found = quick(corpus, folds, [lane(0, 0)], lambda _: tmp_path / "table")
+    path = tmp_path / "table.parquet"
+    put(path, features, labels, corpus.classes, corpus.contract)
+    found = quick(corpus, folds, [lane(0, 0)], lambda _: path)
     values = {name: summary["mean"] for name, summary in found["metrics"].items()}
     assert None not in values.values()
     assert values["tstr_set2"] == 0.25 and values["variance_ratio"] == 0
@@ -273,7 +283,7 @@ def test_a_collapsed_table_has_values(corpus, folds, tmp_path):
 
 def test_tables_of_other_features_or_classes_are_refused(corpus, folds, tables, tmp_path):
     labels = np.zeros(4, dtype=np.int32)
-    path = tmp_path / "table"
+    path = tmp_path / "table.parquet"
     names = list(corpus.feature_names)
     names[7] = "other"
     for classes, columns, word in (
@@ -281,7 +291,8 @@ def test_tables_of_other_features_or_classes_are_refused(corpus, folds, tables, 
         (corpus.classes, corpus.feature_names[:-1], "119 features"),
         (("angry", "bored"), corpus.feature_names, "'bored'"),
     ):
-        write_synthetic(path, np.zeros((4, len(columns)), np.float32), labels, classes, columns, {})
+        rows = np.zeros((4, len(columns)), np.float32)
+        put(path, rows, labels, classes, FeatureContract(tuple(columns), "simulated"))
         with pytest.raises(InputError, match=word) as caught:
             quick(corpus, folds, [lane(0, 0)], lambda _: path)
         assert "\n" not in str(caught.value) and str(path) in str(caught.value)
@@ -291,17 +302,34 @@ def test_tables_of_other_features_or_classes_are_refused(corpus, folds, tables, 
 
 def test_classes_are_matched_by_name(corpus, folds, tables, tmp_path):
     """A table that lists its classes in another order gives the same figures."""
-    drawn, labels = write(tmp_path / "a", corpus, folds[0], 10)
+    drawn, labels = write(tmp_path / "a.parquet", corpus, folds[0], 10)
     space = fit_standardiser(corpus.features, folds[0].train)
     turned = tuple(reversed(corpus.classes))
-    write_synthetic(
-        tmp_path / "b", space.to_raw(drawn), 3 - labels, turned, corpus.feature_names, {}
-    )
+    put(tmp_path / "b.parquet", space.to_raw(drawn), 3 - labels, turned, corpus.contract)
     lanes = [lane(0, 0), lane(1, 0)]
-    found = quick(corpus, folds, lanes, lambda r: tmp_path / "ab"[r["seed"]])
+    found = quick(corpus, folds, lanes, lambda r: tmp_path / f"{'ab'[r['seed']]}.parquet")
     for name in METRICS:
         first, second = found["metrics"][name]["per_lane"]
         assert first == second, name
+
+
+def test_plausibility_counts_real_rows_beside_synthetic_ones(corpus, folds, tables, tmp_path):
+    """Columns 0 to 2 play the quartiles of one contour; real rows are put in order."""
+    names = [f"x_quartile{i}" for i in (1, 2, 3)] + list(corpus.feature_names[3:])
+    features = corpus.features.copy()
+    features[:, :3] = np.sort(features[:, :3], axis=1)
+    named = replace(corpus, features=features, contract=FeatureContract(tuple(names)))
+    rows = features[folds[0].train][:80].copy()
+    rows[:20, :2] = [[5.0, 1.0]]  # first quartile above the second in a quarter of the rows
+    rows[:20, 2] = 7.0
+    labels = named.labels[folds[0].train][:80]
+    put(tmp_path / "t.parquet", rows, labels, named.classes, named.contract)
+    found = quick(named, folds, [lane(0, 0)], lambda _: tmp_path / "t.parquet")["plausibility"]
+    assert [entry["rule"] for entry in found] == ["quartiles and percentiles in order", "any rule"]
+    for entry in found:
+        assert entry["checks"] == 2
+        assert (entry["real_rows"], entry["synthetic_rows"]) == (0.0, 0.25)
+        assert entry["synthetic_checks"] == 0.125
 
 
 def test_nothing_of_validation_reaches_the_space_or_the_svm_of_set1(corpus, folds, tables):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aegan.data.contract import FeatureContract
 from aegan.data.corpus import Corpus, read_corpus
 from aegan.data.folds import fit_standardiser, make_folds, speaker_standardised
 from aegan.errors import InputError
@@ -26,7 +27,7 @@ def toy(speakers, labels=None, sessions=None, features=None) -> Corpus:
         speakers=np.array(speakers, dtype=str),
         sessions=None if sessions is None else np.array(sessions, dtype=str),
         files=np.array([f"f{row:04d}" for row in range(rows)]),
-        feature_names=("a", "b", "c"),
+        contract=FeatureContract(("a", "b", "c")),
         simulated=False,
     )
 
@@ -125,8 +126,16 @@ def test_fewer_rows_per_class_than_folds():
 
 def test_sessions_that_cannot_make_folds():
     assert "'session' has one value" in error_of(toy(list("aabb"), sessions=list("xxxx")))
-    message = error_of(toy(list("aabbcc"), sessions=list("xxxyyy")))
-    assert "speaker 'b'" in message and "'x', 'y'" in message
+
+
+def test_folds_of_the_table_come_first():
+    corpus = toy(list("aabbcc"), sessions=list("xxyyzz"))
+    own = dataclasses.replace(corpus, fold_names=np.array(list("112211")))
+    folds = make_folds(own, 5)
+    assert [fold.name for fold in folds] == ["fold 1", "fold 2"]
+    assert [fold.valid.tolist() for fold in folds] == [[0, 1, 4, 5], [2, 3]]
+    single = dataclasses.replace(corpus, fold_names=np.array(list("111111")))
+    assert "column 'fold' has one value" in error_of(single)
 
 
 def test_class_without_a_training_row():

@@ -7,12 +7,12 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from helpers import initial, same_bits, small_run, strict_jax, trained
+from helpers import generator_of, initial, same_bits, small_run, strict_jax, trained
 
 from aegan.data.folds import fit_standardiser
 from aegan.metrics.fold_tools import svm_on_set1
 from aegan.metrics.svm import SvmProtocol
-from aegan.sampling import sample_lane
+from aegan.sampling import sample, sampling_key
 from aegan.training import lanes
 
 FOLD = 2
@@ -61,12 +61,11 @@ def test_training_sees_nothing_of_the_held_out_rows(marker):
 @MARKERS
 def test_synthetic_rows_see_nothing_of_the_held_out_rows(marker):
     run = small_run("m3")
-    params = lanes.lane_of(trained("m3", 3)[0], FOLD).params
-    drawn = []
-    for corpus in (run.corpus, planted(run, marker)):
-        stats = fit_standardiser(corpus.features, run.folds[FOLD].train)
-        arguments = (run.learner.nets, run.schedule.prior, params, lanes.lane_key(0, FOLD), 64)
-        drawn.append(sample_lane(*arguments, 0.2, stats, corpus, run.folds[FOLD]))
+    key = sampling_key(lanes.lane_key(0, FOLD))
+    drawn = [
+        sample(generator_of(run._replace(corpus=corpus), FOLD), key, 64)
+        for corpus in (run.corpus, planted(run, marker))
+    ]
     assert same_bits(*drawn)
 
 

@@ -183,7 +183,7 @@ def test_synthetic_tables_are_in_the_corpus_units_and_carry_their_passport(finis
     for fold in range(5):
         path = finished.workdir / "synthetic" / f"seed0-fold{fold}.parquet"
         table = read_synthetic(path)
-        assert table.feature_names == corpus.feature_names and table.classes == corpus.classes
+        assert table.contract == corpus.contract and table.classes == corpus.classes
         assert table.features.shape == (120, 30) and np.isfinite(table.features).all()
         constant = np.ptp(corpus.features, axis=0) == 0
         assert constant.any()
@@ -194,7 +194,7 @@ def test_synthetic_tables_are_in_the_corpus_units_and_carry_their_passport(finis
             "variant": "quick",
             "seed": "0",
             "fold": str(fold),
-            "config_hash": config_hash,
+            "run_hash": config_hash,
             "corpus_hash": corpus.hash,
         }
         assert expected.items() <= table.passport.items()

@@ -8,13 +8,22 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import copy, random_params, same_bits, small_run, strict_jax, synthetic_rows, trained
+from helpers import (
+    copy,
+    generator_of,
+    random_params,
+    same_bits,
+    small_run,
+    strict_jax,
+    synthetic_rows,
+    trained,
+)
 
-from aegan.data.folds import fit_standardiser
+from aegan.data.contract import FeatureContract
 from aegan.data.synthetic import read_synthetic, write_synthetic
 from aegan.errors import InputError
 from aegan.models.priors import MixturePrior
-from aegan.sampling import BLOCK, sample_lane, sample_training_space, to_raw_units
+from aegan.sampling import BLOCK, sample, sample_blocks, sampling_key, training_space_blocks
 from aegan.training import lanes
 
 FOLD = 1
@@ -27,17 +36,20 @@ def _strict():
         yield
 
 
-def sample(rows, seed=0, fold=FOLD):
+def drawn(rows, seed=0, fold=FOLD, label=None, draw_seed=0):
+    """Rows of a trained lane in training space, drawn with the key of lane (seed, fold)."""
     run = small_run("m3")
     params = lanes.lane_of(trained("m3", 3)[0], FOLD).params
-    key = lanes.lane_key(seed, fold)
-    return sample_training_space(run.learner.nets, run.schedule.prior, params, key, rows)
+    key = sampling_key(lanes.lane_key(seed, fold), draw_seed)
+    blocks = training_space_blocks(run.learner.nets, run.schedule.prior, params, key, rows, label)
+    features, labels = zip(*blocks, strict=True)
+    return np.concatenate(features), np.concatenate(labels)
 
 
 def test_the_first_rows_do_not_depend_on_how_many_are_asked_for():
-    many = sample(2 * BLOCK + 5)
+    many = drawn(2 * BLOCK + 5)
     for rows in (1, 7, BLOCK, BLOCK + 1):
-        few = sample(rows)
+        few = drawn(rows)
         assert few[0].shape == (rows, 12) and few[1].shape == (rows,)
         assert same_bits(few, (many[0][:rows], many[1][:rows]))
     blocks = many[0][:BLOCK], many[0][BLOCK : 2 * BLOCK]
@@ -45,13 +57,24 @@ def test_the_first_rows_do_not_depend_on_how_many_are_asked_for():
 
 
 def test_same_lane_same_bits_other_lane_other_rows():
-    assert same_bits(sample(50), sample(50))
-    for other in (sample(50, seed=1), sample(50, fold=0)):
-        assert not np.array_equal(sample(50)[0], other[0])
+    assert same_bits(drawn(50), drawn(50))
+    for other in (drawn(50, seed=1), drawn(50, fold=0), drawn(50, draw_seed=1)):
+        assert not np.array_equal(drawn(50)[0], other[0])
+    assert not np.array_equal(drawn(50, draw_seed=1)[0], drawn(50, draw_seed=2)[0])
+
+
+def test_rows_of_one_class_are_its_rows_of_a_draw_of_all():
+    """The label alone is fixed: where the free draw has it too, the row is the same."""
+    free, labels = drawn(300)
+    for label in range(4):
+        rows, own = drawn(300, label=label)
+        assert (own == label).all() and own.dtype == np.int32
+        np.testing.assert_allclose(rows[labels == label], free[labels == label], rtol=1e-6)
+        assert not np.allclose(rows[labels != label], free[labels != label])
 
 
 def test_classes_are_drawn_uniformly():
-    labels = sample(6000)[1]
+    labels = drawn(6000)[1]
     assert labels.dtype == np.int32
     counts = np.bincount(labels, minlength=4)
     assert np.abs(counts - 1500).max() < 5 * np.sqrt(6000 * 3 / 16)
@@ -62,7 +85,8 @@ def test_rows_are_decoded_draws_of_their_own_label():
     run = small_run("m2")
     params = random_params(run.learner)
     prior = MixturePrior(2, radius=4.0, spread=1e-7)
-    rows, labels = sample_training_space(run.learner.nets, prior, params, jax.random.key(5), 40)
+    blocks = training_space_blocks(run.learner.nets, prior, params, jax.random.key(5), 40)
+    ((rows, labels),) = blocks
     z = prior.means(4)[labels]
     expected = synthetic_rows(params, z, np.eye(4, dtype=np.float32)[labels])
     np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-4)
@@ -73,7 +97,8 @@ def test_raw_units_round_trip():
     run = small_run("m3")
     fold, stats = run.folds[FOLD], run.stats[FOLD]
     real = run.corpus.features[fold.train]
-    back = to_raw_units(stats.to_z(real) * np.float32(GAIN), GAIN, stats, run.corpus, fold)
+    generator = generator_of(run, FOLD, gain=GAIN)
+    back = generator.to_raw_units(stats.to_z(real) * np.float32(GAIN))
     assert back.dtype == np.float32
     inside = np.abs(stats.to_z(real)) < stats.clip
     error = np.abs(back - real) / (np.abs(real) + stats.scale)
@@ -87,42 +112,41 @@ def test_a_column_that_is_constant_in_training_is_exact():
     features[fold.train, 3] = np.float32(0.1)  # not a sum of few powers of two
     features[fold.valid, 3] = 7.0
     corpus = replace(run.corpus, features=features)
-    stats = fit_standardiser(features, fold.train)
-    params = lanes.lane_of(trained("m3", 3)[0], FOLD).params
-    raw, labels = sample_lane(
-        run.learner.nets,
-        run.schedule.prior,
-        params,
-        lanes.lane_key(0, FOLD),
-        200,
-        GAIN,
-        stats,
-        corpus,
-        fold,
-    )
+    generator = generator_of(run._replace(corpus=corpus), FOLD, gain=GAIN)
+    raw, labels = sample(generator, sampling_key(lanes.lane_key(0, FOLD)), 200)
     assert (raw[:, 3] == np.float32(0.1)).all()
     moving = features[fold.train].min(axis=0) < features[fold.train].max(axis=0)
     assert (raw[:, moving].std(axis=0) > 0).all()
-    assert same_bits(labels, sample(200)[1])
+    assert same_bits(labels, drawn(200)[1])
+
+
+def test_blocks_are_bounded_and_add_up_to_the_whole():
+    run = small_run("m3")
+    generator, key = generator_of(run, FOLD), sampling_key(lanes.lane_key(0, FOLD))
+    blocks = list(sample_blocks(generator, key, 2 * BLOCK + 5))
+    assert [len(labels) for _, labels in blocks] == [BLOCK, BLOCK, 5]
+    whole = sample(generator, key, 2 * BLOCK + 5)
+    assert same_bits(whole[0], np.concatenate([features for features, _ in blocks]))
 
 
 def test_sampling_leaves_the_parameters_alone():
     state = trained("m3", 3)[0]
     before = copy(state)
-    sample(3)
+    drawn(3)
     assert same_bits(before, state)
 
 
 # --- the table on disk -----------------------------------------------------------------------
 
-PASSPORT = {"model": "m3", "config_hash": "abc", "seed": 3, "fold": 1, "corpus_simulated": True}
+PASSPORT = {"model": "m3", "run_hash": "abc", "seed": 3, "fold": 1, "corpus_simulated": True}
 
 
 def written(path, **changes):
     features = np.array([[1.5, -2.25], [np.pi, 1e-20], [1e30, 0.0]], np.float32)
     labels = np.array([2, 0, 2], np.int32)
-    fields = {"features": features, "labels": labels, "classes": ("a", "b", "c")}
-    fields |= {"feature_names": ("f1", "f2"), "passport": PASSPORT} | changes
+    fields = {"blocks": [(features[:1], labels[:1]), (features[1:], labels[1:])]}
+    fields |= {"classes": ("a", "b", "c"), "contract": FeatureContract(("f1", "f2"))}
+    fields |= {"passport": PASSPORT} | changes
     write_synthetic(path, **fields)
     return features, labels
 
@@ -133,18 +157,20 @@ def test_a_synthetic_table_comes_back_bit_for_bit(tmp_path):
     table = read_synthetic(path)
     assert same_bits((table.features, table.labels), (features, labels))
     assert table.classes == ("a", "b", "c")  # b too, which has no row
-    assert table.feature_names == ("f1", "f2")
+    assert table.contract == FeatureContract(("f1", "f2"))
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_any_reader_sees_that_the_table_is_synthetic(tmp_path):
     written(tmp_path / "t.parquet")
     table = pq.read_table(tmp_path / "t.parquet")
-    assert table.column_names == ["emotion", "f1", "f2"]
+    assert table.column_names == ["file", "emotion", "f1", "f2"]
+    names = table.column("file").to_pylist()
+    assert len(set(names)) == 3 and all(name.startswith("synthetic-m3-abc") for name in names)
     assert table.column("emotion").to_pylist() == ["c", "a", "c"]
     metadata = {k.decode(): v.decode() for k, v in table.schema.metadata.items()}
     assert metadata["synthetic"] == "true"
-    for name, value in {"model": "m3", "seed": "3", "fold": "1", "config_hash": "abc"}.items():
+    for name, value in {"model": "m3", "seed": "3", "fold": "1", "run_hash": "abc"}.items():
         assert metadata[name] == value
     assert metadata["corpus_simulated"] == "true"
 

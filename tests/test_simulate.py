@@ -53,7 +53,7 @@ def test_a_seed_fixes_the_corpus_and_another_gives_another():
     first, again, other = (simulated_corpus(rows=600, dim=20, seed=seed) for seed in (1, 1, 2))
     assert first.hash == again.hash != other.hash
     np.testing.assert_array_equal(first.features, again.features)
-    assert first.feature_hash == other.feature_hash
+    assert first.contract.hash == other.contract.hash
 
 
 def test_values_do_not_depend_on_the_size_of_blocks(monkeypatch):

@@ -1,7 +1,8 @@
 """A corpus of utterances: one row of acoustic features each, with its labels, read from Parquet.
 
-A table has the label columns `file` (unique), `speaker` and `emotion`, optionally `session` and
-`duration_s`; every other column is one numeric feature, in the order of the table.
+A table has the label columns `file` (unique), `speaker` and `emotion`, optionally `session`, `fold`
+and `duration_s`; every other column is one numeric feature, in the order of the table. The file's
+key-value metadata may name the feature set (see `contract.py`) and the licence.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 
 REQUIRED_COLUMNS = ("file", "speaker", "emotion")
-OPTIONAL_COLUMNS = ("session", "duration_s")
+OPTIONAL_COLUMNS = ("session", "fold", "duration_s")
 LABEL_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 
 _COLUMNS_AT_ONCE = 64  # features decoded together; bounds the memory used beside the matrix
@@ -39,26 +41,27 @@ class Corpus:
     speakers: np.ndarray  # (rows,) str
     sessions: np.ndarray | None  # (rows,) str, None where the table has no such column
     files: np.ndarray  # (rows,) str, unique
-    feature_names: tuple[str, ...]  # (dim,) in the order of the table
+    contract: FeatureContract  # of the columns of `features`
     simulated: bool
+    licence: str = ""  # as the table states it
+    fold_names: np.ndarray | None = None  # (rows,) str: the table's own folds, None without them
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """(dim,) in the order of the table."""
+        return self.contract.names
 
     @cached_property
     def hash(self) -> str:
-        """First 16 hex digits of the SHA-256 of features, labels and names, in row order."""
+        """First 16 hex digits of the SHA-256 of features, labels and contract, in row order."""
         digest = hashlib.sha256()
-        digest.update(repr(self.features.shape).encode())
+        digest.update(repr((self.features.shape, self.contract.hash)).encode())
         digest.update(np.ascontiguousarray(self.features, dtype="<f4"))
         digest.update(np.ascontiguousarray(self.labels, dtype="<i4"))
-        sessions = None if self.sessions is None else self.sessions.tolist()
-        texts = (self.classes, self.speakers.tolist(), sessions, self.files.tolist())
-        for text in (*texts, self.feature_names):
-            digest.update(json.dumps(text).encode())
+        digest.update(json.dumps(self.classes).encode())
+        for column in (self.speakers, self.sessions, self.fold_names, self.files):
+            digest.update(json.dumps(None if column is None else column.tolist()).encode())
         return digest.hexdigest()[:16]
-
-    @cached_property
-    def feature_hash(self) -> str:
-        """First 16 hex digits of the SHA-256 of the feature names in order."""
-        return hashlib.sha256(json.dumps(self.feature_names).encode()).hexdigest()[:16]
 
 
 def describe(corpus: Corpus) -> dict:
@@ -73,7 +76,9 @@ def describe(corpus: Corpus) -> dict:
         "speakers": len(np.unique(corpus.speakers)),
         "sessions": None if corpus.sessions is None else len(np.unique(corpus.sessions)),
         "hash": corpus.hash,
-        "feature_hash": corpus.feature_hash,
+        "feature_set": corpus.contract.feature_set,
+        "feature_hash": corpus.contract.hash,
+        "licence": corpus.licence,
     }
 
 
@@ -94,13 +99,19 @@ def read_corpus(path: str | Path, classes: tuple[str, ...] = ()) -> Corpus:
     path = Path(path)
     try:
         with _open(path) as table:
+            metadata = _metadata(table)
+            if metadata.get("synthetic") == "true":
+                raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
             feature_names = _check_columns(path, table)
+            contract = FeatureContract.from_metadata(str(path), feature_names, metadata)
             files = _label_column(path, table, "file")
             _check_unique_files(path, files)
             speakers = _label_column(path, table, "speaker")
             emotions = _label_column(path, table, "emotion")
-            has_sessions = "session" in table.schema_arrow.names
-            sessions = _label_column(path, table, "session") if has_sessions else None
+            sessions, fold_names = (
+                _label_column(path, table, name) if name in table.schema_arrow.names else None
+                for name in ("session", "fold")
+            )
             classes, labels = _encode(path, emotions, files, classes)
             features = _read_features(path, table, feature_names, files)
     except (pa.ArrowException, OSError) as error:
@@ -114,9 +125,17 @@ def read_corpus(path: str | Path, classes: tuple[str, ...] = ()) -> Corpus:
         speakers=speakers,
         sessions=sessions,
         files=files,
-        feature_names=feature_names,
+        contract=contract,
         simulated=False,
+        licence=metadata.get("licence", ""),
+        fold_names=fold_names,
     )
+
+
+def _metadata(table: pq.ParquetFile) -> dict[str, str]:
+    """The file's own key-value entries as text."""
+    entries = (table.schema_arrow.metadata or {}).items()
+    return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -130,7 +149,8 @@ def _open(path: Path) -> pq.ParquetFile:
         raise InputError(f"{path}: may not be read; change its permissions") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
-            f"{path}: is not a whole Parquet file; write the table with pandas' to_parquet"
+            f"{path}: is not a whole Parquet file; `python -m experiments.convert` makes one of "
+            "CSV, ARFF and other tables"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Speaker-disjoint folds, and standardisation by the statistics of chosen rows alone."""
+"""Folds of a corpus, and standardisation by the statistics of chosen rows alone."""
 
 from __future__ import annotations
 
@@ -20,51 +20,41 @@ _CELLS_AT_ONCE = 2**21  # float64 work space of the statistics: 16 MiB
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One split of a corpus into the paper's set-1 and set-2, which share no speaker."""
+    """One split of a corpus into the paper's set-1 and set-2."""
 
     index: int
     train: np.ndarray  # (n_train,) int32, sorted row numbers: set-1
     valid: np.ndarray  # (n_valid,) int32, sorted row numbers: set-2
     held_out: tuple[str, ...]  # the speakers of `valid`, sorted
-    name: str  # "session Ses01" or "speakers A, B"
+    name: str  # "session Ses01", "speakers A, B" or "fold 1"
 
 
 def make_folds(corpus: Corpus, n_folds: int) -> tuple[Fold, ...]:
     """Cut a corpus into folds (section 4.1.1: leave one session out).
 
-    With sessions, one fold per session, whatever `n_folds` says. Without, `n_folds` folds of whole
-    speakers, balanced by class. The same for every order of the rows: folds follow the columns
-    `session`, `speaker` and `emotion`, never positions.
+    With a column `fold`, its folds; else with sessions, one fold per session, whatever `n_folds`
+    says; else `n_folds` folds of whole speakers, balanced by class. The same for every order of
+    the rows: folds follow columns, never positions. Whether they share a speaker is for
+    `audit.py` to say.
 
     Raises:
-        InputError: fewer than two sessions or folds, fewer speakers than folds, a speaker in two
-            sessions, or a class without a row in a training part. A class may be absent from a
-            validation part.
+        InputError: fewer than two sessions or folds, fewer speakers than folds, or a class without
+            a row in a training part. A class may be absent from a validation part.
     """
-    if corpus.sessions is not None:
-        names, fold_of_row = np.unique(corpus.sessions, return_inverse=True)
-        _check_sessions(corpus, len(names))
-        titles = [f"session {name}" for name in names]
+    for column, values in (("fold", corpus.fold_names), ("session", corpus.sessions)):
+        if values is not None:
+            names, fold_of_row = np.unique(values, return_inverse=True)
+            if len(names) < 2:
+                raise InputError(
+                    f"corpus '{corpus.name}': column '{column}' has one value only; "
+                    "drop the column to get folds by speaker"
+                )
+            titles = [f"{column} {name}" for name in names]
+            break
     else:
         fold_of_row = _speaker_folds(corpus, n_folds)
         titles = [None] * n_folds
     return tuple(_fold(corpus, index, fold_of_row, title) for index, title in enumerate(titles))
-
-
-def _check_sessions(corpus: Corpus, n_sessions: int) -> None:
-    if n_sessions < 2:
-        raise InputError(
-            f"corpus '{corpus.name}': column 'session' has one value only; "
-            "drop the column to get folds by speaker"
-        )
-    pairs = np.unique(np.stack([corpus.speakers, corpus.sessions], axis=1), axis=0)
-    speakers, counts = np.unique(pairs[:, 0], return_counts=True)
-    for speaker in speakers[counts > 1][:1]:
-        found = ", ".join(f"'{session}'" for session in pairs[pairs[:, 0] == speaker, 1])
-        raise InputError(
-            f"corpus '{corpus.name}': speaker '{speaker}' is in the sessions {found}, so folds "
-            "would share a speaker; name speakers per session or drop the column 'session'"
-        )
 
 
 def _speaker_folds(corpus: Corpus, n_folds: int) -> np.ndarray:
@@ -95,18 +85,11 @@ def _speaker_folds(corpus: Corpus, n_folds: int) -> np.ndarray:
 
 
 def _fold(corpus: Corpus, index: int, fold_of_row: np.ndarray, title: str | None) -> Fold:
-    """Fold `index`, checked: neither part is empty, no speaker is shared, no class is missing."""
+    """Fold `index`, checked: no class is missing from its training part."""
     train = np.flatnonzero(fold_of_row != index).astype(np.int32)
     valid = np.flatnonzero(fold_of_row == index).astype(np.int32)
     held_out = tuple(np.unique(corpus.speakers[valid]).tolist())
     title = title or f"speakers {', '.join(held_out)}"
-    leaked = np.intersect1d(corpus.speakers[train], corpus.speakers[valid])
-    if len(leaked) or not len(train) or not len(valid):
-        raise InputError(
-            f"corpus '{corpus.name}': fold {index} ({title}) has {len(train)} training and "
-            f"{len(valid)} validation rows and shares {len(leaked)} speaker(s) between them; "
-            "change --config.data.folds or the column 'speaker'"
-        )
     counts = np.bincount(corpus.labels[train], minlength=len(corpus.classes))
     for label in np.flatnonzero(counts == 0)[:1]:
         raise InputError(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aegan.data.contract import FeatureContract
 from aegan.data.corpus import Corpus
 from aegan.errors import InputError
 
@@ -95,7 +96,9 @@ def simulated_corpus(
         speakers=speaker_names,
         sessions=np.array([name[:5] for name in speaker_names]),
         files=np.array(files),
-        feature_names=tuple(f"sim_{column:04d}" for column in range(1, dim + 1)),
+        contract=FeatureContract(
+            tuple(f"sim_{column:04d}" for column in range(1, dim + 1)), "simulated"
+        ),
         simulated=True,
     )
 

@@ -1,9 +1,9 @@
-"""Synthetic tables: Parquet in the corpus' own units, with a passport in the file's metadata."""
+"""Synthetic tables in the corpus' own units, with a passport that says what they are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.files import replacing
+from aegan.tables.write import table_writer
+
+COLUMNS = ("file", "emotion")  # beside the features
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,36 +26,59 @@ class SyntheticTable:
     features: np.ndarray  # (rows, features) float32, raw units of the corpus
     labels: np.ndarray  # (rows,) int32, index into classes
     classes: tuple[str, ...]
-    feature_names: tuple[str, ...]
-    passport: dict[str, Any]  # synthetic, model, config hash, seed, fold, corpus hash, ...
+    contract: FeatureContract
+    passport: dict[str, Any]  # synthetic, model, run_hash, seed, fold, corpus, licence, ...
+
+
+def passport_text(passport: Mapping[str, Any], classes: Iterable[str]) -> dict[str, str]:
+    """A passport as a file's text entries: strings as they are, the rest as JSON."""
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in passport.items()}
+    texts.pop("synthetic", None)  # no passport may deny it
+    return {"synthetic": "true", **texts, "classes": json.dumps(list(classes))}
+
+
+def row_names(passport: Mapping[str, Any], first: int, count: int) -> list[str]:
+    """Names of rows ``first`` to ``first + count - 1`` that no recording has."""
+    p = passport
+    lane = f"s{p['seed']}-f{p['fold']}-d{p.get('draw_seed', 0)}"
+    stem = f"synthetic-{p['model']}-{p['run_hash'][:8]}-{lane}"
+    return [f"{stem}-{row:07d}" for row in range(first, first + count)]
 
 
 def write_synthetic(
     path: Path,
-    features: np.ndarray,
-    labels: np.ndarray,
-    classes: Sequence[str],
-    feature_names: Sequence[str],
+    blocks: Iterable[tuple[np.ndarray, np.ndarray]],
+    classes: tuple[str, ...],
+    contract: FeatureContract,
     passport: Mapping[str, Any],
-) -> None:
-    """Writes rows (n, features), their labels (n,) and the passport; whole or not at all.
+    finite: bool = True,
+) -> int:
+    """Writes rows block by block (Parquet, CSV or ARFF by the suffix); whole or not at all.
 
-    Every passport entry becomes an entry of the Parquet key-value metadata (JSON; strings as they
-    are), and so does ``synthetic=true``, which no reader can miss.
+    Args:
+        path: of the table.
+        blocks: features (rows, dim) float32 in raw units, labels (rows,) int32.
+        classes: names of the labels.
+        contract: of the features.
+        passport: what the rows are. It stands in the file's metadata (Parquet), comments (ARFF) or
+            in a column (CSV), always with ``synthetic=true``.
+        finite: refuse cells that are not finite; a run keeps what a lane gave (Parquet).
+
+    Returns:
+        The number of rows.
     """
-    columns = [pa.array(column) for column in np.ascontiguousarray(features.T)]
-    emotion = pa.DictionaryArray.from_arrays(pa.array(labels, pa.int32()), pa.array(list(classes)))
-    metadata = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in passport.items()
-    } | {"synthetic": "true", "classes": json.dumps(list(classes))}
-    table = pa.table([emotion.cast(pa.string()), *columns], names=["emotion", *feature_names])
-    with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    metadata = passport_text(passport, classes) | contract.to_metadata()
+    names, rows = np.asarray(classes), 0
+    with table_writer(path, COLUMNS, contract, metadata, finite) as writer:
+        for features, labels in blocks:
+            files = row_names(passport, rows, len(labels))
+            writer.write({"file": files, "emotion": names[labels].tolist()}, features)
+            rows += len(labels)
+    return rows
 
 
 def read_synthetic(path: Path) -> SyntheticTable:
-    """Reads what ``write_synthetic`` wrote; ``InputError`` for anything else."""
+    """Reads a Parquet table that ``write_synthetic`` wrote; ``InputError`` for anything else."""
     try:
         table = pq.read_table(path)
     except FileNotFoundError:
@@ -63,10 +89,11 @@ def read_synthetic(path: Path) -> SyntheticTable:
     if metadata.get("synthetic") != "true" or "emotion" not in table.column_names:
         raise InputError(f"{path}: not a synthetic table of aegan (no synthetic=true in it)")
     classes = tuple(json.loads(metadata.pop("classes")))
-    names = tuple(name for name in table.column_names if name != "emotion")
+    names = tuple(name for name in table.column_names if name not in COLUMNS)
     features = np.empty((table.num_rows, len(names)), np.float32)
     for i, name in enumerate(names):
         features[:, i] = table.column(name).to_numpy()
     index = {name: i for i, name in enumerate(classes)}
     labels = np.array([index[name] for name in table.column("emotion").to_pylist()], np.int32)
-    return SyntheticTable(features, labels, classes, names, metadata)
+    contract = FeatureContract.from_metadata(str(path), names, metadata)
+    return SyntheticTable(features, labels, classes, contract, metadata)

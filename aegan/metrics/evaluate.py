@@ -16,8 +16,10 @@ import numpy as np
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
+from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser
+from aegan.data.plausibility import breaches, rules_of
 from aegan.data.synthetic import SyntheticTable, read_synthetic
 from aegan.errors import InputError
 from aegan.metrics.cache import load, store
@@ -98,7 +100,9 @@ def evaluate(
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict:
-    """Evaluates all lanes: the keys metrics, references, per_class, confusion, svm, verdict.
+    """Evaluates all lanes.
+
+    The keys are metrics, references, per_class, confusion, svm, plausibility and verdict.
 
     Args:
         corpus: the real rows, as the lanes were trained on.
@@ -186,6 +190,7 @@ def evaluate(
             },
             "notes": _notes(folds, lanes, tools, model, measured),
         },
+        "plausibility": _plausibility(model, lanes),
         "verdict": verdict,
     }
 
@@ -281,23 +286,20 @@ def _lane(
     if len(labels) == 0 or not np.isfinite(table.features).all():
         return None
     rows = (standardiser.to_z(table.features), labels)
-    return measure(
-        fold_space(corpus, fold, standardiser), tools, rows, len(corpus.classes), protocol
-    )
+    space = fold_space(corpus, fold, standardiser)
+    measured = measure(space, tools, rows, len(corpus.classes), protocol)
+    rules = rules_of(corpus.feature_names)
+    return measured | {
+        "plausibility": {
+            "real": breaches(rules, corpus.features[fold.train]),
+            "synthetic": breaches(rules, table.features),
+        }
+    }
 
 
 def _checked_labels(table: SyntheticTable, corpus: Corpus, path: Path) -> np.ndarray:
     """Labels of the table as indices into the corpus' classes."""
-    if tuple(table.feature_names) != corpus.feature_names:
-        pairs = zip(table.feature_names, corpus.feature_names, strict=False)
-        found, wanted = next(
-            (pair for pair in pairs if pair[0] != pair[1]),
-            (f"{len(table.feature_names)} features", f"{len(corpus.feature_names)}"),
-        )
-        raise InputError(
-            f"{path}: feature {found!r} where corpus {corpus.name!r} has {wanted!r}; "
-            "evaluate against the corpus that the model was trained on"
-        )
+    check_same(str(path), table.contract, f"corpus {corpus.name!r}", corpus.contract)
     places = {name: place for place, name in enumerate(corpus.classes)}
     for name in table.classes:
         if name not in places:
@@ -336,6 +338,30 @@ def _per_class(
         "trts_set2_recall": {name: recall("trts_set2", label) for label, name in named},
         "tstr_set2_recall": {name: recall("tstr_set2", label) for label, name in named},
     }
+
+
+def _plausibility(values: Sequence[dict | None], lanes: Sequence[Mapping]) -> list[dict]:
+    """Per rule: how often real rows of set-1 and synthetic rows break it, means over folds."""
+    healthy = [value for value in values if value is not None]
+    if not healthy:
+        return []
+
+    def mean(who: str, place: int, field: str) -> float | None:
+        per_lane = [
+            None if v is None else getattr(v["plausibility"][who][place], field) for v in values
+        ]
+        return summarise(per_lane, lanes)["mean"]
+
+    return [
+        {
+            "rule": breach.rule,
+            "checks": breach.checks,
+            "real_rows": mean("real", place, "rows"),
+            "synthetic_rows": mean("synthetic", place, "rows"),
+            "synthetic_checks": mean("synthetic", place, "places"),
+        }
+        for place, breach in enumerate(healthy[0]["plausibility"]["real"])
+    ]
 
 
 def _confusions(values: Sequence[dict | None]) -> dict:

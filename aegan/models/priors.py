@@ -67,10 +67,16 @@ class NormalPrior:
 Prior = MixturePrior | NormalPrior
 
 
-def draw(prior: Prior, key: jax.Array, n: int, classes: int) -> Draw:
-    """``n`` points with classes drawn uniformly (section 5.1)."""
+def draw(
+    prior: Prior, key: jax.Array, n: int, classes: int, label: jax.Array | None = None
+) -> Draw:
+    """``n`` points with classes drawn uniformly (section 5.1), or all of the class ``label``."""
     label_key, z_key = jax.random.split(key)
-    labels = jax.nn.one_hot(jax.random.randint(label_key, (n,), 0, classes), classes)
+    if label is None:
+        index = jax.random.randint(label_key, (n,), 0, classes)
+    else:
+        index = jnp.full((n,), label)
+    labels = jax.nn.one_hot(index, classes)
     return Draw(prior.sample(z_key, labels), labels)
 
 

@@ -168,3 +168,33 @@ def flat(value: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
 
 def settings_table(caption: str, value: Results) -> Table:
     return Table(caption, ("Setting", "Value"), tuple(flat(value)), text_columns=(1,))
+
+
+def plausibility_table(results: Results) -> Table | None:
+    """How often real and synthetic rows break what holds for every recording."""
+    rules = results.get("plausibility") or []
+    if not rules:
+        return None
+    return Table(
+        caption="Rows that no recording could have given, by the names of the openSMILE "
+        "functionals (within rounding). Synthetic columns are drawn without regard to these ties; "
+        "experiments.sample --plausible=True moves rows onto them.",
+        header=(
+            "Rule",
+            "Checks a row",
+            "Real rows that break it (%)",
+            "Synthetic rows (%)",
+            "Synthetic checks (%)",
+        ),
+        rows=tuple(
+            (
+                str(rule["rule"]),
+                str(rule["checks"]),
+                *(
+                    percent(rule[key])
+                    for key in ("real_rows", "synthetic_rows", "synthetic_checks")
+                ),
+            )
+            for rule in rules
+        ),
+    )

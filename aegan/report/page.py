@@ -13,15 +13,16 @@ from aegan.report.detail_tables import (
     class_table,
     fold_table,
     lane_table,
+    plausibility_table,
     settings_table,
     svm_table,
 )
 from aegan.report.figures import Figure
 from aegan.report.paper import IN_WORDS
 from aegan.report.tables import (
-    SIMULATED,
     Results,
     Table,
+    banners,
     chance,
     main_table,
     model_name,
@@ -149,11 +150,14 @@ def _data_text(results: Results) -> str:
             "several utterances of every test speaker and lifts all figures)"
         ),
     }.get(corpus.get("statistics"), "settings not recorded")
+    licence = f" Licence: {corpus['licence']}." if corpus.get("licence") else ""
     source = "simulated, not speech" if corpus["simulated"] else "real speech features"
     return (
         f"Corpus {corpus['name']} ({source}): {corpus['rows']} rows of {corpus['features']} "
         f"features; {counts}; {corpus['speakers']} speakers, {parted}. Features are standardised "
-        f"by {statistics}. Content hash {corpus.get('hash', 'unknown')}."
+        f"by {statistics}. Feature set {corpus.get('feature_set') or 'unknown'}, feature hash "
+        f"{corpus.get('feature_hash', 'unknown')}; content hash {corpus.get('hash', 'unknown')}."
+        f"{licence}"
     )
 
 
@@ -190,6 +194,7 @@ def sections(results: Results, figures: tuple[Figure, ...]) -> list[Section]:
         Section("The same figures as a picture", (), (), pick("comparison")),
         Section("Classes", (), some(class_table(results)), pick("variance")),
         Section("Confusion: who is taken for whom", (), (), pick("confusion")),
+        Section("Plausibility of the rows", (), some(plausibility_table(results))),
         Section("Folds and data", (_data_text(results),), (fold_table(results),)),
         Section("Training", (), (lane_table(results),), pick("losses")),
         Section(
@@ -232,8 +237,7 @@ def _verdict(results: Results) -> str:
 def markdown_page(results: Results, figures: tuple[Figure, ...]) -> str:
     """``report.md``; pictures are links into ``figures/``."""
     blocks = [f"# {results['title']}", subtitle(results)]
-    if results["corpus"]["simulated"]:
-        blocks.append(f"> **{SIMULATED}**")
+    blocks.extend(f"> **{banner}**" for banner in banners(results))
     blocks.append(" ".join((f"**Verdict: {_verdict(results)}.**", *in_short(results))))
     words = IN_WORDS.get(str(results["model"]).lower())
     if words:
@@ -263,7 +267,7 @@ def html_page(results: Results, figures: tuple[Figure, ...]) -> str:
         "title": results["title"],
         "model": model_name(results),
         "subtitle": subtitle(results),
-        "banner": SIMULATED if results["corpus"]["simulated"] else None,
+        "banners": banners(results),
         "word": _verdict(results),
         "short": in_short(results),
         "words": IN_WORDS.get(str(results["model"]).lower()),

@@ -71,6 +71,20 @@ class Table:
     text_columns: tuple[int, ...] = ()  # columns of words, beside the first
 
 
+def banners(results: Results) -> list[str]:
+    """What a reader has to know before any figure."""
+    corpus = results["corpus"]
+    found = [SIMULATED] if corpus["simulated"] else []
+    leaks = [leak["words"] for leak in corpus.get("leaks") or ()]
+    if leaks:
+        others = f"; and {len(leaks) - 3} more" if len(leaks) > 3 else ""
+        found.append(
+            "Leaks were allowed: training and test parts share speakers, sessions or rows, so the "
+            f"figures are too good. {'; '.join(leaks[:3])}{others}."
+        )
+    return found
+
+
 def number(value: Any) -> float | None:
     """``value`` as a finite float, else None."""
     if value is None or isinstance(value, (str, bool)):
@@ -299,6 +313,6 @@ def text_table(results: Results) -> str:
     if verdict.get("reasons"):
         short += f" ({'; '.join(map(str, verdict['reasons']))})"
     lines += [*textwrap.wrap(note, 80), "", *textwrap.wrap(short, 80)]
-    if results["corpus"]["simulated"]:
-        lines.append(SIMULATED)
+    for banner in banners(results):
+        lines += textwrap.wrap(banner, 80)
     return "\n".join(lines)

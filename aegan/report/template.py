@@ -61,9 +61,9 @@ summary { cursor: pointer; } summary h2 { display: inline; border: 0; }
 <main>
 <h1>{{ title }}</h1>
 <p class="subtitle">{{ subtitle }}</p>
-{% if banner %}
+{% for banner in banners %}
 <p class="banner" role="note">{{ banner }}</p>
-{% endif %}
+{% endfor %}
 <div class="short">
 <p><strong>Verdict: {{ word }}</strong></p>
 {% for line in short %}

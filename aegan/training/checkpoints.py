@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from aegan.data.contract import UNKNOWN, FeatureContract, check_same
 from aegan.errors import InputError
 from aegan.training.schedule import LaneState
 
@@ -54,6 +55,10 @@ def save(
     )
 
 
+def _contract(meta: Mapping[str, Any]) -> FeatureContract:
+    return FeatureContract(tuple(meta.get("features", ())), meta.get("feature_set", UNKNOWN))
+
+
 def restore(
     manager: ocp.CheckpointManager,
     like: LaneState,
@@ -67,7 +72,8 @@ def restore(
       manager: of the run's checkpoints.
       like: a state, or its shapes, as this run would make it.
       keys: (lanes,) of this run.
-      meta: what this run is; a checkpoint of anything else is refused.
+      meta: what this run is ("features" and "feature_set" its contract); a checkpoint of anything
+        else is refused.
       losses: how many losses the model has.
 
     Raises:
@@ -77,11 +83,12 @@ def restore(
     if step is None:
         return None
     stored = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+    place = str(manager.directory)
+    check_same(place, _contract(stored), "this run", _contract(meta))
     for field, value in meta.items():
         if stored.get(field) != value:
-            what = "other feature names" if field == "feature_hash" else f"another {field}"
             raise InputError(
-                f"{manager.directory}: a checkpoint of {what} ({stored.get(field)}, this run has "
+                f"{place}: a checkpoint of another {field} ({stored.get(field)}, this run has "
                 f"{value}); give another --workdir"
             )
     shape = (step, 2, keys.shape[0], losses)

@@ -1,0 +1,183 @@
+"""Draws synthetic rows from a finished run, in the raw units of its corpus.
+
+    python -m experiments.sample --run=runs/m2 --n=6000 --out=synthetic.parquet
+    python -m experiments.sample --run=runs/m2 --n=500 --emotion=angry --seed=1 --out=angry.csv
+
+Every file says that its rows are synthetic, and of which run, seed and fold: in its metadata
+(Parquet), comments (ARFF) or the column `passport` (CSV). The same command gives the same rows; the
+first rows do not depend on --n.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import flags
+
+from aegan.data.plausibility import breaches, project, rules_of
+from aegan.data.synthetic import write_synthetic
+from aegan.errors import InputError
+from aegan.files import read_json
+from aegan.generator import Generator, load_generator
+from aegan.sampling import Rows, sample_blocks, sampling_key
+from aegan.screen import bar, duration, say
+from aegan.tables.write import SUFFIXES
+from aegan.training.lanes import lane_key
+from aegan.workdir import Workdir
+from experiments.command import guarded, start
+
+_RUN = flags.DEFINE_string("run", None, "Workdir of a finished run: runs/m2")
+_N = flags.DEFINE_integer("n", 6000, "Number of rows", lower_bound=1)
+_OUT = flags.DEFINE_string("out", None, "Table to write: .parquet, .csv or .arff")
+_EMOTION = flags.DEFINE_string("emotion", None, "Rows of this class only; default: all, uniformly")
+_SEED = flags.DEFINE_integer(
+    "seed",
+    0,
+    "Seed of the draw; 0 repeats the run's own rows",
+    lower_bound=0,
+    upper_bound=2**32 - 1,
+)
+_FOLD = flags.DEFINE_integer(
+    "fold", None, "Fold whose generator draws; default: the first sound one"
+)
+_TRAIN_SEED = flags.DEFINE_integer(
+    "train_seed", None, "Seed it was trained with; default: the first"
+)
+_PLAUSIBLE = flags.DEFINE_bool(
+    "plausible", False, "Move rows onto what openSMILE functionals can be (see the report)"
+)
+_LICENCE = flags.DEFINE_string("licence", None, "Licence note in place of the run's")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
+
+_CHECKED_ROWS = 4096  # rows looked at for plausibility
+
+
+def choose_lane(run: Path, fold: int | None, train_seed: int | None) -> dict:
+    """The record of the lane asked for; of all that fit, the first that is sound.
+
+    Raises:
+      InputError: no finished run there, no such lane, or none that is sound and none named.
+    """
+    workdir = Workdir(run)
+    if not workdir.train_record.is_file():
+        raise InputError(
+            f"--run={run}: no finished training there (no train.json); run experiments.run first"
+        )
+    lanes = read_json(workdir.train_record)["lanes"]
+    fits = [
+        lane
+        for lane in lanes
+        if fold in (None, lane["fold"]) and train_seed in (None, lane["seed"])
+    ]
+    if not fits:
+        folds = sorted({lane["fold"] for lane in lanes})
+        seeds = sorted({lane["seed"] for lane in lanes})
+        raise InputError(
+            f"--run={run}: no lane of fold {fold} and train_seed {train_seed}; it has the folds "
+            f"{folds} and the seeds {seeds}"
+        )
+    sound = [lane for lane in fits if lane["status"] == "ok"]
+    if not sound and fold is None:
+        raise InputError(
+            f"--run={run}: no lane is sound (fold {fits[0]['fold']}: {fits[0]['detail']}); name "
+            "one with --fold to sample it all the same"
+        )
+    return (sound or fits)[0]
+
+
+def sample() -> None:
+    """Writes the table that the flags ask for."""
+    for flag in (_RUN, _OUT):
+        if not flag.value:
+            raise InputError(f"--{flag.name} is missing; give one, see --help")
+    out, run = Path(_OUT.value), Path(_RUN.value)
+    if out.suffix not in SUFFIXES:
+        raise InputError(f"--out={out}: no such format; end it in {', '.join(SUFFIXES)}")
+    if out.exists() and not _OVERWRITE.value:
+        raise InputError(f"--out={out}: is there already; give another name or --overwrite")
+    lane = choose_lane(run, _FOLD.value, _TRAIN_SEED.value)
+    generator = load_generator(Workdir(run).generator(lane))
+    label = _label(generator)
+    changes = {"draw_seed": _SEED.value, "emotion": _EMOTION.value or "all"}
+    if _LICENCE.value is not None:
+        changes["licence"] = _LICENCE.value
+    if _PLAUSIBLE.value:
+        changes["projected"] = True
+    generator = replace(generator, passport={**generator.passport, **changes})
+    passport = generator.passport
+    say(
+        f"{passport['model'].upper()} of {run}: seed {lane['seed']}, fold {lane['fold']}, trained "
+        f"on {len(generator.trained_on)} rows",
+        f"  of corpus {passport['corpus']}{' (SIMULATED)' * passport['corpus_simulated']}, "
+        f"{len(generator.contract.names)} features ({generator.contract.feature_set})",
+    )
+    if lane["status"] != "ok":
+        say(f"  NOTE: this lane is {lane['status']}: {lane['detail']}")
+    started = time.perf_counter()
+    counts = np.zeros(len(generator.classes), int)
+    blocks = _counted(_blocks(generator, label, _N.value), counts)
+    rows = write_synthetic(out, blocks, generator.classes, generator.contract, passport)
+    by_class = zip(generator.classes, counts, strict=True)
+    say(
+        "  " + ", ".join(f"{name} {count}" for name, count in by_class if count),
+        *_plausibility(list(_blocks(generator, label, min(_N.value, _CHECKED_ROWS))), generator),
+        f"{out}: {rows} rows in {duration(time.perf_counter() - started)}",
+    )
+
+
+def _label(generator: Generator) -> int | None:
+    """Index of the class asked for, if one is."""
+    if _EMOTION.value is None:
+        return None
+    if _EMOTION.value not in generator.classes:
+        raise InputError(f"--emotion={_EMOTION.value}: the run has {', '.join(generator.classes)}")
+    return generator.classes.index(_EMOTION.value)
+
+
+def _blocks(generator: Generator, label: int | None, rows: int) -> Iterator[Rows]:
+    """Blocks of raw rows as the flags ask for."""
+    passport = generator.passport
+    key = sampling_key(lane_key(passport["seed"], passport["fold"]), _SEED.value)
+    for features, labels in sample_blocks(generator, key, rows, label):
+        if _PLAUSIBLE.value:
+            features = project(generator.contract.names, features)
+        yield features, labels
+
+
+def _counted(blocks: Iterator[Rows], counts: np.ndarray) -> Iterator[Rows]:
+    """The blocks, on a progress bar and added up by class in ``counts``."""
+    with bar(_N.value, "sample", "row") as progress:
+        for features, labels in blocks:
+            counts += np.bincount(labels, minlength=len(counts))
+            yield features, labels
+            progress.update(len(labels))
+
+
+def _plausibility(blocks: list[Rows], generator: Generator) -> list[str]:
+    """Lines on the rules that these rows break, if any."""
+    features = np.concatenate([features for features, _ in blocks])
+    found = breaches(rules_of(generator.contract.names), features)
+    broken = [breach for breach in found[:-1] if breach.places > 0]
+    if not broken:
+        return []
+    worst = max(broken, key=lambda breach: breach.places)
+    return [
+        f"  {len(broken)} of {len(found) - 1} plausibility rules are broken, most often "
+        f"'{worst.rule}'",
+        f"  ({100 * worst.places:.0f} % of its checks); --plausible moves rows onto them",
+    ]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    jax.config.update("jax_default_matmul_precision", "float32")
+    return guarded(sample, argv, "nothing was written")
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,80 @@
+"""The feature contract: what it hashes, what it tells from names, what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegan.data.contract import UNKNOWN, FeatureContract, check_same
+from aegan.data.corpus import read_corpus
+from aegan.errors import InputError
+
+NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=6, unique=True)
+
+
+def refusal(found, wanted) -> str:
+    with pytest.raises(InputError) as error:
+        check_same("new.parquet", found, "corpus 'old'", wanted)
+    message = str(error.value)
+    assert "\n" not in message and message.startswith("new.parquet: ") and "corpus 'old'" in message
+    return message
+
+
+@given(NAMES, NAMES, st.sampled_from(["IS10", "emobase2010"]))
+def test_equal_hashes_are_equal_contracts(first, second, feature_set):
+    a, b = FeatureContract(tuple(first), feature_set), FeatureContract(tuple(second), feature_set)
+    assert (a.hash == b.hash) == (first == second)
+    if first == second:
+        check_same("x", a, "y", b)
+    else:
+        refusal(a, b)
+
+
+def test_the_hash_is_of_names_order_and_set():
+    base = FeatureContract(("a", "b"), "IS10")
+    others = (("b", "a"), "IS10"), (("a", "bb"), "IS10"), (("ab",), "IS10"), (("a", "b"), UNKNOWN)
+    hashes = {base.hash, *(FeatureContract(*other).hash for other in others)}
+    assert len(hashes) == 5 and all(len(value) == 16 for value in hashes)
+
+
+def test_the_first_differing_names_are_shown():
+    wanted = FeatureContract(tuple("abcdefg"))
+    message = refusal(FeatureContract(tuple("aXcYZWg")), wanted)
+    assert "4 of 7 features differ" in message
+    assert "column 1 is 'X' for 'b'; column 3 is 'Y' for 'd'; column 4 is 'Z' for 'e'" in message
+    assert "'W'" not in message
+    assert "6 features for 7; missing here: 'g'" in refusal(
+        FeatureContract(tuple("abcdef")), wanted
+    )
+    assert "only here: 'h', 'i', 'j'" in refusal(FeatureContract(tuple("abcdefghijk")), wanted)
+    assert "in another order" in refusal(FeatureContract(tuple("abcdegf")), wanted)
+
+
+def test_the_same_names_of_another_set_are_refused_and_an_unknown_set_is_not():
+    is10, emobase, unknown = (
+        FeatureContract(("a",), name) for name in ("IS10", "emobase2010", UNKNOWN)
+    )
+    assert "feature set emobase2010, but corpus 'old' has IS10" in refusal(emobase, is10)
+    check_same("x", unknown, "y", is10)
+    check_same("x", is10, "y", unknown)
+
+
+def test_a_known_set_is_told_from_its_names(shared_data):
+    names = read_corpus(shared_data / "nemo.parquet").feature_names
+    assert FeatureContract.of(names).feature_set == "IS10"
+    # What emobase2010 calls some of the same columns.
+    other = [n.replace("mfcc_sma", "pcm_fftMag_mfcc_sma") if n[:4] == "mfcc" else n for n in names]
+    assert FeatureContract.of(other).feature_set == "emobase2010"
+    assert FeatureContract.of(names[::-1]).feature_set == UNKNOWN
+    assert FeatureContract.of(names, "mine").feature_set == "mine"
+
+
+def test_metadata_round_trip_and_renamed_columns():
+    contract = FeatureContract(("a", "b"), "mine")
+    metadata = contract.to_metadata()
+    assert FeatureContract.from_metadata("t", ("a", "b"), metadata) == contract
+    assert FeatureContract.from_metadata("t", ("a", "b"), {}).feature_set == UNKNOWN
+    for names in (("b", "a"), ("a",), ("a", "c")):
+        with pytest.raises(InputError, match="^t: its columns are not those it was written with"):
+            FeatureContract.from_metadata("t", names, metadata)

@@ -1,0 +1,62 @@
+"""A generator on disk is the same generator, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import generator_of, same_bits, small_run, strict_jax
+
+from aegan.errors import InputError
+from aegan.generator import constant_columns, load_generator, save_generator
+from aegan.sampling import sample, sampling_key
+from aegan.training import lanes
+
+
+@pytest.fixture(autouse=True)
+def _strict():
+    with strict_jax():
+        yield
+
+
+@pytest.mark.parametrize("model", ["m1", "m2", "m3"])
+def test_a_generator_comes_back_and_draws_the_same_bits(tmp_path, model):
+    generator = generator_of(small_run(model), 1, model=model)
+    path = tmp_path / "deep" / "seed0-fold1.npz"
+    save_generator(path, generator)
+    back = load_generator(path)
+    assert same_bits(back.params, generator.params)
+    assert set(back.params) == {"decoder"} | ({"code_generator"} if model == "m3" else set())
+    assert (back.prior, back.gain, back.nets) == (generator.prior, generator.gain, generator.nets)
+    assert (back.classes, back.contract) == (generator.classes, generator.contract)
+    assert back.passport == generator.passport
+    assert same_bits(back.trained_on, generator.trained_on)
+    key = sampling_key(lanes.lane_key(0, 1), 3)
+    assert same_bits(sample(back, key, 70), sample(generator, key, 70))
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_constant_columns():
+    rows = np.array([[1, 2, 3], [1, 2.5, 3], [1, 2, 3]], np.float32)
+    np.testing.assert_array_equal(constant_columns(rows), [1, np.nan, 3])
+
+
+def test_other_files_are_refused_in_one_line(tmp_path):
+    good = tmp_path / "good.npz"
+    save_generator(good, generator_of(small_run("m3"), 1))
+    (tmp_path / "text.npz").write_text("not arrays")
+    (tmp_path / "cut.npz").write_bytes(good.read_bytes()[:-200])
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    np.savez(tmp_path / "pickled.npz", meta=np.array([{"a": 1}], dtype=object))
+    for name in ("text", "cut", "other", "pickled", "missing"):
+        with pytest.raises(InputError) as error:
+            load_generator(tmp_path / f"{name}.npz")
+        assert "\n" not in str(error.value) and f"{name}.npz" in str(error.value)
+
+
+def test_a_half_written_generator_is_never_seen(tmp_path):
+    generator = generator_of(small_run("m3"), 1)
+    with pytest.raises(KeyError):
+        save_generator(tmp_path / "g.npz", replace(generator, passport={}))
+    assert list(tmp_path.iterdir()) == []
