@@ -1,0 +1,262 @@
+"""Rows of openSMILE features, by the `opensmile` package or by a user's own config.
+
+Every recording is brought to 16 kHz and one channel (the first) before openSMILE sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import textwrap
+import wave
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from aegan.audio.clips import ClipError, Extractor, FeatureKind, Row
+from aegan.audio.recordings import read_recording
+from aegan.data.contract import UNKNOWN, FeatureContract
+from aegan.data.corpus import LABEL_COLUMNS
+from aegan.errors import InputError
+from aegan.tables.arff import read_arff
+from aegan.tables.roles import Options
+
+SAMPLING_RATE = 16000  # Hz
+_LONGEST_REASON = 160  # characters of openSMILE's own words
+_MISSING = 'pip install -e ".[audio]"'
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """Which features, as told by the user."""
+
+    features: str  # a feature set of the package, or the path of an openSMILE config
+    scratch: str  # an existing folder for files that openSMILE reads and writes on the way
+
+
+def config_path(features: str) -> Path | None:
+    """Path of the config that --features names; None for a feature set of the package."""
+    path = Path(features)
+    return path.absolute() if path.suffix == ".conf" or len(path.parts) > 1 else None
+
+
+def check_features(features: str) -> None:
+    """What can be told before any work, without a look into the audio packages.
+
+    Raises:
+        InputError: no `opensmile` package, or no such config.
+    """
+    if find_spec("opensmile") is None:
+        raise InputError(f"opensmile is not installed; {_MISSING}")
+    config = config_path(features)
+    if config is not None and not config.is_file():
+        raise InputError(f"--features={features}: no such file; give an openSMILE config")
+
+
+def open_extractor(settings: FeatureSettings) -> Extractor:
+    """An extractor that was tried on five seconds of synthetic sound.
+
+    Raises:
+        InputError: the package cannot be imported, the feature set is unknown, or the config
+            fails or gives no single row of named features.
+    """
+    try:
+        import opensmile
+    except (ImportError, OSError) as error:
+        raise InputError(f"opensmile cannot be imported ({error}); {_MISSING}") from error
+    config = config_path(settings.features)
+    if config is None:
+        if settings.features not in opensmile.FeatureSet.__members__:
+            raise InputError(
+                f"--features={settings.features}: no such feature set; give one of "
+                f"{', '.join(sorted(opensmile.FeatureSet.__members__))} or the path of a config"
+            )
+        feature_set = opensmile.FeatureSet[settings.features]
+        extract = _package(feature_set, opensmile.FeatureLevel.Functionals)
+        name, words, text = settings.features, f"{settings.features} functionals", b""
+    else:
+        text = _config_text(config)
+        of_package = re.search(rb"\\cm\[source\b", text)  # takes its sound from the package
+        scratch = Path(settings.scratch)
+        extract = _package(str(config), "func", scratch) if of_package else _own(config, scratch)
+        name, words = config.stem, config.name
+    names, values = _tried(settings, extract)
+    contract = FeatureContract.of(names)
+    if contract.feature_set == UNKNOWN:
+        contract = FeatureContract.of(names, name)
+    # A config's includes are not read here, but the trial's values depend on them.
+    seen = hashlib.sha256(text + values.tobytes()).hexdigest()[:16] if config else ""
+    words = f"opensmile {version('opensmile')}, {words}, {SAMPLING_RATE} Hz, mono"
+    return Extractor(FeatureKind(contract, words, seen), lambda path: _row(extract, Path(path)))
+
+
+class _Values(NamedTuple):
+    names: tuple[str, ...]
+    rows: np.ndarray  # (rows, dim) float32
+
+
+_Extract = Callable[[np.ndarray, int], _Values]
+
+
+def _row(extract: _Extract, path: Path) -> Row:
+    signal, rate = read_recording(path)
+    seconds = signal.shape[1] / rate
+    names, rows = extract(signal, rate)
+    if not len(rows) or np.isnan(rows).all():
+        raise ClipError(f"too short for these features ({seconds:.3f} s)")
+    if len(rows) > 1:
+        raise ClipError(f"{len(rows)} rows of features instead of one")
+    bad = np.flatnonzero(~np.isfinite(rows[0]))
+    if bad.size:
+        raise ClipError(f"{bad.size} features are not finite, first {names[bad[0]]}")
+    return Row(seconds, rows[0])
+
+
+def _trial_signal() -> np.ndarray:
+    """Five seconds of a voice-like sound (1, samples): what every feature set has a value for."""
+    time = np.arange(5 * SAMPLING_RATE) / SAMPLING_RATE
+    pitch = 140 + 40 * np.sin(2 * np.pi * 0.7 * time)
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLING_RATE
+    voice = sum(np.sin(k * phase) / k for k in range(1, 12))
+    noise = np.random.default_rng(0).standard_normal(time.size)
+    syllables = np.clip(np.sin(2 * np.pi * 1.5 * time), 0, None)
+    return (0.2 * syllables * voice + 0.005 * noise).astype(np.float32)[None]
+
+
+def _tried(settings: FeatureSettings, extract: _Extract) -> _Values:
+    """Names and values (dim,) of the trial signal."""
+    place = f"--features={settings.features}"
+    try:
+        names, rows = extract(_trial_signal(), SAMPLING_RATE)
+    except (ClipError, InputError) as error:
+        raise InputError(
+            f"{place}: {error}; give a config that takes -I and -O and writes ARFF, "
+            "beside the files it includes"
+        ) from error
+    if len(rows) != 1:
+        raise InputError(
+            f"{place}: gives {len(rows)} rows a clip; take functionals, one row a clip"
+        )
+    for name, count in Counter((*LABEL_COLUMNS, *names)).items():
+        if count > 1:
+            raise InputError(f"{place}: a table has a column '{name}' already; rename the feature")
+    return _Values(names, rows[0])
+
+
+def _config_text(config: Path) -> bytes:
+    try:
+        return config.read_bytes()
+    except OSError as error:
+        raise InputError(f"--features={config}: cannot be read ({error.strerror})") from error
+
+
+def _package(feature_set: object, level: object, scratch: Path | None = None) -> _Extract:
+    """By the package's own `Smile`, one call a clip; with ``scratch`` its log is read."""
+    import opensmile
+    from opensmile.core.lib import OpenSmileException
+
+    log = scratch and scratch / f"{os.getpid()}.log"
+    try:
+        smile = opensmile.Smile(
+            feature_set=feature_set,
+            feature_level=level,
+            sampling_rate=SAMPLING_RATE,
+            resample=True,
+            mixdown=True,
+            logfile=log and str(log),
+        )
+    except (OpenSmileException, ValueError, OSError) as error:
+        reasons = _errors(log) or [str(error)]
+        raise InputError(
+            f"--features={feature_set}: openSMILE refuses it ({reasons[0]}); give a config with "
+            "the level 'func', beside the files it includes"
+        ) from error
+    names = tuple(smile.feature_names)
+
+    def extract(signal: np.ndarray, rate: int) -> _Values:
+        try:
+            frame = smile.process_signal(signal, rate)
+        except OpenSmileException as error:
+            raise ClipError(f"openSMILE fails on it ({error})") from error
+        _check_end(log)
+        return _Values(names, frame.to_numpy(dtype=np.float32))
+
+    return extract
+
+
+def _own(config: Path, scratch: Path) -> _Extract:
+    """By a full config, from a WAV file to an ARFF file, as SMILExtract runs it."""
+    import audresample  # as `Smile` prepares its signals
+
+    sound, table, log = (scratch / f"{os.getpid()}.{suffix}" for suffix in ("wav", "arff", "log"))
+
+    def extract(signal: np.ndarray, rate: int) -> _Values:
+        signal = audresample.remix(signal, 0, mixdown=True)
+        signal = audresample.resample(signal, rate, SAMPLING_RATE)
+        _write_wav(sound, signal[0])
+        table.unlink(missing_ok=True)  # openSMILE appends
+        _run_config(config, sound, table, log)
+        if not table.exists():
+            raise ClipError("openSMILE wrote no ARFF file")
+        try:
+            read = read_arff(table, Options())
+        except InputError as error:
+            raise ClipError("what it wrote to -O is not an ARFF table of numbers") from error
+        return _Values(read.names, read.features)
+
+    return extract
+
+
+def _write_wav(path: Path, signal: np.ndarray) -> None:
+    """Writes (samples,) as 16-bit integers, cut off as `Smile` does it."""
+    samples = np.clip(signal * np.float32(32768), -32768, 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLING_RATE)
+        file.writeframes(samples.tobytes())
+
+
+def _run_config(config: Path, sound: Path, table: Path, log: Path) -> None:
+    from opensmile.core.lib import OpenSMILE, OpenSmileException
+
+    log.unlink(missing_ok=True)
+    smile = OpenSMILE()
+    try:
+        smile.initialize(
+            config_file=str(config),
+            options={"I": str(sound), "O": str(table), "N": "clip"},
+            log_file=str(log),
+        )
+        smile.run()
+    except UnicodeEncodeError as error:
+        raise ClipError("openSMILE takes plain ASCII paths only") from error
+    except OpenSmileException as error:
+        reasons = _errors(log) or [str(error)]
+        raise ClipError(f"openSMILE fails ({reasons[-1]})") from error
+    finally:
+        smile.free()
+    _check_end(log)
+
+
+def _check_end(log: Path | None) -> None:
+    """openSMILE goes on after many an error, with what it has; only its log tells."""
+    # That nothing was written is what a short clip comes to.
+    reasons = [text for text in _errors(log) if "No output was written" not in text]
+    if reasons:
+        raise ClipError(f"openSMILE did not get to the end ({reasons[0]})")
+
+
+def _errors(log: Path | None) -> list[str]:
+    """The errors in a log but for those of level 0, about options that a config does not know."""
+    if log is None or not log.exists():
+        return []
+    errors = re.findall(r"\(ERR\) \[[1-9]\] (.*)", log.read_text(errors="replace"))
+    return [textwrap.shorten(error, _LONGEST_REASON, placeholder=" ...") for error in errors]

@@ -1,0 +1,239 @@
+"""Makes a table of openSMILE features from a folder of recordings.
+
+    python -m experiments.extract --corpus=list
+    python -m experiments.extract --corpus=iemocap --audio=/data/IEMOCAP \\
+        --out=iemocap.parquet
+    python -m experiments.extract --corpus=csv --labels=labels.csv \\
+        --audio=wavs --out=mine.parquet
+
+The same command after an interruption goes on where it stopped. Clips without
+features (empty, damaged, too short) are skipped and listed in
+`<out>.skipped.csv`. Features need the extra `audio`:
+
+    pip install -e ".[audio]"
+"""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from absl import flags
+from joblib import cpu_count
+
+from aegan.audio.clips import FeatureKind
+from aegan.audio.extraction import Extraction, Job, extract_table, skipped_file
+from aegan.audio.features import FeatureSettings, check_features, open_extractor
+from aegan.corpora.interface import (
+    CorpusReader,
+    Listing,
+    Utterance,
+    count_differences,
+    four_classes,
+)
+from aegan.corpora.registry import describe_corpora, get_corpus
+from aegan.corpora.table import csv_corpus
+from aegan.errors import InputError
+from aegan.screen import duration, say
+from aegan.tables.write import SUFFIXES
+from experiments.command import guarded, start
+
+_CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")
+_AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder")
+_OUT = flags.DEFINE_string("out", None, f"Table to write: {', '.join(SUFFIXES)}")
+_LABELS = flags.DEFINE_string(
+    "labels", None, "For --corpus=csv: table with the columns file, speaker, emotion[, session]"
+)
+_FEATURES = flags.DEFINE_string(
+    "features", "IS10", "Feature set of the opensmile package, or path of an openSMILE config"
+)
+_CLASSES = flags.DEFINE_enum(
+    "classes", "four", ["four", "all"], "angry, happy, neutral, sad; or all of the corpus' own"
+)
+_LICENCE = flags.DEFINE_string("licence", None, "Licence note in place of the corpus' own")
+_JOBS = flags.DEFINE_integer("jobs", None, "Processes; default: one per core", lower_bound=1)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show what the folder holds, and stop")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
+
+_WIDTH = 80
+_NO_BREAK = "\xa0"
+_FEW = 3  # reasons to pass recordings over, and recordings of each, that are named
+_SKIPPED = 10  # skipped clips that are named
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Refuses a table that could not be written in the end."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--out={out}: no such format; end the name in {', '.join(SUFFIXES)}")
+    if out.is_dir():
+        raise InputError(f"--out={out}: is a folder; give the path of a table")
+    if out.exists() and not overwrite:
+        raise InputError(f"--out={out}: is there already; give another name or --overwrite")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"--out={out}: cannot be written ({error.strerror}); give another folder"
+        ) from error
+
+
+def field(name: str, text: str) -> list[str]:
+    """A named line of at most 80 columns, or several."""
+    lines = textwrap.wrap(
+        text,
+        width=_WIDTH,
+        initial_indent=f"  {name:<11} ",
+        subsequent_indent=" " * 14,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_NO_BREAK, " ") for line in lines]
+
+
+def together(text: str) -> str:
+    """The text as one word for `field`."""
+    return text.replace(" ", _NO_BREAK)
+
+
+def counts(values: Iterable[str]) -> str:
+    """ "angry 3, sad 2"."""
+    found = sorted(Counter(values).items())
+    return ", ".join(together(f"{name} {count}") for name, count in found)
+
+
+def summary(reader: CorpusReader, listing: Listing, chosen: Sequence[Utterance]) -> list[str]:
+    """What the folder holds, and what is taken of it."""
+    found = listing.utterances
+    speakers = len({utterance.speaker for utterance in found})
+    sessions = len({utterance.session for utterance in found} - {None})
+    lines = [reader.title]
+    lines += field(
+        "found",
+        f"{len(found)} recordings, {speakers} speaker{'s' * (speakers != 1)}, "
+        f"{sessions or 'no'} session{'s' * (sessions != 1)}",
+    )
+    lines += field("classes", counts(utterance.emotion for utterance in found))
+    if chosen is not found:
+        own = sorted({utterance.emotion for utterance in found})
+        classes = Counter(utterance.emotion for utterance in chosen)
+        mapping = ", ".join(
+            together(
+                f"{name} {count} "
+                f"({' + '.join(other for other in own if reader.classes.get(other) == name)})"
+            )
+            for name, count in sorted(classes.items())
+        )
+        lines += field("taken", mapping)
+        left = [utterance.emotion for utterance in found if utterance.emotion not in reader.classes]
+        if left:
+            lines += field("left out", f"{len(left)} of other classes: {counts(left)}")
+    if reader.note:
+        lines += field("note", reader.note)
+    differences = count_differences(listing, reader.published) if reader.published else ()
+    if differences:
+        lines += field(
+            "WARNING", "not the published counts: " + "; ".join(map(together, differences))
+        )
+    lines += _passed_over(listing)
+    return lines
+
+
+def _passed_over(listing: Listing) -> list[str]:
+    """How many recordings give no utterance and why, with the first of them."""
+    reasons = Counter(over.why for over in listing.passed_over)
+    lines = []
+    for reason, count in reasons.most_common(_FEW):
+        names = [over.what for over in listing.passed_over if over.why == reason][:_FEW]
+        more = ", ..." * (count > _FEW)
+        lines += field("passed over", f"{count} ({reason}): {', '.join(names)}{more}")
+    rest = sum(count for _, count in reasons.most_common()[_FEW:])
+    return lines + (field("passed over", f"{rest} for other reasons") if rest else [])
+
+
+def ending(done: Extraction, out: Path, classes: str) -> list[str]:
+    """The table, what it lacks, and what to do with it."""
+    contract = done.kind.contract
+    lines = [
+        f"{out}: {done.rows} rows x {len(contract.names)} features ({contract.feature_set}) in "
+        f"{duration(done.seconds)}"
+    ]
+    if done.skipped:
+        clips = f"{len(done.skipped)} clip{'s' * (len(done.skipped) != 1)}"
+        lines += field("skipped", f"{clips}, listed in {skipped_file(out)}")
+        for file, reason in done.skipped[:_SKIPPED]:
+            lines += field("", f"{file}: {reason}")
+        if len(done.skipped) > _SKIPPED:
+            lines += field("", f"and {len(done.skipped) - _SKIPPED} more")
+    table = shlex.quote(str(out))
+    if out.suffix.lower() == ".parquet":
+        own_classes = ' --config.data.classes="()"' * (classes == "all")
+        lines += [
+            "next: python -m experiments.run --config=configs/m2.py \\",
+            f"    --config.data.path={table}{own_classes}",
+        ]
+    else:
+        lines += [
+            f"next: python -m experiments.convert --in={table} \\",
+            f"    --out={shlex.quote(str(out.with_suffix('.parquet')))}",
+        ]
+    return lines
+
+
+def extract() -> None:
+    """Does what the flags ask for."""
+    if _CORPUS.value == "list":
+        say(describe_corpora())
+        return
+    needed = [_CORPUS, _AUDIO] if _DRY_RUN.value else [_CORPUS, _AUDIO, _OUT]
+    for flag in needed:
+        if not flag.value:
+            raise InputError(f"--{flag.name} is missing; give one, see --help")
+    reader = get_corpus(_CORPUS.value)
+    if _LABELS.value and reader.name != "csv":
+        raise InputError(f"--labels: {reader.name} has labels of its own; drop it or --corpus=csv")
+    if _LABELS.value:
+        reader = csv_corpus(Path(_LABELS.value))
+    root = Path(_AUDIO.value)
+    if not _DRY_RUN.value:
+        out = Path(_OUT.value)
+        check_out(out, _OVERWRITE.value)
+        check_features(_FEATURES.value)
+    listing = reader.read(root)
+    chosen = listing.utterances
+    if _CLASSES.value == "four":
+        chosen = four_classes(listing, reader.classes)
+    say(*summary(reader, listing, chosen))
+    if _DRY_RUN.value:
+        return
+    metadata = {
+        "corpus": reader.name if reader.published else out.stem,
+        "licence": reader.licence if _LICENCE.value is None else _LICENCE.value,
+    }
+    jobs = _JOBS.value or cpu_count()
+
+    def announce(kind: FeatureKind, resumed: int) -> None:
+        words = f"{len(kind.contract.names)} by {kind.extractor}; {jobs} job{'s' * (jobs != 1)}"
+        say(*field("features", words))
+        if resumed:
+            say(*field("going on", f"{resumed} of {len(chosen)} clips are done already"))
+
+    with tempfile.TemporaryDirectory(prefix="aegan-extract-") as scratch:
+        settings = FeatureSettings(_FEATURES.value, scratch)
+        done = extract_table(
+            Job(root, chosen, out, metadata), partial(open_extractor, settings), jobs, announce
+        )
+    say(*ending(done, out, _CLASSES.value))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    return guarded(extract, argv, "the same command goes on where it stopped")
+
+
+if __name__ == "__main__":
+    start(main)

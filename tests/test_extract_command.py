@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from extractors import write_wav
+
+from aegan.data.corpus import read_corpus
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Runs commands one after the other in one process, with four numbers in place of openSMILE.
+DRIVER = """
+import contextlib, io, json, sys
+sys.path.insert(0, {tests!r})
+import extractors
+from absl import flags
+from experiments import extract
+from experiments.command import parse_flags
+stand_in = {stand_in!r}
+if stand_in:
+    extract.check_features = lambda features: None
+    extract.open_extractor = extractors.make_for_settings
+def command(arguments):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            for flag in flags.FLAGS.flags_by_module_dict()["experiments.extract"]:
+                flag.unparse()
+            status = extract.main(parse_flags(["extract", *arguments]))
+        except SystemExit as end:
+            status = end.code
+    return status, out.getvalue(), err.getvalue()
+if __name__ == "__main__":
+    answers = [command(arguments) for arguments in json.load(sys.stdin)]
+    print(json.dumps(answers))
+"""
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+def run(*commands: list[str], stand_in: bool = True, cwd: Path = ROOT) -> list[Done]:
+    script = DRIVER.format(tests=str(ROOT / "tests"), stand_in=stand_in)
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.returncode == 0, process.stderr
+    return [Done(*answer) for answer in json.loads(process.stdout)]
+
+
+def make_nemo(folder: Path) -> Path:
+    """A few recordings named as nEMO's, and some that are not."""
+    root = folder / "nemo"
+    names = [
+        f"{speaker}_{emotion}_{sentence}"
+        for speaker in ("EB0", "WR0")
+        for emotion in ("anger", "fear", "happiness", "neutral", "sadness")
+        for sentence in (1, 2)
+    ]
+    for seed, name in enumerate([*names, "03-01-05-01-02-02-01", "song"]):
+        write_wav(root / f"{name}.wav", seed)
+    return root
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_corpus_becomes_a_table_and_the_screen_tells_what_happened(tmp_path):
+    root, out = make_nemo(tmp_path), tmp_path / "few.parquet"
+    (root / "EB0_anger_1.wav").write_bytes(b"")
+    base = ["--corpus=nemo", f"--audio={root}", "--jobs=1"]
+    dry, done, again, overwritten, everything = run(
+        [*base, "--dry_run"],
+        [*base, f"--out={out}"],
+        [*base, f"--out={out}"],
+        [*base, f"--out={out}", "--overwrite", "--licence=ask me"],
+        [*base, f"--out={tmp_path / 'all.parquet'}", "--classes=all"],
+    )
+    assert (dry.status, done.status, overwritten.status) == (0, 0, 0), done.err
+    shown = words(done.out)
+    assert shown.startswith(words(dry.out))  # which needs no table and makes none
+    assert "found 20 recordings, 2 speakers, no sessions" in shown
+    assert "classes anger 4, fear 4, happiness 4, neutral 4, sadness 4" in shown
+    assert "taken angry 4 (anger), happy 4 (happiness), neutral 4 (neutral)" in shown
+    assert "left out 4 of other classes: fear 4" in shown
+    assert "WARNING not the published counts: anger: 4, published 749; fear: 4," in shown
+    assert "passed over 2 (not named as a recording of nEMO)" in shown
+    assert "03-01-05-01-02-02-01.wav, song.wav" in shown
+    assert f"{out}: 15 rows x 4 features (four numbers)" in shown
+    assert "skipped 1 clip, listed in" in shown and "EB0_anger_1.wav: not audio" in shown
+    assert "python -m experiments.run --config=configs/m2.py" in shown
+    for line in (dry.out + done.out + everything.out).splitlines():
+        assert len(line) <= 80 or str(tmp_path) in line, line
+    assert again.status == 2 and "--overwrite" in again.err
+    corpus = read_corpus(out)
+    assert corpus.classes == ("angry", "happy", "neutral", "sad") and len(corpus.files) == 15
+    assert everything.status == 0
+    assert '--config.data.classes="()"' in everything.out
+    assert read_corpus(tmp_path / "all.parquet").classes == (
+        "anger",
+        "fear",
+        "happiness",
+        "neutral",
+        "sadness",
+    )
+    (done,) = run([*base, f"--out={tmp_path / 'a.csv'}"])
+    assert done.status == 0 and "python -m experiments.convert --in=" in done.out
+
+
+def test_a_table_of_labels(tmp_path):
+    for seed in range(4):
+        write_wav(tmp_path / "wavs" / f"day{seed % 2}" / f"{seed}.wav", seed)
+    labels = tmp_path / "labels.csv"
+    rows = [f"day{i % 2}/{i}.wav,s{i},{('anger', 'bored')[i // 2]},d{i % 2}" for i in range(4)]
+    labels.write_text("\n".join(["file,speaker,emotion,session", *rows]))
+    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--out={tmp_path / 'mine.parquet'}"]
+    missing, done = run(base, [*base, f"--labels={labels}"])
+    assert missing.status == 2 and "--labels" in missing.err
+    assert done.status == 0, done.err
+    corpus = read_corpus(tmp_path / "mine.parquet")
+    assert corpus.files.tolist() == ["day0/0.wav", "day0/2.wav", "day1/1.wav", "day1/3.wav"]
+    assert corpus.classes == ("angry", "bored")
+    assert corpus.sessions.tolist() == ["d0", "d0", "d1", "d1"]
+
+
+def test_bad_arguments_are_one_line_and_write_nothing(tmp_path):
+    root = make_nemo(tmp_path)
+    good = {"corpus": "nemo", "audio": str(root), "out": str(tmp_path / "o" / "t.parquet")}
+    folder = tmp_path / "folder.parquet"
+    folder.mkdir()
+    (tmp_path / "file").write_text("")
+    cases = [
+        ({"corpus": None}, "--corpus is missing"),
+        ({"audio": None}, "--audio is missing"),
+        ({"out": None}, "--out is missing"),
+        ({"corpus": "nemmo"}, "did you mean nemo"),
+        ({"audio": str(tmp_path / "none")}, "no such folder"),
+        ({"audio": str(tmp_path / "file")}, "not a folder"),
+        ({"audio": str(folder)}, "no .wav"),
+        ({"corpus": "savee"}, "none of"),
+        ({"out": str(tmp_path / "t.xlsx")}, ".parquet, .csv, .arff"),
+        ({"out": str(tmp_path / "t")}, ".parquet, .csv, .arff"),
+        ({"out": str(folder)}, "is a folder"),
+        ({"out": str(tmp_path / "file" / "t.parquet")}, "cannot be written"),
+        ({"out": "/proc/t.parquet"}, "cannot be written"),
+        ({"labels": "labels.csv"}, "drop it or --corpus=csv"),
+        ({"classes": "five"}, "--classes"),
+        ({"jobs": "0"}, "--jobs"),
+        ({"job": "1"}, "job"),
+    ]
+    commands = [
+        [f"--{name}={value}" for name, value in {**good, **changes}.items() if value is not None]
+        for changes, _ in cases
+    ]
+    before = sorted(tmp_path.rglob("*"))
+    for (changes, message), done in zip(cases, run(*commands), strict=True):
+        assert done.status == 2, (changes, done)
+        assert done.err.startswith("error: ") and done.err.count("\n") == 1, done.err
+        assert message in done.err, (changes, done.err)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+NO_AUDIO = """
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name.split(".")[0] in {packages!r} else find(name, path, target)
+PathFinder.find_spec = find_spec
+"""
+AUDIO = ("opensmile", "audiofile", "audformat", "audinterface", "audresample", "soundfile")
+
+
+def test_without_the_audio_packages_a_corpus_is_listed_and_the_error_names_the_mend(tmp_path):
+    root, out = make_nemo(tmp_path), tmp_path / "t.parquet"
+    script = NO_AUDIO.format(packages=AUDIO) + DRIVER.format(
+        tests=str(ROOT / "tests"), stand_in=False
+    )
+    commands = [
+        ["--corpus=list"],
+        ["--corpus=nemo", f"--audio={root}", "--dry_run"],
+        ["--corpus=nemo", f"--audio={root}", f"--out={out}"],
+    ]
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.returncode == 0, process.stderr
+    listed, dry, done = [Done(*answer) for answer in json.loads(process.stdout)]
+    assert listed.status == 0 and "iemocap" in listed.out and "ravdess" in listed.out
+    assert dry.status == 0 and "found 20 recordings" in words(dry.out)
+    assert done.status == 2
+    assert done.err == 'error: opensmile is not installed; pip install -e ".[audio]"\n'
+    assert {path.name for path in tmp_path.iterdir()} == {"nemo"}
+
+
+def test_no_audio_package_is_imported_before_audio_is_read():
+    script = (
+        "import importlib, pkgutil, sys\n"
+        "import aegan.corpora, aegan.tables, aegan.audio, experiments.extract\n"
+        "for package in (aegan.corpora, aegan.tables, aegan.audio):\n"
+        "    for found in pkgutil.iter_modules(package.__path__):\n"
+        "        importlib.import_module(package.__name__ + '.' + found.name)\n"
+        f"print([name for name in {AUDIO!r} if name in sys.modules])\n"
+        "print('jax' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines() == ["[]", "False"], done.stderr
+
+
+def test_help_is_readable():
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.extract", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    text = done.stdout + done.stderr
+    for flag in ("--corpus", "--audio", "--out", "--features", "--classes", "--jobs", "--labels"):
+        assert flag in text
+    assert max(map(len, text.splitlines())) <= 80
