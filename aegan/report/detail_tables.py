@@ -175,10 +175,15 @@ def plausibility_table(results: Results) -> Table | None:
     rules = results.get("plausibility") or []
     if not rules:
         return None
+    caption = (
+        "What holds for the functionals of any recording, told from their openSMILE names (to "
+        "five digits). A generator knows of these ties only what it has learnt; "
+        "experiments.sample --plausible moves its rows onto them."
+    )
+    if results["corpus"].get("statistics") == "speaker":
+        caption += " Standardising by speaker breaks them in real rows as well."
     return Table(
-        caption="Rows that no recording could have given, by the names of the openSMILE "
-        "functionals (within rounding). Synthetic columns are drawn without regard to these ties; "
-        "experiments.sample --plausible=True moves rows onto them.",
+        caption=caption,
         header=(
             "Rule",
             "Checks a row",

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 from aegan.files import replacing
-from aegan.tables.text import write_one_line
+from aegan.tables.text import is_metadata_key, write_one_line
 
 SUFFIXES = (".parquet", ".csv", ".arff")
 PASSPORT = "passport"  # the column of a CSV file that says what its synthetic rows are
@@ -198,7 +198,8 @@ class _BlockWriter:
             raise InputError(f"{place} has {len(values)} values for {rows} rows; give one per row")
         try:
             if name in NUMERIC_LABELS:
-                numbers = np.asarray(values).astype(np.float32)
+                with np.errstate(over="ignore"):
+                    numbers = np.asarray(values).astype(np.float32)
                 if not np.isfinite(numbers).all():
                     raise ValueError
                 return pa.array(numbers)
@@ -264,6 +265,8 @@ class _CsvSink:
     ) -> None:
         self._path = path
         synthetic = entries.get("synthetic") == "true"
+        if synthetic:
+            _check_keys(path, entries)
         self._passport = pa.scalar(passport_text(entries)) if synthetic else None
         self._header = (*labels, *((PASSPORT,) if synthetic else ()), *names)
         _check_doubled(path, self._header)
@@ -301,9 +304,7 @@ class _ArffSink:
         self._classes = _classes(entries) if "emotion" in labels else ()
         for name in (*labels, *names):
             _check_one_line(path, "the name of column", name)
-        for key in entries:
-            if not key or not key.isprintable() or ":" in key or key != key.strip():
-                raise InputError(f"{path}: no ARFF comment can hold the metadata key {key!r}")
+        _check_keys(path, entries)
         lines = [f"% {key}: {write_one_line(value)}" for key, value in entries.items()]
         lines += [f"@relation {_arff_word(path.stem)}", ""]
         for name in labels:
@@ -351,7 +352,7 @@ def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
     """The classes that the metadata tell, none where they do not."""
     try:
         classes = json.loads(entries.get("classes", "[]"))
-    except ValueError:
+    except (ValueError, RecursionError):  # a file's own, which may hold anything
         return ()
     if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
         return tuple(classes)
@@ -383,6 +384,14 @@ def _check_cells(path: Path, labels: dict[str, pa.Array], first_row: int) -> Non
             continue
         for row, value in enumerate(column.to_pylist(), first_row):
             _check_one_line(path, f"column '{name}', row {row} (counted from 0), value", value)
+
+
+def _check_keys(path: Path, entries: Mapping[str, str]) -> None:
+    for key in entries:
+        if not is_metadata_key(key):
+            raise InputError(
+                f"{path}: the metadata key {key!r} is no plain word; rename it, or write Parquet"
+            )
 
 
 def _check_one_line(path: Path, what: str, text: str) -> None:

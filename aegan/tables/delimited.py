@@ -1,0 +1,128 @@
+"""CSV and TSV: SMILExtract's, audformat's, pandas' and our own."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from aegan.errors import InputError
+from aegan.tables.assemble import Columns, targets_of
+from aegan.tables.roles import FRAMES, KEYS, Options, Roles, assign
+from aegan.tables.rows import MAX_COLUMNS, Csv, Lines, RowParser, Smile, decode, most_rows
+from aegan.tables.text import is_number
+
+SEPARATORS = (b",", b";", b"\t", b"|")
+
+
+@lru_cache(maxsize=2)  # the files of a folder mostly have one header
+def split_header(line: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Separator and names of the columns; names in quotes may hold the separator."""
+    header = decode(line)
+    best: list[str] = []
+    separator = SEPARATORS[0]
+    for candidate in SEPARATORS:
+        try:
+            reader = csv.reader([header], delimiter=candidate.decode(), skipinitialspace=True)
+            cells = next(reader, [])
+        except csv.Error:
+            continue
+        if len(cells) > len(best):
+            best, separator = cells, candidate
+    return separator, tuple(cell.strip() for cell in best)
+
+
+def read_delimited(path: Path, options: Options) -> Columns:
+    """The columns of a CSV or TSV file.
+
+    Raises:
+        InputError: a header or a row that cannot be understood, text where a feature should be.
+    """
+    place = str(path)
+    with Lines(path) as lines:
+        rows = iter(lines)
+        first = next((line for line in rows if line.strip()), b"")
+        if max(map(first.count, SEPARATORS)) >= MAX_COLUMNS:
+            raise InputError(f"{place}: more than {MAX_COLUMNS} columns; not a feature table")
+        separator, header = split_header(first)
+        if not header:
+            raise InputError(f"{place}: no header; the first line has the names of the columns")
+        header_line = lines.number
+        line = next((line for line in rows if line.strip() and line != first), None)
+        if line is None:
+            raise InputError(f"{place}: no rows below the header; a table has one per recording")
+        smile = _is_smile(header, line)
+        dialect = Smile(separator, len(header)) if smile else Csv(separator)
+        cells = [decode(cell.strip()) for cell in dialect.split(line)]
+        notes = []
+        header = _named(place, header, cells, notes)
+        roles = assign(place, header, options)
+        _check_features(place, roles, header_line, lines.number, cells, len(header))
+        capacity = most_rows(path, len(header), len(roles.features))
+        parser = RowParser(path, header, list(roles.texts), dialect, capacity)
+        parser.add(lines.number, line)
+        repeated = 0
+        first_cell = first.partition(separator)[0] + separator
+        for line in rows:
+            if line == first:
+                repeated += 1
+            elif line.strip():
+                if line.startswith(first_cell):
+                    raise InputError(
+                        f"{place}: line {lines.number} is another header than line {header_line}: "
+                        "rows of other features were appended; keep them in a file of their own"
+                    )
+                parser.add(lines.number, line)
+        grid = parser.finish()
+    if repeated:
+        notes.append(f"{repeated} repeated header line{'s' * (repeated > 1)} left out")
+    return Columns(
+        place=place,
+        texts={role: grid.texts[i] for i, role in roles.texts.items() if role},
+        features=grid.numbers,
+        names=tuple(roles.features.values()),
+        row_name=grid.row_name(),
+        targets=targets_of(roles),
+        changed=bool(options.leave_out),
+        notes=(*notes, *roles.notes),
+    )
+
+
+def _is_smile(header: Sequence[str], line: bytes) -> bool:
+    """Whether the file is SMILExtract's: a name in single quotes, then frameTime or features."""
+    second = header[1].lower() if len(header) > 1 else ""
+    return header[0].lower() == "name" and (line.lstrip()[:1] == b"'" or second in FRAMES)
+
+
+def _named(
+    place: str, header: Sequence[str], cells: Sequence[str], notes: list[str]
+) -> tuple[str, ...]:
+    """The header, with "file" for a first column without a name that must be the keys."""
+    if header[0] and not header[0].startswith("Unnamed: "):
+        return tuple(header)
+    has_key = any(name.lower() in KEYS for name in header)
+    if has_key or not cells or not cells[0] or is_number(cells[0]):
+        raise InputError(
+            f"{place}: column 1 has no name (a row number of pandas?); write the table again with "
+            "to_csv(index=False)"
+        )
+    notes.append("column 1 has no name; its text is taken as the names of the recordings")
+    return ("file", *header[1:])
+
+
+def _check_features(
+    place: str, roles: Roles, header_line: int, number: int, cells: Sequence[str], width: int
+) -> None:
+    """Refuses text columns among the features, by the first row; cells are checked later."""
+    if 2 * sum(map(is_number, roles.features.values())) > len(roles.features):
+        raise InputError(f"{place}: line {header_line} has no names of columns; add a header")
+    if len(cells) != width:
+        return
+    for position, name in roles.features.items():
+        cell = cells[position]
+        if cell not in ("", "?") and not is_number(cell.replace(",", ".")):
+            raise InputError(
+                f"{place}: column '{name}' is text ('{cell[:40]}' in line {number}), not a feature;"
+                f" take it out with --leave_out={name}, or say what it is with --columns"
+            )

@@ -1,0 +1,356 @@
+"""Makes a table of features and labels from what openSMILE, audformat or pandas
+wrote.
+
+    python -m experiments.convert --in=features.csv --labels=labels.csv \\
+        --out=table.parquet
+    python -m experiments.convert --in=features.arff --corpus=emodb \\
+        --audio=/data/emodb --out=emodb.parquet
+    python -m experiments.convert --in=arffs/ --labels=labels.csv \\
+        --columns=file=wav,speaker=spk --emotions=anger=angry,sadness=sad \\
+        --out=table.parquet
+    python -m experiments.convert --in=table.parquet --out=table.arff
+
+Reads Parquet, Feather, CSV and TSV (SMILExtract's, audformat's, your own) and
+ARFF, or all .csv and .arff files of a folder. Labels are a table with the
+columns file, speaker and emotion, and optionally session, start and end; they
+are joined by file, never by position. A feature file that has these columns
+needs no labels.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from absl import flags
+
+from aegan.data.contract import UNKNOWN, FeatureContract
+from aegan.data.corpus import LABEL_COLUMNS, read_corpus
+from aegan.errors import InputError
+from aegan.screen import say
+from aegan.tables.assemble import with_unique_files, without_common_folder
+from aegan.tables.labels import (
+    DROP,
+    REFUSE,
+    Labels,
+    complete,
+    join,
+    read_labels,
+    select_rows,
+    way_to_join,
+)
+from aegan.tables.read import read_table
+from aegan.tables.roles import RENAMED, Options
+from aegan.tables.table import FeatureTable
+from aegan.tables.text import is_metadata_key, is_number, listed
+from aegan.tables.write import SUFFIXES, table_writer
+from experiments.command import guarded, start
+
+_IN = flags.DEFINE_string("in", None, "Feature file, or folder of .csv and .arff files")
+_LABELS = flags.DEFINE_string("labels", None, "Table of labels: file, speaker, emotion[, ...]")
+_OUT = flags.DEFINE_string("out", None, f"Table to write: {', '.join(SUFFIXES)}")
+_CORPUS = flags.DEFINE_string("corpus", None, "Take the labels from this corpus (with --audio)")
+_AUDIO = flags.DEFINE_string("audio", None, "Folder of the corpus")
+_COLUMNS = flags.DEFINE_list(
+    "columns", [], "Your names of columns: file=wav,speaker=spk (of the labels, or else of --in)"
+)
+_LEAVE_OUT = flags.DEFINE_list("leave_out", [], "Columns of --in that are no features")
+_EMOTIONS = flags.DEFINE_list(
+    "emotions", [], "Classes of your emotions: anger=angry,sadness=sad; others are left out"
+)
+_UNMATCHED = flags.DEFINE_enum(
+    "unmatched", REFUSE, [REFUSE, DROP], "Rows without labels, labels without rows"
+)
+_FEATURE_SET = flags.DEFINE_string("feature_set", None, "Name of the feature set, say IS10")
+_LICENCE = flags.DEFINE_string("licence", None, "Licence note, kept in the table")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
+
+_WIDTH = 80
+_PAPER = ("angry", "happy", "neutral", "sad")  # what experiments.run takes unless told otherwise
+_FOLDS = 5  # likewise
+_DURATION = "duration_s"
+
+
+class Choices(NamedTuple):
+    """What the flags ask for."""
+
+    source: Path
+    out: Path
+    labels: Path | None
+    corpus: str | None
+    audio: Path | None
+    columns: Mapping[str, str]  # "speaker" -> "spk"
+    leave_out: Sequence[str]
+    emotions: Mapping[str, str]  # "anger" -> "angry"; empty: as they are
+    unmatched: str
+    feature_set: str | None
+    licence: str | None
+
+
+def read_flags() -> Choices:
+    """The flags, checked before anything is read."""
+    for flag in (_IN, _OUT):
+        if not flag.value:
+            raise InputError(f"--{flag.name} is missing; give one, see --help")
+    out = Path(_OUT.value)
+    if out.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--out={out}: no such format; end the name in {', '.join(SUFFIXES)}")
+    if out.exists() and (out.is_dir() or not _OVERWRITE.value):
+        raise InputError(f"--out={out}: is there already; give another name or --overwrite")
+    if _CORPUS.value and _LABELS.value:
+        raise InputError("--corpus and --labels are both given; labels come from one of them")
+    if bool(_CORPUS.value) != bool(_AUDIO.value):
+        raise InputError("--corpus and --audio go together: its name, and its folder; give both")
+    columns = _pairs(_COLUMNS)
+    for role in columns:
+        if role not in RENAMED:
+            raise InputError(f"--columns: no column '{role}'; there are {', '.join(RENAMED)}")
+    return Choices(
+        source=Path(_IN.value),
+        out=out,
+        labels=Path(_LABELS.value) if _LABELS.value else None,
+        corpus=_CORPUS.value,
+        audio=Path(_AUDIO.value) if _AUDIO.value else None,
+        columns=columns,
+        leave_out=_LEAVE_OUT.value,
+        emotions=_pairs(_EMOTIONS),
+        unmatched=_UNMATCHED.value,
+        feature_set=_FEATURE_SET.value,
+        licence=_LICENCE.value,
+    )
+
+
+def _pairs(flag: flags.FlagHolder) -> dict[str, str]:
+    """A list of name=value."""
+    pairs = {}
+    for text in flag.value:
+        name, _, value = map(str.strip, text.partition("="))
+        if not name or not value:
+            raise InputError(f"--{flag.name}: '{text}' is not name=value; write name=value,...")
+        if pairs.setdefault(name, value) != value:
+            raise InputError(f"--{flag.name}: '{name}' is there twice; keep one")
+    return pairs
+
+
+def field(name: str, text: str) -> list[str]:
+    """A named line of at most 80 columns, or several."""
+    printable = "".join(c if c.isprintable() else "?" for c in text)
+    return textwrap.wrap(
+        printable,
+        width=_WIDTH,
+        initial_indent=f"  {name:<11} ",
+        subsequent_indent=" " * 14,
+        break_on_hyphens=False,
+    )
+
+
+def counts(values: Iterable[str]) -> str:
+    """ "angry 3, sad 2"."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(Counter(values).items()))
+
+
+class LabelSource(NamedTuple):
+    """Labels of another file or of a corpus, and what comes with them."""
+
+    labels: Labels
+    classes: Mapping[str, str]  # the corpus' own class -> class; empty: as they are
+    metadata: Mapping[str, str]
+
+
+def read_other_labels(choices: Choices, table: FeatureTable) -> LabelSource | None:
+    """Labels from the table of labels or the corpus; None where neither is named."""
+    if choices.labels:
+        return LabelSource(read_labels(choices.labels, choices.columns), {}, {})
+    if not choices.corpus:
+        return None
+    from aegan.corpora.registry import get_corpus
+
+    reader = get_corpus(choices.corpus)
+    utterances = reader.read(choices.audio).utterances
+    columns = {
+        "speaker": [utterance.speaker for utterance in utterances],
+        "emotion": [utterance.emotion for utterance in utterances],
+    }
+    if any(utterance.session is not None for utterance in utterances):
+        columns["session"] = [utterance.session or "" for utterance in utterances]
+    labels = Labels(
+        source=f"corpus {reader.name}",
+        files=np.array([utterance.file for utterance in utterances], dtype=str),
+        times=None,
+        columns={name: np.array(values, dtype=str) for name, values in columns.items()},
+    )
+    if way_to_join(table, labels) is None:  # SAVEE's files have the speaker in front
+        paths = np.array([str(utterance.path) for utterance in utterances], dtype=str)
+        labels = replace(labels, files=paths)
+    return LabelSource(labels, reader.classes, {"corpus": reader.name, "licence": reader.licence})
+
+
+def with_classes(
+    table: FeatureTable, classes: Mapping[str, str], place: str, strict: bool
+) -> tuple[FeatureTable, list[str]]:
+    """The table with renamed emotions, without those that have no class, and what was left out.
+
+    ``strict`` refuses classes of emotions that no row has.
+    """
+    if "emotion" not in table.labels:
+        raise InputError(f"{place}: no column 'emotion'; leave --emotions out")
+    own = table.labels["emotion"]
+    for name in classes if strict else ():
+        if name not in own:
+            raise InputError(
+                f"{place}: no row has the emotion '{name}' of --emotions; it has "
+                f"{counts(own.tolist())}"
+            )
+    keep = np.isin(own, list(classes))
+    left = own[~keep].tolist()
+    if not keep.any():
+        raise InputError(f"{place}: no row is of a class ({counts(left)}); give --emotions")
+    if left:
+        table = select_rows(table, keep)
+    renamed = np.array([classes[name] for name in table.labels["emotion"].tolist()], dtype=str)
+    return replace(table, labels={**table.labels, "emotion": renamed}), left
+
+
+def with_feature_set(table: FeatureTable, name: str | None) -> FeatureTable:
+    """The table with the stated feature set, if one is stated."""
+    if name is None:
+        return table
+    known = {table.contract.feature_set, FeatureContract.of(table.contract.names).feature_set}
+    for other in sorted(known - {name, UNKNOWN}):
+        raise InputError(f"--feature_set={name}: {table.source} has {other}; leave the flag out")
+    return replace(table, contract=FeatureContract.of(table.contract.names, name))
+
+
+def read_all(choices: Choices) -> tuple[FeatureTable, list[str]]:
+    """The finished table, and what was found on the way in lines for the user."""
+    options = Options(
+        choices.columns, choices.leave_out, strict=not (choices.labels or choices.corpus)
+    )
+    table = with_feature_set(read_table(choices.source, options), choices.feature_set)
+    rows, dim = table.features.shape
+    lines = [f"{choices.source}: {rows} rows x {dim} features ({table.contract.feature_set})"]
+    for note in table.notes:
+        lines += field("note", note)
+    read = len(table.notes)
+    metadata = {key: text for key, text in table.metadata.items() if is_metadata_key(key)}
+    if len(metadata) < len(table.metadata):
+        odd = [key for key in table.metadata if key not in metadata]
+        lines += field("note", f"metadata left out: {listed(odd)}")
+    synthetic = metadata.get("synthetic") == "true"
+    if synthetic:
+        lines += field("synthetic", "yes, by its passport, which the new table keeps")
+    place, classes = str(choices.source), choices.emotions
+    other = read_other_labels(choices, table)
+    if other:
+        if synthetic:
+            raise InputError(f"{place}: its rows are synthetic; no labels of recordings are theirs")
+        place, classes = other.labels.source, classes or other.classes
+        table = join(table, other.labels, choices.unmatched)
+        metadata |= other.metadata
+    if not synthetic:
+        table = complete(table, place, choices.unmatched)
+    left: list[str] = []
+    if classes:
+        table, left = with_classes(table, classes, place, strict=bool(choices.emotions))
+    table = _with_durations(with_unique_files(without_common_folder(table)))
+    for note in table.notes[read:]:
+        lines += field("labels", note)
+    emotions = table.labels.get("emotion", np.array([], dtype=str)).tolist()
+    if left:
+        rows = f"{len(left)} row{'s' * (len(left) != 1)}"
+        lines += field("left out", f"{rows} of other emotions: {counts(left)}")
+    lines += field("classes", counts(emotions) or "none")
+    for name in ("speaker", "session", "fold"):
+        if name in table.labels:
+            lines += field(f"{name}s", str(len(set(table.labels[name].tolist()))))
+    if choices.licence is not None:
+        metadata["licence"] = choices.licence
+    if emotions and (choices.out.suffix.lower() == ".arff" or "classes" in metadata):
+        if not synthetic or choices.emotions or "classes" not in metadata:
+            metadata["classes"] = json.dumps(sorted(set(emotions)))
+    if not synthetic:
+        metadata.setdefault("source", choices.source.name)
+    return replace(table, metadata=metadata), lines
+
+
+def _with_durations(table: FeatureTable) -> FeatureTable:
+    """The table without durations that are not all there."""
+    values = table.labels.get(_DURATION)
+    if values is None or all(map(is_number, values.tolist())):
+        return table
+    labels = {name: column for name, column in table.labels.items() if name != _DURATION}
+    note = f"column '{_DURATION}' left out: not a number in every row"
+    return replace(table, labels=labels, notes=(*table.notes, note))
+
+
+def write(table: FeatureTable, path: Path) -> None:
+    """Writes a finished table."""
+    columns = {"file": table.files, **table.labels}
+    order = [name for name in LABEL_COLUMNS if name in columns]
+    with table_writer(path, order, table.contract, table.metadata) as writer:
+        writer.write({name: columns[name].tolist() for name in order}, table.features)
+
+
+def check(path: Path, out: Path) -> None:
+    """Reads a written Parquet table as a training would."""
+    try:
+        read_corpus(path)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), str(out))) from error
+
+
+def next_command(table: FeatureTable, out: Path) -> list[str]:
+    """The training that takes the table."""
+    arguments = [f"--config.data.path={shlex.quote(str(out))}"]
+    if set(table.labels["emotion"].tolist()) != set(_PAPER):
+        arguments.append('--config.data.classes="()"')
+    speakers = len(set(table.labels["speaker"].tolist()))
+    if speakers < _FOLDS and not {"session", "fold"} & set(table.labels):
+        arguments.append(f"--config.data.folds={speakers}")
+    lines = ["next: python -m experiments.run --config=configs/m2.py"]
+    for argument in arguments:
+        if len(lines[-1]) + len(argument) + 3 > _WIDTH:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {argument}"
+    return lines
+
+
+def convert() -> None:
+    """Does what the flags ask for."""
+    choices = read_flags()
+    table, lines = read_all(choices)
+    say(*lines)
+    out = choices.out
+    checked = out.suffix.lower() == ".parquet" and table.metadata.get("synthetic") != "true"
+    rows, dim = table.features.shape
+    last = [f"{out}: {rows} rows x {dim} features", *(next_command(table, out) if checked else [])]
+    if not checked:
+        write(table, out)
+    else:
+        temporary = out.with_name(f".{out.stem}.{os.getpid()}.unchecked.parquet")
+        try:
+            write(table, temporary)
+            del table  # its rows come back with the check
+            check(temporary, out)
+            os.replace(temporary, out)
+        finally:
+            temporary.unlink(missing_ok=True)
+    say(*last)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    return guarded(convert, argv, "nothing was written; run the same command again")
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,245 @@
+"""``python -m experiments.convert``, from files of features and labels to a table."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import ROOT, command
+
+from aegan.data.contract import FeatureContract
+from aegan.data.corpus import read_corpus
+from aegan.tables.read import read_table
+from aegan.tables.write import table_writer
+
+DIM = 6
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Runs the command; the names of files are those in the test's folder."""
+
+    def run(**flags: str):
+        paths = ("in", "labels", "out", "audio")
+        arguments = [
+            f"--{name}={tmp_path / value if name in paths else value}"
+            for name, value in {key.strip("_"): value for key, value in flags.items()}.items()
+        ]
+        return command(tmp_path / "run", *arguments, name="convert")
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path):
+    """SMILExtract's CSV of twelve recordings, and labels in another order."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((12, DIM)).astype(np.float32)
+    names = [f"f_sma[{i}]_mean" for i in range(DIM)]
+    rows = [f"'clip {i}';0.000000;" + ";".join(map(str, row)) for i, row in enumerate(values)]
+    (tmp_path / "features.csv").write_text("\n".join([";".join(["name;frameTime", *names]), *rows]))
+    labels = pd.DataFrame(
+        {
+            "file": [f"wav/clip {i}.wav" for i in range(12)],
+            "speaker": [f"s{i % 3}" for i in range(12)],
+            "emotion": ["anger", "sadness", "fear", "neutral"] * 3,
+        }
+    )
+    labels.sample(frac=1, random_state=0).to_csv(tmp_path / "labels.csv", index=False)
+    return values, labels
+
+
+def check_failed(done, *parts: str) -> None:
+    assert done.status == 2
+    assert done.err.startswith("error: ") and done.err.count("\n") == 1
+    for part in parts:
+        assert part in done.err, done.err
+
+
+def test_features_and_labels_become_a_table_that_trains(convert, data, tmp_path):
+    values, labels = data
+    done = convert(in_="features.csv", labels="labels.csv", out="table.parquet", licence="CC BY")
+    assert done.status == 0, done.err
+    corpus = read_corpus(tmp_path / "table.parquet")
+    assert corpus.files.tolist() == [f"clip {i}" for i in range(12)]
+    np.testing.assert_array_equal(corpus.features, values)
+    emotions = np.array(corpus.classes)[corpus.labels]
+    assert emotions.tolist() == labels["emotion"].tolist()
+    assert corpus.speakers.tolist() == labels["speaker"].tolist()
+    assert corpus.licence == "CC BY"
+    for part in (
+        f"features.csv: 12 rows x {DIM} features (unknown)",
+        "labels of labels.csv joined by base name without suffix",
+        "anger 3, fear 3, neutral 3, sadness 3",
+        "speakers    3",
+        f"table.parquet: 12 rows x {DIM} features",
+        '--config.data.classes="()"',
+    ):
+        assert part in done.out
+    assert "hash" not in pd.read_parquet(tmp_path / "table.parquet").columns
+
+
+def test_emotions_are_renamed_and_others_left_out_with_counts(convert, data, tmp_path):
+    emotions = "anger=angry,sadness=sad, neutral = neutral"
+    done = convert(in_="features.csv", labels="labels.csv", out="t.parquet", emotions=emotions)
+    assert "left out    3 rows of other emotions: fear 3" in done.out
+    assert "classes     angry 3, neutral 3, sad 3" in done.out
+    corpus = read_corpus(tmp_path / "t.parquet")
+    assert corpus.classes == ("angry", "neutral", "sad")
+    assert "clip 2" not in corpus.files and len(corpus.files) == 9
+    done = convert(in_="features.csv", labels="labels.csv", out="u.parquet", emotions="rage=angry")
+    check_failed(done, "no row has the emotion 'rage'", "anger 3, fear 3")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "arff", "parquet"])
+def test_a_labelled_table_needs_no_labels(convert, data, tmp_path, suffix):
+    values, labels = data
+    convert(in_="features.csv", labels="labels.csv", out=f"one.{suffix}", licence="CC BY")
+    done = convert(in_=f"one.{suffix}", out="two.parquet", feature_set="mine")
+    assert done.status == 0, done.err
+    corpus = read_corpus(tmp_path / "two.parquet")
+    np.testing.assert_array_equal(corpus.features, values)
+    assert corpus.contract == FeatureContract.of(corpus.feature_names, "mine")
+    assert corpus.licence == ("" if suffix == "csv" else "CC BY")
+    if suffix == "arff":
+        text = (tmp_path / "one.arff").read_text()
+        assert "@attribute emotion {anger,fear,neutral,sadness}" in text
+        assert "% licence: CC BY" in text
+
+
+def test_unmatched_rows_are_refused_or_dropped(convert, data, tmp_path):
+    _, labels = data
+    labels.iloc[2:].to_csv(tmp_path / "labels.csv", index=False)
+    flags = {"in_": "features.csv", "labels": "labels.csv", "out": "t.parquet"}
+    check_failed(convert(**flags), "2 of 12 rows of features.csv", "('clip 0', 'clip 1')")
+    assert not (tmp_path / "t.parquet").exists()
+    done = convert(**flags, unmatched="drop")
+    assert "left out: 2 of 12 rows of features.csv" in done.out
+    assert len(read_corpus(tmp_path / "t.parquet").files) == 10
+
+
+def test_columns_of_other_names(convert, data, tmp_path):
+    _, labels = data
+    labels.columns = ["wav", "who", "emotion"]
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    flags = {"in_": "features.csv", "labels": "labels.csv", "out": "t.parquet"}
+    check_failed(convert(**flags), "labels.csv: no column", "--columns=file=")
+    check_failed(convert(**flags, columns="file=wav"), "no column 'speaker'", "folds keep speakers")
+    check_failed(convert(**flags, columns="age=wav"), "--columns: no column 'age'")
+    check_failed(convert(**flags, columns="file"), "'file' is not name=value")
+    assert convert(**flags, columns="file=wav,speaker=who").status == 0
+
+
+def test_segments_get_names_of_their_own(convert, tmp_path):
+    rows = ["file,start,end,speaker,emotion,gender,f"]
+    rows += [f"{f},{t},{t + 1},{f},{e},m,{t}" for f in "ab" for t, e in ((0, "sad"), (1.5, "calm"))]
+    (tmp_path / "f.csv").write_text("\n".join(rows))
+    check_failed(convert(in_="f.csv", out="t.parquet"), "column 'gender' is text", "--leave_out")
+    done = convert(in_="f.csv", out="t.parquet", leave_out="gender")
+    assert done.status == 0, done.err
+    files = read_corpus(tmp_path / "t.parquet").files.tolist()
+    assert files == [f"{f}[{times}]" for f in "ab" for times in ("0.000-1.000", "1.500-2.500")]
+    assert "rows are named file[start-end]" in done.out
+
+
+def test_labels_of_a_corpus(convert, tmp_path):
+    names = ["03a01Wa", "03a02Nc", "08b01Fd", "08b02Tb", "09a01La"]
+    for name in names:
+        (tmp_path / "wav").mkdir(exist_ok=True)
+        (tmp_path / "wav" / f"{name}.wav").write_bytes(b"RIFF")
+    rows = [f"'{name}';{i};{i}" for i, name in enumerate(names)]
+    (tmp_path / "f.csv").write_text("\n".join(["name;x;y", *rows]))
+    done = convert(in_="f.csv", corpus="emodb", audio="wav", out="t.parquet")
+    assert done.status == 0, done.err
+    corpus = read_corpus(tmp_path / "t.parquet")
+    assert dict(zip(corpus.files, np.array(corpus.classes)[corpus.labels], strict=True)) == {
+        "03a01Wa": "angry",
+        "03a02Nc": "neutral",
+        "08b01Fd": "happy",
+        "08b02Tb": "sad",
+    }
+    assert "left out    1 row of other emotions: boredom 1" in done.out
+    assert corpus.licence != ""
+
+
+def test_synthetic_tables_keep_their_passport(convert, tmp_path):
+    contract = FeatureContract.of(["a", "b"], "mine")
+    metadata = {"synthetic": "true", "model": "M2", "classes": '["sad", "angry"]'}
+    with table_writer(tmp_path / "s.parquet", ["file", "emotion"], contract, metadata) as writer:
+        rows = np.arange(6, dtype=np.float32).reshape(3, 2)
+        writer.write({"file": list("xyz"), "emotion": ["sad", "sad", "angry"]}, rows)
+    for source, out in (("s.parquet", "s.csv"), ("s.csv", "s.arff"), ("s.arff", "t.parquet")):
+        done = convert(in_=source, out=out)
+        assert done.status == 0, done.err
+        assert "yes, by its passport" in done.out and "next:" not in done.out
+        table = read_table(tmp_path / out)
+        assert table.metadata == metadata and table.contract == contract
+        np.testing.assert_array_equal(table.features, rows)
+    (tmp_path / "l.csv").write_text("file,speaker,emotion\nx,a,sad\ny,a,sad\nz,b,angry\n")
+    check_failed(convert(in_="s.csv", labels="l.csv", out="u.parquet"), "rows are synthetic")
+    done = convert(in_="s.csv", out="u.csv", emotions="sad=blue")
+    assert done.status == 0, done.err
+    renamed = read_table(tmp_path / "u.csv")
+    assert renamed.labels["emotion"].tolist() == ["blue", "blue"]
+    assert renamed.metadata == metadata | {"classes": '["blue"]'}
+
+
+def test_a_table_without_two_emotions_is_not_written(convert, data, tmp_path):
+    flags = {"in_": "features.csv", "labels": "labels.csv", "out": "t.parquet"}
+    done = convert(**flags, emotions="anger=angry")
+    check_failed(done, str(tmp_path / "t.parquet"), "the only emotion is 'angry'")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features.csv", "labels.csv", "run"]
+
+
+def test_the_set_that_the_names_tell_cannot_be_denied(convert, tmp_path, shared_data):
+    flags = {"in_": str(shared_data / "ravdess.parquet"), "out": "t.parquet"}
+    check_failed(convert(**flags, feature_set="emobase2010"), "has IS10; leave the flag out")
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        ({"out": "t.csv"}, "--in is missing"),
+        ({"in_": "features.csv"}, "--out is missing"),
+        ({"in_": "features.csv", "out": "t.xlsx"}, "no such format"),
+        ({"in_": "features.csv", "out": "features.csv"}, "is there already"),
+        ({"in_": "features.csv", "out": "t.csv", "corpus": "emodb"}, "go together"),
+        ({"in_": "nothing.csv", "out": "t.csv"}, "no such file"),
+        ({"in_": "features.csv", "out": "t.csv", "unmatched": "keep"}, "unmatched"),
+        ({"in_": "features.csv", "out": "t.csv", "inn": "x"}, "inn"),
+        ({"in_": "features.csv", "out": "t.csv"}, "no column 'speaker'"),
+        ({"in_": "features.csv", "out": "t.csv", "emotions": "a=b,a=c"}, "'a' is there twice"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(convert, data, flags, part):
+    check_failed(convert(**flags), part)
+
+
+def test_the_output_fits_80_columns_and_the_next_command_runs(convert, data, tmp_path):
+    _, labels = data
+    labels["emotion"] = [f"a very long emotion {i % 4}" for i in range(12)]
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    done = convert(in_="features.csv", labels="labels.csv", out="t.parquet")
+    own = [line for line in done.out.splitlines() if str(tmp_path) not in line]
+    assert len(own) > 5 and max(map(len, own)) <= 80
+    words = shlex.split(done.out.partition("next: ")[2].replace("\\\n", ""))
+    assert words[:3] == ["python", "-m", "experiments.run"]
+    assert f"--config.data.path={tmp_path / 't.parquet'}" in words
+    dry = command(tmp_path / "dry", *words[3:], "--dry_run")
+    assert dry.status == 0, dry.err
+
+
+def test_help_has_examples_and_flags_that_are_there(tmp_path):
+    arguments = [sys.executable, "-m", "experiments.convert", "--help"]
+    text = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True).stdout
+    usage, _, flags = text.partition("flags:")
+    assert max(map(len, text.splitlines())) <= 80
+    assert usage.count("python -m experiments.convert") == 4
+    named = set(re.findall(r"--(\w+)=", usage))
+    assert {"in", "out", "labels"} <= named
+    assert all(re.search(rf"^  --{name}:", flags, re.MULTILINE) for name in named)

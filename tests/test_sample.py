@@ -1,0 +1,243 @@
+"""`experiments.sample`, and the leak audit of `experiments.run`, end to end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from commands import command
+
+from aegan.data.contract import FeatureContract
+from aegan.data.corpus import read_corpus
+from aegan.data.plausibility import breaches, rules_of
+from aegan.data.simulate import simulated_corpus
+from aegan.data.synthetic import read_synthetic
+from aegan.tables.read import read_table
+from aegan.tables.write import table_writer
+
+CONTOUR = (*(f"loud_sma_quartile{i}" for i in (1, 2, 3)), "loud_sma_iqr1-3")
+NAMES = (*CONTOUR, *(f"own_{i}" for i in range(26)))
+TINY = (
+    "--config=configs/m3.py:quick",
+    "--config.model.encoder=(8,6)",
+    "--config.model.code_discriminator=(8,6)",
+    "--config.model.feature_discriminator=(8,6)",
+    "--config.model.auxiliary=(5,)",
+    "--config.model.code_generator=(6,)",
+    "--config.train.epochs=2",
+    "--config.sample.rows=120",
+)
+
+
+def write_corpus(path, change=lambda corpus: corpus):
+    """A table of 120 rows of ten speakers in five sessions."""
+    corpus = simulated_corpus(rows=120, dim=30, seed=0)
+    features = corpus.features.copy()
+    features[:, :3] = np.sort(features[:, :3], axis=1)
+    features[:, 3] = features[:, 2] - features[:, 0]
+    corpus = change(replace(corpus, features=features))
+    labels = {
+        "file": corpus.files,
+        "speaker": corpus.speakers,
+        "session": corpus.sessions,
+        "emotion": np.asarray(corpus.classes)[corpus.labels],
+    }
+    contract = FeatureContract(NAMES, "mine")
+    with table_writer(path, tuple(labels), contract, {"licence": "CC BY 4.0, tests"}) as writer:
+        writer.write(labels, corpus.features)
+    return path
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Folder with a finished run in `run`."""
+    root = tmp_path_factory.mktemp("sample")
+    table = write_corpus(root / "mine.parquet")
+    done = command(root, *TINY, f"--config.data.path={table}", f"--workdir={root / 'run'}")
+    assert done.status == 0, done.err
+    return root
+
+
+def sample(root, *arguments, out="out.parquet", run="run"):
+    done = command(root, f"--run={root / run}", f"--out={root / out}", *arguments, name="sample")
+    assert "Traceback" not in done.err and "Warning" not in done.err
+    return done
+
+
+def refused(root, *words, **keywords):
+    done = sample(root, *keywords.pop("arguments", ()), **keywords)
+    last = done.err.strip().splitlines()[-1]
+    assert done.status == 2 and last.startswith("error: ")
+    for word in words:
+        assert word in last
+    return done
+
+
+def test_seed_0_repeats_the_rows_of_the_run_and_more_of_them(root):
+    assert sample(root, "--fold=2", "--n=300", out="a.parquet").status == 0
+    rows = read_synthetic(root / "a.parquet")
+    own = read_synthetic(root / "run" / "synthetic" / "seed0-fold2.parquet")
+    assert rows.features.shape == (300, 30)
+    np.testing.assert_array_equal(rows.features[:120], own.features)
+    np.testing.assert_array_equal(rows.labels[:120], own.labels)
+    assert sample(root, "--fold=2", "--n=300", "--seed=1", out="b.parquet").status == 0
+    assert not np.array_equal(read_synthetic(root / "b.parquet").features, rows.features)
+
+
+def test_the_passport_says_what_the_rows_are(root):
+    config_hash = json.loads((root / "run" / "config.json").read_text())["config_hash"]
+    assert sample(root, "--fold=1", "--n=5", "--seed=7", out="p.parquet").status == 0
+    metadata = pq.read_schema(root / "p.parquet").metadata
+    expected = {
+        "synthetic": "true",
+        "model": "m3",
+        "run_hash": config_hash,
+        "seed": "0",
+        "fold": "1",
+        "draw_seed": "7",
+        "corpus": "mine",
+        "licence": "CC BY 4.0, tests",
+        "feature_set": "mine",
+        "feature_hash": FeatureContract(NAMES, "mine").hash,
+    }
+    for name, value in expected.items():
+        assert metadata[name.encode()].decode() == value, name
+    assert sample(root, "--fold=1", "--n=5", "--licence=mine alone", out="q.parquet").status == 0
+    assert pq.read_schema(root / "q.parquet").metadata[b"licence"] == b"mine alone"
+
+
+def test_every_format_holds_the_same_rows_and_the_passport(root):
+    for suffix in ("parquet", "csv", "arff"):
+        assert sample(root, "--fold=0", "--n=7", out=f"f.{suffix}").status == 0
+    tables = [read_table(root / f"f.{suffix}") for suffix in ("parquet", "csv", "arff")]
+    for table in tables:
+        np.testing.assert_array_equal(table.features, tables[0].features)
+        np.testing.assert_array_equal(table.labels["emotion"], tables[0].labels["emotion"])
+        np.testing.assert_array_equal(table.files, tables[0].files)
+        assert table.metadata["synthetic"] == "true" and table.metadata["model"] == "m3"
+        assert table.contract == FeatureContract(NAMES, "mine")
+
+
+def test_rows_of_one_emotion(root):
+    done = sample(root, "--fold=0", "--n=50", "--emotion=sad", out="sad.parquet")
+    assert done.status == 0 and "sad 50" in done.out
+    table = read_synthetic(root / "sad.parquet")
+    assert {table.classes[label] for label in table.labels} == {"sad"}
+
+
+def test_plausible_rows_keep_the_rules(root):
+    for flag, out in (("--plausible", "yes.parquet"), ("--noplausible", "no.parquet")):
+        assert sample(root, "--fold=0", "--n=200", flag, out=out).status == 0
+    yes, no = (read_synthetic(root / f"{name}.parquet") for name in ("yes", "no"))
+    rules = rules_of(NAMES)
+    assert breaches(rules, no.features)[-1].rows > 0
+    assert breaches(rules, yes.features)[-1].rows == 0
+    assert yes.passport["projected"] == "true" and "projected" not in no.passport
+    np.testing.assert_array_equal(yes.features[:, 4:], no.features[:, 4:])
+
+
+def test_bad_input_is_refused_in_one_line_and_nothing_is_written(root):
+    before = {path.name for path in root.iterdir()}
+    refused(root, "no finished training", run="elsewhere")
+    refused(root, ".parquet, .csv, .arff", out="a.xls")
+    refused(
+        root, "--emotion=joy", "angry, happy", arguments=["--fold=0", "--emotion=joy"], out="e.csv"
+    )
+    refused(root, "fold 9", "[0, 1, 2, 3, 4]", arguments=["--fold=9"], out="e.csv")
+    refused(root, "--n=0", arguments=["--n=0"], out="e.csv")
+    refused(root, "nosuchflag", arguments=["--nosuchflag=1"], out="e.csv")
+    refused(root, "left-over", arguments=["extra"], out="e.csv")
+    done = command(root, f"--run={root / 'run'}", name="sample")
+    assert done.status == 2 and "--out is missing" in done.err
+    assert {path.name for path in root.iterdir()} == before
+    (root / "there.csv").write_text("mine")
+    refused(root, "there already", "--overwrite", arguments=["--fold=0"], out="there.csv")
+    assert (root / "there.csv").read_text() == "mine"
+    assert sample(root, "--fold=0", "--n=3", "--overwrite", out="there.csv").status == 0
+    assert (root / "there.csv").read_text() != "mine"
+
+
+def test_a_run_without_a_sound_lane_is_refused_unless_a_fold_is_named(root, tmp_path):
+    shutil.copytree(root / "run", tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "train.json").read_text())
+    for lane in record["lanes"]:
+        lane.update(status="collapsed", detail="a point")
+    (tmp_path / "run" / "train.json").write_text(json.dumps(record))
+    refused(tmp_path, "no lane is sound", "a point", "--fold")
+    done = sample(tmp_path, "--fold=3", "--n=4")
+    assert done.status == 0 and "collapsed: a point" in done.out
+    record["lanes"][2].update(status="ok", detail=None)
+    (tmp_path / "run" / "train.json").write_text(json.dumps(record))
+    assert sample(tmp_path, "--n=4", out="ok.parquet").status == 0
+    assert read_synthetic(tmp_path / "ok.parquet").passport["fold"] == "2"
+
+
+# --- the leak audit --------------------------------------------------------------------------
+
+
+def doubled_row(corpus):
+    """The first row of one speaker under the name of another's, in another session."""
+    other = np.flatnonzero(corpus.sessions != corpus.sessions[0])[0]
+    features = corpus.features.copy()
+    features[other] = features[0]
+    return replace(corpus, features=features)
+
+
+def test_a_planted_leak_stops_the_run_before_anything_is_written(tmp_path):
+    table = write_corpus(tmp_path / "leaky.parquet", doubled_row)
+    run = tmp_path / "run"
+    arguments = (*TINY, f"--config.data.path={table}", f"--workdir={run}")
+    done = command(tmp_path, *arguments)
+    assert done.status == 2 and not run.exists()
+    corpus = read_corpus(table)
+    other = np.flatnonzero(corpus.sessions != corpus.sessions[0])[0]
+    line = done.err.strip().splitlines()[-1]
+    assert line.startswith("error: corpus 'leaky': leak, session ")
+    assert "test rows equal to a training row: 1" in line and "allow_leaks=True" in line
+    for file in (corpus.files[0], corpus.files[other]):
+        assert f"'{file}'" in line
+
+    allowed = command(tmp_path, *arguments, "--config.data.allow_leaks=True")
+    assert allowed.status == 0, allowed.err
+    assert "LEAK" in allowed.out and "figures are too good" in allowed.out.replace("\n", " ")
+    results = json.loads((run / "results.json").read_text())
+    assert [leak["kind"] for leak in results["corpus"]["leaks"]] == ["duplicate", "duplicate"]
+    for page in ("report.html", "report.md"):
+        assert "Leaks were allowed" in (run / page).read_text()
+
+
+def test_a_clean_run_says_nothing_of_leaks(root):
+    for page in ("report.html", "report.md"):
+        text = (root / "run" / page).read_text()
+        assert "Leaks were allowed" not in text
+        assert "quartiles and percentiles in order" in text  # the plausibility table
+
+
+def test_a_generator_that_saw_test_rows_is_refused_at_evaluation(root, tmp_path):
+    """Fold 0's generator in the place of fold 1's: it was trained on fold 1's test rows."""
+    shutil.copytree(root / "run", tmp_path / "run")
+    for name in ("results.json", "report.html"):
+        (tmp_path / "run" / name).unlink()
+    generators = tmp_path / "run" / "generators"
+    shutil.copy(generators / "seed0-fold0.npz", generators / "seed0-fold1.npz")
+    arguments = (*TINY, f"--config.data.path={root / 'mine.parquet'}", "--stage=evaluate")
+    done = command(tmp_path, *arguments, f"--workdir={tmp_path / 'run'}")
+    assert done.status == 2 and "seed0-fold1.npz" in done.err
+    assert "test rows that the generator was trained on: 24" in done.err
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_workdir_of_other_features_names_the_first_that_differ(root, tmp_path):
+    frame = pq.read_table(root / "mine.parquet")
+    renamed = ["zzz" if name == "own_4" else name for name in frame.column_names]
+    pq.write_table(
+        frame.rename_columns(renamed).replace_schema_metadata(None), tmp_path / "x.parquet"
+    )
+    done = command(
+        tmp_path, *TINY, f"--config.data.path={tmp_path / 'x.parquet'}", f"--workdir={root / 'run'}"
+    )
+    assert done.status == 2 and "column 8 is 'zzz' for 'own_4'" in done.err
