@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
 
 from tqdm import tqdm
+
+WIDTH = 80
+_NO_BREAK = "\xa0"
 
 
 def say(*lines: str) -> None:
@@ -37,3 +43,27 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def field(name: str, text: str) -> list[str]:
+    """A named line of at most 80 columns, or several."""
+    printable = "".join(c if c.isprintable() or c == _NO_BREAK else "?" for c in text)
+    lines = textwrap.wrap(
+        printable,
+        width=WIDTH,
+        initial_indent=f"  {name:<11} ",
+        subsequent_indent=" " * 14,
+        break_on_hyphens=False,
+    )
+    return [line.replace(_NO_BREAK, " ") for line in lines]
+
+
+def together(text: str) -> str:
+    """The text as one word for ``field``."""
+    return text.replace(" ", _NO_BREAK)
+
+
+def counts(values: Iterable[str]) -> str:
+    """Values with their numbers, for ``field``: "angry 3, sad 2"."""
+    found = sorted(Counter(values).items())
+    return ", ".join(together(f"{name} {count}") for name, count in found)

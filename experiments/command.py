@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags, logging
 
 from aegan.errors import InputError
+from aegan.screen import WIDTH
+from aegan.tables.write import SUFFIXES
+
+_PAPER = {"angry", "happy", "neutral", "sad"}  # what experiments.run takes unless told otherwise
+_FOLDS = 5  # likewise
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -52,3 +60,50 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
 def start(main: Callable[[Sequence[str]], int], parse: Callable = parse_flags) -> None:
     """Parses the flags and runs ``main``."""
     app.run(main, flags_parser=parse)
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Refuses a table (--out) that could not be written in the end."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--out={out}: no such format; end the name in {', '.join(SUFFIXES)}")
+    if out.is_dir():
+        raise InputError(f"--out={out}: is a folder; give the path of a table")
+    if out.exists() and not overwrite:
+        raise InputError(f"--out={out}: is there already; give another name or --overwrite")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"--out={out}: cannot be written ({error.strerror}); give another folder"
+        ) from error
+
+
+def next_command(
+    out: Path, emotions: Iterable[str], speakers: Iterable[str], own_folds: bool
+) -> list[str]:
+    """The command that takes a written table, in lines of at most 80 columns where they can be.
+
+    Args:
+        out: the table.
+        emotions: of its rows.
+        speakers: of its rows.
+        own_folds: whether it has a column `fold` or `session`.
+    """
+    if out.suffix.lower() != ".parquet":
+        command = ["next: python -m experiments.convert", f"--in={shlex.quote(str(out))}"]
+        command.append(f"--out={shlex.quote(str(out.with_suffix('.parquet')))}")
+    else:
+        command = ["next: python -m experiments.run", "--config=configs/m2.py"]
+        command.append(f"--config.data.path={shlex.quote(str(out))}")
+        if set(emotions) != _PAPER:
+            command.append('--config.data.classes="()"')
+        if len(set(speakers)) < _FOLDS and not own_folds:
+            command.append(f"--config.data.folds={len(set(speakers))}")
+    lines = [command[0]]
+    for argument in command[1:]:
+        if len(lines[-1]) + len(argument) + 3 > WIDTH:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {argument}"
+    return lines

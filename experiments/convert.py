@@ -21,10 +21,7 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import textwrap
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +32,7 @@ from absl import flags
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.errors import InputError
-from aegan.screen import say
+from aegan.screen import counts, field, say
 from aegan.tables.assemble import with_unique_files, without_common_folder
 from aegan.tables.labels import (
     DROP,
@@ -52,7 +49,7 @@ from aegan.tables.roles import RENAMED, Options
 from aegan.tables.table import FeatureTable
 from aegan.tables.text import is_metadata_key, is_number, listed
 from aegan.tables.write import SUFFIXES, table_writer
-from experiments.command import guarded, start
+from experiments.command import check_out, guarded, next_command, start
 
 _IN = flags.DEFINE_string("in", None, "Feature file, or folder of .csv and .arff files")
 _LABELS = flags.DEFINE_string("labels", None, "Table of labels: file, speaker, emotion[, ...]")
@@ -73,9 +70,6 @@ _FEATURE_SET = flags.DEFINE_string("feature_set", None, "Name of the feature set
 _LICENCE = flags.DEFINE_string("licence", None, "Licence note, kept in the table")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
 
-_WIDTH = 80
-_PAPER = ("angry", "happy", "neutral", "sad")  # what experiments.run takes unless told otherwise
-_FOLDS = 5  # likewise
 _DURATION = "duration_s"
 
 
@@ -101,10 +95,7 @@ def read_flags() -> Choices:
         if not flag.value:
             raise InputError(f"--{flag.name} is missing; give one, see --help")
     out = Path(_OUT.value)
-    if out.suffix.lower() not in SUFFIXES:
-        raise InputError(f"--out={out}: no such format; end the name in {', '.join(SUFFIXES)}")
-    if out.exists() and (out.is_dir() or not _OVERWRITE.value):
-        raise InputError(f"--out={out}: is there already; give another name or --overwrite")
+    check_out(out, _OVERWRITE.value)
     if _CORPUS.value and _LABELS.value:
         raise InputError("--corpus and --labels are both given; labels come from one of them")
     if bool(_CORPUS.value) != bool(_AUDIO.value):
@@ -138,23 +129,6 @@ def _pairs(flag: flags.FlagHolder) -> dict[str, str]:
         if pairs.setdefault(name, value) != value:
             raise InputError(f"--{flag.name}: '{name}' is there twice; keep one")
     return pairs
-
-
-def field(name: str, text: str) -> list[str]:
-    """A named line of at most 80 columns, or several."""
-    printable = "".join(c if c.isprintable() else "?" for c in text)
-    return textwrap.wrap(
-        printable,
-        width=_WIDTH,
-        initial_indent=f"  {name:<11} ",
-        subsequent_indent=" " * 14,
-        break_on_hyphens=False,
-    )
-
-
-def counts(values: Iterable[str]) -> str:
-    """ "angry 3, sad 2"."""
-    return ", ".join(f"{name} {count}" for name, count in sorted(Counter(values).items()))
 
 
 class LabelSource(NamedTuple):
@@ -307,23 +281,6 @@ def check(path: Path, out: Path) -> None:
         raise InputError(str(error).replace(str(path), str(out))) from error
 
 
-def next_command(table: FeatureTable, out: Path) -> list[str]:
-    """The training that takes the table."""
-    arguments = [f"--config.data.path={shlex.quote(str(out))}"]
-    if set(table.labels["emotion"].tolist()) != set(_PAPER):
-        arguments.append('--config.data.classes="()"')
-    speakers = len(set(table.labels["speaker"].tolist()))
-    if speakers < _FOLDS and not {"session", "fold"} & set(table.labels):
-        arguments.append(f"--config.data.folds={speakers}")
-    lines = ["next: python -m experiments.run --config=configs/m2.py"]
-    for argument in arguments:
-        if len(lines[-1]) + len(argument) + 3 > _WIDTH:
-            lines[-1] += " \\"
-            lines.append("   ")
-        lines[-1] += f" {argument}"
-    return lines
-
-
 def convert() -> None:
     """Does what the flags ask for."""
     choices = read_flags()
@@ -332,7 +289,11 @@ def convert() -> None:
     out = choices.out
     checked = out.suffix.lower() == ".parquet" and table.metadata.get("synthetic") != "true"
     rows, dim = table.features.shape
-    last = [f"{out}: {rows} rows x {dim} features", *(next_command(table, out) if checked else [])]
+    last = [f"{out}: {rows} rows x {dim} features"]
+    if checked:
+        labels = table.labels
+        own_folds = bool({"session", "fold"} & set(labels))
+        last += next_command(out, labels["emotion"], labels["speaker"], own_folds)
     if not checked:
         write(table, out)
     else:

@@ -15,11 +15,9 @@ features (empty, damaged, too short) are skipped and listed in
 
 from __future__ import annotations
 
-import shlex
 import tempfile
-import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -39,9 +37,9 @@ from aegan.corpora.interface import (
 from aegan.corpora.registry import describe_corpora, get_corpus
 from aegan.corpora.table import csv_corpus
 from aegan.errors import InputError
-from aegan.screen import duration, say
+from aegan.screen import counts, duration, field, say, together
 from aegan.tables.write import SUFFIXES
-from experiments.command import guarded, start
+from experiments.command import check_out, guarded, next_command, start
 
 _CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")
 _AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder")
@@ -60,50 +58,8 @@ _JOBS = flags.DEFINE_integer("jobs", None, "Processes; default: one per core", l
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show what the folder holds, and stop")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
 
-_WIDTH = 80
-_NO_BREAK = "\xa0"
 _FEW = 3  # reasons to pass recordings over, and recordings of each, that are named
 _SKIPPED = 10  # skipped clips that are named
-
-
-def check_out(out: Path, overwrite: bool) -> None:
-    """Refuses a table that could not be written in the end."""
-    if out.suffix.lower() not in SUFFIXES:
-        raise InputError(f"--out={out}: no such format; end the name in {', '.join(SUFFIXES)}")
-    if out.is_dir():
-        raise InputError(f"--out={out}: is a folder; give the path of a table")
-    if out.exists() and not overwrite:
-        raise InputError(f"--out={out}: is there already; give another name or --overwrite")
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(
-            f"--out={out}: cannot be written ({error.strerror}); give another folder"
-        ) from error
-
-
-def field(name: str, text: str) -> list[str]:
-    """A named line of at most 80 columns, or several."""
-    lines = textwrap.wrap(
-        text,
-        width=_WIDTH,
-        initial_indent=f"  {name:<11} ",
-        subsequent_indent=" " * 14,
-        break_on_hyphens=False,
-    )
-    return [line.replace(_NO_BREAK, " ") for line in lines]
-
-
-def together(text: str) -> str:
-    """The text as one word for `field`."""
-    return text.replace(" ", _NO_BREAK)
-
-
-def counts(values: Iterable[str]) -> str:
-    """ "angry 3, sad 2"."""
-    found = sorted(Counter(values).items())
-    return ", ".join(together(f"{name} {count}") for name, count in found)
 
 
 def summary(reader: CorpusReader, listing: Listing, chosen: Sequence[Utterance]) -> list[str]:
@@ -155,8 +111,8 @@ def _passed_over(listing: Listing) -> list[str]:
     return lines + (field("passed over", f"{rest} for other reasons") if rest else [])
 
 
-def ending(done: Extraction, out: Path, classes: str) -> list[str]:
-    """The table, what it lacks, and what to do with it."""
+def ending(done: Extraction, out: Path) -> list[str]:
+    """The table and what it lacks."""
     contract = done.kind.contract
     lines = [
         f"{out}: {done.rows} rows x {len(contract.names)} features ({contract.feature_set}) in "
@@ -169,18 +125,6 @@ def ending(done: Extraction, out: Path, classes: str) -> list[str]:
             lines += field("", f"{file}: {reason}")
         if len(done.skipped) > _SKIPPED:
             lines += field("", f"and {len(done.skipped) - _SKIPPED} more")
-    table = shlex.quote(str(out))
-    if out.suffix.lower() == ".parquet":
-        own_classes = ' --config.data.classes="()"' * (classes == "all")
-        lines += [
-            "next: python -m experiments.run --config=configs/m2.py \\",
-            f"    --config.data.path={table}{own_classes}",
-        ]
-    else:
-        lines += [
-            f"next: python -m experiments.convert --in={table} \\",
-            f"    --out={shlex.quote(str(out.with_suffix('.parquet')))}",
-        ]
     return lines
 
 
@@ -227,7 +171,17 @@ def extract() -> None:
         done = extract_table(
             Job(root, chosen, out, metadata), partial(open_extractor, settings), jobs, announce
         )
-    say(*ending(done, out, _CLASSES.value))
+    skipped = {file for file, _ in done.skipped}
+    rows = [utterance for utterance in chosen if utterance.file not in skipped]
+    say(
+        *ending(done, out),
+        *next_command(
+            out,
+            [utterance.emotion for utterance in rows],
+            [utterance.speaker for utterance in rows],
+            own_folds=None not in [utterance.session for utterance in rows],
+        ),
+    )
 
 
 def main(argv: Sequence[str]) -> int:

@@ -25,11 +25,10 @@ from aegan.errors import InputError
 from aegan.files import read_json
 from aegan.generator import Generator, load_generator
 from aegan.sampling import Rows, sample_blocks, sampling_key
-from aegan.screen import bar, duration, say
-from aegan.tables.write import SUFFIXES
+from aegan.screen import bar, duration, field, say
 from aegan.training.lanes import lane_key
 from aegan.workdir import Workdir
-from experiments.command import guarded, start
+from experiments.command import check_out, guarded, start
 
 _RUN = flags.DEFINE_string("run", None, "Workdir of a finished run: runs/m2")
 _N = flags.DEFINE_integer("n", 6000, "Number of rows", lower_bound=1)
@@ -96,10 +95,7 @@ def sample() -> None:
         if not flag.value:
             raise InputError(f"--{flag.name} is missing; give one, see --help")
     out, run = Path(_OUT.value), Path(_RUN.value)
-    if out.suffix not in SUFFIXES:
-        raise InputError(f"--out={out}: no such format; end it in {', '.join(SUFFIXES)}")
-    if out.exists() and not _OVERWRITE.value:
-        raise InputError(f"--out={out}: is there already; give another name or --overwrite")
+    check_out(out, _OVERWRITE.value)
     lane = choose_lane(run, _FOLD.value, _TRAIN_SEED.value)
     generator = load_generator(Workdir(run).generator(lane))
     label = _label(generator)
@@ -110,22 +106,24 @@ def sample() -> None:
         changes["projected"] = True
     generator = replace(generator, passport={**generator.passport, **changes})
     passport = generator.passport
+    corpus = f"{passport['corpus']}{' (SIMULATED)' * passport['corpus_simulated']}"
     say(
-        f"{passport['model'].upper()} of {run}: seed {lane['seed']}, fold {lane['fold']}, trained "
-        f"on {len(generator.trained_on)} rows",
-        f"  of corpus {passport['corpus']}{' (SIMULATED)' * passport['corpus_simulated']}, "
-        f"{len(generator.contract.names)} features ({generator.contract.feature_set})",
+        f"{passport['model'].upper()} of {run}: seed {lane['seed']}, fold {lane['fold']}",
+        *field("trained on", f"{len(generator.trained_on)} rows of {corpus}"),
+        *field("features", f"{len(generator.contract.names)} ({generator.contract.feature_set})"),
+        *field("licence", passport["licence"]),
     )
     if lane["status"] != "ok":
-        say(f"  NOTE: this lane is {lane['status']}: {lane['detail']}")
+        say(*field("NOTE", f"this lane is {lane['status']}: {lane['detail']}"))
     started = time.perf_counter()
-    counts = np.zeros(len(generator.classes), int)
-    blocks = _counted(_blocks(generator, label, _N.value), counts)
+    tally = np.zeros(len(generator.classes), int)
+    blocks = _counted(_blocks(generator, label, _N.value), tally)
     rows = write_synthetic(out, blocks, generator.classes, generator.contract, passport)
-    by_class = zip(generator.classes, counts, strict=True)
+    by_class = [f"{name} {n}" for name, n in zip(generator.classes, tally, strict=True) if n]
+    first = list(_blocks(generator, label, min(_N.value, _CHECKED_ROWS)))
     say(
-        "  " + ", ".join(f"{name} {count}" for name, count in by_class if count),
-        *_plausibility(list(_blocks(generator, label, min(_N.value, _CHECKED_ROWS))), generator),
+        *field("classes", ", ".join(by_class)),
+        *_plausibility(first, generator),
         f"{out}: {rows} rows in {duration(time.perf_counter() - started)}",
     )
 
@@ -149,11 +147,11 @@ def _blocks(generator: Generator, label: int | None, rows: int) -> Iterator[Rows
         yield features, labels
 
 
-def _counted(blocks: Iterator[Rows], counts: np.ndarray) -> Iterator[Rows]:
-    """The blocks, on a progress bar and added up by class in ``counts``."""
+def _counted(blocks: Iterator[Rows], tally: np.ndarray) -> Iterator[Rows]:
+    """The blocks, on a progress bar and added up by class in ``tally``."""
     with bar(_N.value, "sample", "row") as progress:
         for features, labels in blocks:
-            counts += np.bincount(labels, minlength=len(counts))
+            tally += np.bincount(labels, minlength=len(tally))
             yield features, labels
             progress.update(len(labels))
 
@@ -166,11 +164,11 @@ def _plausibility(blocks: list[Rows], generator: Generator) -> list[str]:
     if not broken:
         return []
     worst = max(broken, key=lambda breach: breach.places)
-    return [
-        f"  {len(broken)} of {len(found) - 1} plausibility rules are broken, most often "
-        f"'{worst.rule}'",
-        f"  ({100 * worst.places:.0f} % of its checks); --plausible moves rows onto them",
-    ]
+    return field(
+        "plausible",
+        f"{len(broken)} of {len(found) - 1} rules are broken, most often '{worst.rule}' "
+        f"({100 * worst.places:.0f} % of its checks); --plausible moves rows onto them",
+    )
 
 
 def main(argv: Sequence[str]) -> int:

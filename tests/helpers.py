@@ -198,10 +198,10 @@ def trained(name: str, epochs: int = 3):
     return small_run(name).train(initial(name), 0, epochs)
 
 
-def generator_of(run: Run, fold: int, gain: float = 0.2, model: str = "m3") -> Generator:
-    """The generator of lane ``fold`` (seed 0) after three epochs, on the corpus of ``run``."""
+def generator_of(run: Run, fold: int, gain: float = 0.2, params=None) -> Generator:
+    """A generator on the corpus of ``run``: with ``params``, or M3's lane after three epochs."""
     chosen = run.folds[fold]
-    params = lanes.lane_of(trained(model, 3)[0], fold).params
+    params = params or lanes.lane_of(trained("m3", 3)[0], fold).params
     return Generator(
         nets=run.learner.nets,
         prior=run.schedule.prior,
@@ -212,7 +212,12 @@ def generator_of(run: Run, fold: int, gain: float = 0.2, model: str = "m3") -> G
         classes=run.corpus.classes,
         contract=run.corpus.contract,
         trained_on=row_digests(run.corpus.features[chosen.train]),
-        passport={"model": model, "run_hash": "0123456789abcdef", "seed": 0, "fold": fold},
+        passport={
+            "model": run.learner.model.name,
+            "run_hash": "0123456789abcdef",
+            "seed": 0,
+            "fold": fold,
+        },
     )
 
 

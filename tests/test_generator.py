@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import generator_of, same_bits, small_run, strict_jax
+from helpers import generator_of, random_params, same_bits, small_run, strict_jax
 
 from aegan.errors import InputError
 from aegan.generator import constant_columns, load_generator, save_generator
@@ -22,7 +22,8 @@ def _strict():
 
 @pytest.mark.parametrize("model", ["m1", "m2", "m3"])
 def test_a_generator_comes_back_and_draws_the_same_bits(tmp_path, model):
-    generator = generator_of(small_run(model), 1, model=model)
+    run = small_run(model)
+    generator = generator_of(run, 1, params=random_params(run.learner))
     path = tmp_path / "deep" / "seed0-fold1.npz"
     save_generator(path, generator)
     back = load_generator(path)

@@ -328,13 +328,17 @@ def test_sampling_draws_from_no_key_that_training_used(monkeypatch):
 
     sampled = []
 
-    def block(nets, prior, params, key):
+    def block(nets, prior, params, key, label):
         sampled.append(tuple(np.asarray(jax.random.key_data(key)).tolist()))
         return np.zeros((sampling.BLOCK, 1), np.float32), np.zeros(sampling.BLOCK, np.int32)
 
     monkeypatch.setattr(sampling, "_block", block)
-    sampling.sample_training_space(
-        run.learner.nets, NormalPrior(3), {}, lanes.lane_key(0, 0), 5 * sampling.BLOCK
-    )
-    assert len(set(sampled)) == 5
+    for seed in range(3):  # of the draw
+        key = sampling.sampling_key(lanes.lane_key(0, 0), seed)
+        list(
+            sampling.training_space_blocks(
+                run.learner.nets, NormalPrior(3), {}, key, 5 * sampling.BLOCK
+            )
+        )
+    assert len(set(sampled)) == 15
     assert not used & set(sampled)
