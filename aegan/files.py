@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aegan.errors import InputError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -36,8 +38,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads JSON."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Reads JSON.
+
+    Raises:
+        FileNotFoundError: no such file.
+        InputError: not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path}: not whole JSON ({error}); delete it and run the same command again"
+        ) from None
 
 
 def digest(value: Any) -> str:

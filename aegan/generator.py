@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from aegan.data.contract import FeatureContract
@@ -20,6 +23,7 @@ from aegan.models.declarations import get_model
 from aegan.models.priors import MixturePrior, NormalPrior, Prior
 
 _FORMAT = 1
+_ROWS_AT_ONCE = 4096
 _PRIORS = {"mixture": MixturePrior, "normal": NormalPrior}
 
 
@@ -36,6 +40,7 @@ class Generator:
     classes: tuple[str, ...]
     contract: FeatureContract
     trained_on: np.ndarray  # (rows,) uint64: digests of its training rows (see audit.py)
+    rules: tuple[str, ...]  # plausibility rules that its training rows keep
     passport: Mapping[str, Any]  # model, run_hash, seed, fold, status, corpus, licence, ...
 
     def to_raw_units(self, features: np.ndarray) -> np.ndarray:
@@ -51,10 +56,13 @@ def networks_of_a_draw(params: n.Params) -> n.Params:
     return {name: params[name] for name in (n.DECODER, n.CODE_GENERATOR) if name in params}
 
 
-def constant_columns(training: np.ndarray) -> np.ndarray:
-    """(dim,) float32: the value of each column of ``training`` (rows, dim) that has but one."""
-    constant = training.min(axis=0) == training.max(axis=0)
-    return np.where(constant, training[0], np.float32(np.nan)).astype(np.float32)
+def constant_columns(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(dim,) float32: the value of each column of ``features`` that is the same in all ``rows``."""
+    first = features[rows[0]]
+    same = np.ones(len(first), dtype=bool)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        same &= (features[rows[start : start + _ROWS_AT_ONCE]] == first).all(axis=0)
+    return np.where(same, first, np.float32(np.nan)).astype(np.float32)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
@@ -90,6 +98,8 @@ def save_generator(path: Path, generator: Generator) -> None:
         "classes": g.classes,
         "feature_set": g.contract.feature_set,
         "features": g.contract.names,
+        "feature_hash": g.contract.hash,
+        "rules": g.rules,
         "passport": dict(g.passport),
     }
     arrays = _flat(g.params, "params") | {
@@ -107,7 +117,7 @@ def load_generator(path: Path) -> Generator:
     """Reads what ``save_generator`` wrote.
 
     Raises:
-      InputError: no such file, or not a generator of this version.
+      InputError: no such file, a damaged one, or not a generator of this version.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -115,21 +125,56 @@ def load_generator(path: Path) -> Generator:
         meta = json.loads(arrays["meta"].tobytes())
         if meta["format"] != _FORMAT:
             raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
-        prior = dict(meta["prior"])
-        sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["sizes"].items()}
-        return Generator(
-            nets=n.build_networks(get_model(meta["model"]).networks, n.Sizes(**sizes)),
-            prior=_PRIORS[prior.pop("kind")](**prior),
-            params=_nested({k: v for k, v in arrays.items() if k.startswith("params/")}),
-            gain=meta["gain"],
-            standardiser=Standardiser(arrays["mean"], arrays["scale"], meta["clip"]),
-            constant=arrays["constant"],
-            classes=tuple(meta["classes"]),
-            contract=FeatureContract(tuple(meta["features"]), meta["feature_set"]),
-            trained_on=arrays["trained_on"],
-            passport=meta["passport"],
-        )
+        generator = _generator(arrays, meta)
+        _check(generator, meta)
+        return generator
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the train stage first") from None
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a generator of aegan ({error}); train it again") from None
+        raise InputError(
+            f"{path}: no such file; run the train stage again, which writes it anew"
+        ) from None
+    # What numpy, zipfile and JSON raise for a damaged file, and what its wrong parts raise here.
+    except (
+        *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError),
+        *(TypeError, ValueError, zipfile.BadZipFile, zlib.error),
+    ) as error:
+        raise InputError(
+            f"{path}: not a whole generator of aegan ({error}); delete it and run the train stage "
+            "again, which writes it anew"
+        ) from None
+
+
+def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Generator:
+    prior = dict(meta["prior"])
+    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["sizes"].items()}
+    return Generator(
+        nets=n.build_networks(get_model(meta["model"]).networks, n.Sizes(**sizes)),
+        prior=_PRIORS[prior.pop("kind")](**prior),
+        params=_nested({k: v for k, v in arrays.items() if k.startswith("params/")}),
+        gain=float(meta["gain"]),
+        standardiser=Standardiser(arrays["mean"], arrays["scale"], float(meta["clip"])),
+        constant=arrays["constant"],
+        classes=tuple(meta["classes"]),
+        contract=FeatureContract(tuple(meta["features"]), meta["feature_set"]),
+        trained_on=arrays["trained_on"],
+        rules=tuple(meta["rules"]),
+        passport=dict(meta["passport"]),
+    )
+
+
+def _check(generator: Generator, meta: Mapping[str, Any]) -> None:
+    """ValueError where the parts do not fit together."""
+    g, sizes = generator, generator.nets.sizes
+    if g.contract.hash != meta["feature_hash"]:
+        raise ValueError("feature names that are not those of its hash")
+    if len(g.contract.names) != sizes.features or len(g.classes) != sizes.classes:
+        raise ValueError("other features or classes than its networks have")
+    for column in (g.standardiser.mean, g.standardiser.scale, g.constant):
+        if column.shape != (sizes.features,) or column.dtype != np.float32:
+            raise ValueError("statistics of other features than its networks have")
+    wanted = jax.eval_shape(partial(n.init_params, g.nets), jax.random.key(0))
+    shapes = [
+        {path: (leaf.shape, str(leaf.dtype)) for path, leaf in jax.tree.leaves_with_path(params)}
+        for params in (g.params, networks_of_a_draw(wanted))
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError("parameters that do not fit its networks")

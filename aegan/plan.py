@@ -102,7 +102,8 @@ def make_plan(config: Any) -> Plan:
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
     if not data["allow_leaks"]:
-        refuse(f"corpus '{corpus.name}'", leaks)
+        way_around = ", or pass --config.data.allow_leaks=True for a banner in the report"
+        refuse(f"corpus '{corpus.name}'", leaks, way_around)
     if data["statistics"] == "speaker":
         corpus = speaker_standardised(corpus)
     standardisers = tuple(fit_standardiser(corpus.features, f.train, data["clip"]) for f in folds)
@@ -121,7 +122,11 @@ def make_plan(config: Any) -> Plan:
     )
     prior = _prior(model, sizes, shape["radius"], shape["spread"])
     batches = math.ceil(max(len(fold.train) for fold in folds) / train["batch_size"])
-    described = describe(corpus) | {"statistics": data["statistics"], "leaks": as_json(leaks)}
+    described = describe(corpus) | {
+        "statistics": data["statistics"],
+        "licence": data["licence"] or corpus.licence or "not stated",
+        "leaks": as_json(leaks),
+    }
     trained = _folds_to_train(values, folds)
     lanes = tuple((seed, fold) for seed in values["seeds"] for fold in trained)
     return Plan(

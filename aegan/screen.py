@@ -58,12 +58,11 @@ def field(name: str, text: str) -> list[str]:
     return [line.replace(_NO_BREAK, " ") for line in lines]
 
 
-def together(text: str) -> str:
-    """The text as one word for ``field``."""
-    return text.replace(" ", _NO_BREAK)
+def counts(values: Iterable[str]) -> list[str]:
+    """Values with their numbers: "angry 3", "sad 2"."""
+    return [f"{name} {count}" for name, count in sorted(Counter(values).items())]
 
 
-def counts(values: Iterable[str]) -> str:
-    """Values with their numbers, for ``field``: "angry 3, sad 2"."""
-    found = sorted(Counter(values).items())
-    return ", ".join(together(f"{name} {count}") for name, count in found)
+def together(items: Iterable[str], separator: str = ", ") -> str:
+    """Items in a row, none of which ``field`` cuts in two."""
+    return separator.join(item.replace(" ", _NO_BREAK) for item in items)

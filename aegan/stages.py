@@ -20,10 +20,12 @@ import pandas as pd
 
 import aegan
 from aegan import sentinel
-from aegan.data.audit import audit_generator, refuse
+from aegan.data.audit import Leak, as_json, audit_generator, refuse
 from aegan.data.contract import check_same
 from aegan.data.folds import Fold, Standardiser
-from aegan.data.synthetic import write_synthetic
+from aegan.data.plausibility import confirmed
+from aegan.data.synthetic import read_passport, write_synthetic
+from aegan.errors import InputError
 from aegan.files import read_json, replacing, write_json
 from aegan.generator import (
     Generator,
@@ -44,6 +46,7 @@ from aegan.training.schedule import FEATURE_DISCRIMINATOR, LaneState, loss_names
 from aegan.workdir import Workdir
 
 MAX_EPOCHS_PER_CALL = 32
+LOOKED_AT = 20_000  # training rows that a lane's health and plausibility are judged by
 SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
 PACKAGES = (
     "jax",
@@ -69,7 +72,7 @@ SHORT_NAMES = {
 
 def train(plan: Plan, workdir: Workdir) -> None:
     """Trains all lanes, from the last checkpoint if there is one, and writes their rows."""
-    if workdir.train_record.exists():
+    if _is_trained(workdir):
         say("train: finished before")
         return
     trained = _train_lanes(plan, workdir)
@@ -94,6 +97,15 @@ def train(plan: Plan, workdir: Workdir) -> None:
             "device": device(plan),
         },
     )
+
+
+def _is_trained(workdir: Workdir) -> bool:
+    """Whether training is finished and all that it writes is there."""
+    if not workdir.train_record.exists():
+        return False
+    lanes_there = read_json(workdir.train_record)["lanes"]
+    paths = [path(lane) for lane in lanes_there for path in (workdir.generator, workdir.synthetic)]
+    return workdir.losses.exists() and all(path.exists() for path in paths)
 
 
 def _train_lanes(plan: Plan, workdir: Workdir) -> checkpoints.Checkpoint:
@@ -185,15 +197,16 @@ def _write_synthetic(
     for i, (seed, fold_index) in enumerate(plan.lanes):
         fold, stats = plan.folds[by_index[fold_index]], plan.standardisers[by_index[fold_index]]
         state = lanes.lane_of(trained.state, i)
-        passport = _passport(plan, seed, fold_index)
+        passport = _passport(plan, seed, fold)
         generator = _generator(plan, fold, stats, jax.device_get(state.params), passport)
         key = sampling_key(lanes.lane_key(seed, fold_index))
         raw, labels = sample(generator, key, plan.config["sample"]["rows"])
+        seen = _some(plan, fold)
         collapse = sentinel.check_collapse(
             stats.to_z(raw),
             labels,
-            stats.to_z(plan.corpus.features[fold.train]),
-            plan.corpus.labels[fold.train],
+            stats.to_z(plan.corpus.features[seen]),
+            plan.corpus.labels[seen],
             plan.corpus.classes,
         )
         failed = int(state.diverged)
@@ -240,26 +253,38 @@ def _generator(
         params=networks_of_a_draw(params),
         gain=plan.schedule.gain,
         standardiser=stats,
-        constant=constant_columns(plan.corpus.features[fold.train]),
+        constant=constant_columns(plan.corpus.features, fold.train),
         classes=plan.corpus.classes,
         contract=plan.corpus.contract,
         trained_on=plan.digests[fold.train],
+        rules=confirmed(plan.corpus.feature_names, plan.corpus.features[_some(plan, fold)]),
         passport=passport,
     )
 
 
-def _passport(plan: Plan, seed: int, fold: int) -> dict[str, Any]:
+def _some(plan: Plan, fold: Fold) -> np.ndarray:
+    """Training rows to look at: all, or as many of each class, for whole tables cost memory."""
+    labels = plan.corpus.labels[fold.train]
+    share = LOOKED_AT // len(plan.corpus.classes)
+    chosen = [fold.train[labels == label] for label in range(len(plan.corpus.classes))]
+    return np.sort(np.concatenate([rows[:: max(1, -(-len(rows) // share))] for rows in chosen]))
+
+
+def _passport(plan: Plan, seed: int, fold: Fold) -> dict[str, Any]:
     """What every synthetic row of a lane can be asked for."""
+    corpus = plan.identity["corpus"]
     return {
         "model": plan.learner.model.name,
         "variant": plan.config["variant"],
         "run_hash": plan.identity["config_hash"],
         "seed": seed,
-        "fold": fold,
-        "corpus": plan.corpus.name,
-        "corpus_simulated": plan.corpus.simulated,
-        "corpus_hash": plan.corpus.hash,
-        "licence": plan.config["data"]["licence"] or plan.corpus.licence or "not stated",
+        "fold": fold.index,
+        "held_out": list(fold.held_out),
+        "corpus": corpus["name"],
+        "corpus_simulated": corpus["simulated"],
+        "corpus_hash": corpus["hash"],
+        "statistics": corpus["statistics"],
+        "licence": corpus["licence"],
         "aegan": aegan.__version__,
     }
 
@@ -293,7 +318,9 @@ def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: 
         say("evaluate: finished before")
         return
     record = read_json(workdir.train_record)
-    _audit_generators(plan, workdir, record["lanes"])
+    leaks = _audit_lanes(plan, workdir, record["lanes"])
+    known = plan.identity["corpus"]
+    corpus = {**known, "leaks": [*known["leaks"], *as_json(leaks)]}
     started = time.perf_counter()
     progress = None
 
@@ -325,7 +352,8 @@ def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: 
             "variant": plan.config["variant"],
             "title": model.title,
             "command": command,
-            **{name: plan.identity[name] for name in ("corpus", "config", "config_hash")},
+            "corpus": corpus,
+            **{name: plan.identity[name] for name in ("config", "config_hash")},
             "versions": versions(),
             "device": record["device"],
             "timing": timing,
@@ -347,18 +375,41 @@ def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: 
     )
 
 
-def _audit_generators(plan: Plan, workdir: Workdir, records: list[dict[str, Any]]) -> None:
-    """Refuses generators that saw a row of their fold's test part, whatever made them."""
-    if plan.config["data"]["allow_leaks"]:
-        return  # what the folds share is in the report already
+def _audit_lanes(plan: Plan, workdir: Workdir, records: list[dict[str, Any]]) -> list[Leak]:
+    """Looks at whose generators and rows the lanes are, and at what the generators were trained on.
+
+    Raises:
+        InputError: another lane's or run's file, other features, or a generator that saw a row of
+            its fold's test part (with config.data.allow_leaks it is returned instead).
+    """
     by_index = {fold.index: fold for fold in plan.folds}
+    known = {leak.fold for leak in plan.leaks if leak.kind in ("duplicate", "training row")}
+    leaks: list[Leak] = []
     for lane in records:
-        path = workdir.generator(lane)
-        generator, test = load_generator(path), by_index[lane["fold"]].valid
+        path, fold = workdir.generator(lane), by_index[lane["fold"]]
+        test = fold.valid
+        generator = load_generator(path)
         check_same(str(path), generator.contract, plan.corpus.name, plan.corpus.contract)
-        name = f"fold {lane['fold']}"
+        expected = {
+            "run_hash": plan.identity["config_hash"],
+            "seed": lane["seed"],
+            "fold": lane["fold"],
+        }
+        table = workdir.synthetic(lane)
+        for place, passport in ((path, generator.passport), (table, read_passport(table))):
+            for name, value in expected.items():
+                if str(passport.get(name)) != str(value):
+                    raise InputError(
+                        f"{place}: its {name} is {passport.get(name)}, not {value}: it belongs to "
+                        "another lane or run; delete it and run the train stage again"
+                    )
         files = plan.corpus.files[test]
-        refuse(str(path), audit_generator(generator.trained_on, plan.digests[test], files, name))
+        found = audit_generator(generator.trained_on, plan.digests[test], files, fold.name)
+        if not plan.config["data"]["allow_leaks"]:
+            refuse(str(path), found)
+        elif fold.name not in known:
+            leaks += found
+    return leaks
 
 
 def report(workdir: Workdir) -> Path:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aegan.data.contract import FeatureContract, check_same
+from aegan.data.contract import UNKNOWN, FeatureContract, check_same
 from aegan.errors import InputError
 from aegan.files import read_json, write_json
 
@@ -68,7 +68,7 @@ class Workdir:
             return read_json(self.config)
         except FileNotFoundError:
             return None
-        except (ValueError, OSError):
+        except (InputError, OSError):
             raise InputError(
                 f"{self.config}: unreadable; give another --workdir or delete this one"
             ) from None
@@ -84,8 +84,10 @@ class Workdir:
             return
         if self.features.exists():
             there = read_json(self.features)
-            there = FeatureContract(tuple(there["names"]), there["feature_set"])
-            check_same("this corpus", contract, f"the run in --workdir={self.root}", there)
+            names = tuple(there.get("names", ())) if isinstance(there, dict) else ()
+            if names:
+                there = FeatureContract(names, there.get("feature_set", UNKNOWN))
+                check_same("this corpus", contract, f"the run in --workdir={self.root}", there)
         differences = _first_difference(existing, identity)
         raise InputError(
             f"--workdir={self.root}: holds a run of another config ({differences}); give another "

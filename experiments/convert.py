@@ -32,7 +32,7 @@ from absl import flags
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.errors import InputError
-from aegan.screen import counts, field, say
+from aegan.screen import counts, field, say, together
 from aegan.tables.assemble import with_unique_files, without_common_folder
 from aegan.tables.labels import (
     DROP,
@@ -181,12 +181,14 @@ def with_classes(
         if name not in own:
             raise InputError(
                 f"{place}: no row has the emotion '{name}' of --emotions; it has "
-                f"{counts(own.tolist())}"
+                f"{', '.join(counts(own.tolist()))}"
             )
     keep = np.isin(own, list(classes))
     left = own[~keep].tolist()
     if not keep.any():
-        raise InputError(f"{place}: no row is of a class ({counts(left)}); give --emotions")
+        raise InputError(
+            f"{place}: no row is of a class ({', '.join(counts(left))}); give --emotions"
+        )
     if left:
         table = select_rows(table, keep)
     renamed = np.array([classes[name] for name in table.labels["emotion"].tolist()], dtype=str)
@@ -240,8 +242,8 @@ def read_all(choices: Choices) -> tuple[FeatureTable, list[str]]:
     emotions = table.labels.get("emotion", np.array([], dtype=str)).tolist()
     if left:
         rows = f"{len(left)} row{'s' * (len(left) != 1)}"
-        lines += field("left out", f"{rows} of other emotions: {counts(left)}")
-    lines += field("classes", counts(emotions) or "none")
+        lines += field("left out", f"{rows} of other emotions: {together(counts(left))}")
+    lines += field("classes", together(counts(emotions)) or "none")
     for name in ("speaker", "session", "fold"):
         if name in table.labels:
             lines += field(f"{name}s", str(len(set(table.labels[name].tolist()))))

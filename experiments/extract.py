@@ -73,28 +73,24 @@ def summary(reader: CorpusReader, listing: Listing, chosen: Sequence[Utterance])
         f"{len(found)} recordings, {speakers} speaker{'s' * (speakers != 1)}, "
         f"{sessions or 'no'} session{'s' * (sessions != 1)}",
     )
-    lines += field("classes", counts(utterance.emotion for utterance in found))
+    lines += field("classes", together(counts(utterance.emotion for utterance in found)))
     if chosen is not found:
         own = sorted({utterance.emotion for utterance in found})
         classes = Counter(utterance.emotion for utterance in chosen)
-        mapping = ", ".join(
-            together(
-                f"{name} {count} "
-                f"({' + '.join(other for other in own if reader.classes.get(other) == name)})"
-            )
+        mapping = together(
+            f"{name} {count} "
+            f"({' + '.join(other for other in own if reader.classes.get(other) == name)})"
             for name, count in sorted(classes.items())
         )
         lines += field("taken", mapping)
         left = [utterance.emotion for utterance in found if utterance.emotion not in reader.classes]
         if left:
-            lines += field("left out", f"{len(left)} of other classes: {counts(left)}")
+            lines += field("left out", f"{len(left)} of other classes: {together(counts(left))}")
     if reader.note:
         lines += field("note", reader.note)
     differences = count_differences(listing, reader.published) if reader.published else ()
     if differences:
-        lines += field(
-            "WARNING", "not the published counts: " + "; ".join(map(together, differences))
-        )
+        lines += field("WARNING", "not the published counts: " + together(differences, "; "))
     lines += _passed_over(listing)
     return lines
 

@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from aegan.data.plausibility import breaches, project, rules_of
-from aegan.data.synthetic import write_synthetic
+from aegan.data.synthetic import ALL, write_synthetic
 from aegan.errors import InputError
 from aegan.files import read_json
 from aegan.generator import Generator, load_generator
@@ -74,12 +74,10 @@ def choose_lane(run: Path, fold: int | None, train_seed: int | None) -> dict:
         if fold in (None, lane["fold"]) and train_seed in (None, lane["seed"])
     ]
     if not fits:
-        folds = sorted({lane["fold"] for lane in lanes})
-        seeds = sorted({lane["seed"] for lane in lanes})
-        raise InputError(
-            f"--run={run}: no lane of fold {fold} and train_seed {train_seed}; it has the folds "
-            f"{folds} and the seeds {seeds}"
-        )
+        given = {"--fold": fold, "--train_seed": train_seed}
+        asked = " ".join(f"{flag}={value}" for flag, value in given.items() if value is not None)
+        trained = ", ".join(f"fold {lane['fold']} of seed {lane['seed']}" for lane in lanes)
+        raise InputError(f"{asked}: {run} has no such generator; it has {trained}")
     sound = [lane for lane in fits if lane["status"] == "ok"]
     if not sound and fold is None:
         raise InputError(
@@ -99,9 +97,13 @@ def sample() -> None:
     lane = choose_lane(run, _FOLD.value, _TRAIN_SEED.value)
     generator = load_generator(Workdir(run).generator(lane))
     label = _label(generator)
-    changes = {"draw_seed": _SEED.value, "emotion": _EMOTION.value or "all"}
+    changes = {"draw_seed": _SEED.value, "emotion": _EMOTION.value or ALL}
     if _LICENCE.value is not None:
         changes["licence"] = _LICENCE.value
+    rules = rules_of(generator.contract.names)
+    if _PLAUSIBLE.value and not generator.rules:
+        why = "its training rows break them all" if rules else "its features have none"
+        raise InputError(f"--plausible: {run} has no rule to keep, {why}; leave the flag out")
     if _PLAUSIBLE.value:
         changes["projected"] = True
     generator = replace(generator, passport={**generator.passport, **changes})
@@ -113,6 +115,8 @@ def sample() -> None:
         *field("features", f"{len(generator.contract.names)} ({generator.contract.feature_set})"),
         *field("licence", passport["licence"]),
     )
+    if passport["statistics"] == "speaker":
+        say(*field("NOTE", "rows are in units standardised by speaker, not in raw ones"))
     if lane["status"] != "ok":
         say(*field("NOTE", f"this lane is {lane['status']}: {lane['detail']}"))
     started = time.perf_counter()
@@ -143,7 +147,7 @@ def _blocks(generator: Generator, label: int | None, rows: int) -> Iterator[Rows
     key = sampling_key(lane_key(passport["seed"], passport["fold"]), _SEED.value)
     for features, labels in sample_blocks(generator, key, rows, label):
         if _PLAUSIBLE.value:
-            features = project(generator.contract.names, features)
+            features = project(generator.contract.names, features, generator.rules)
         yield features, labels
 
 
@@ -159,16 +163,23 @@ def _counted(blocks: Iterator[Rows], tally: np.ndarray) -> Iterator[Rows]:
 def _plausibility(blocks: list[Rows], generator: Generator) -> list[str]:
     """Lines on the rules that these rows break, if any."""
     features = np.concatenate([features for features, _ in blocks])
-    found = breaches(rules_of(generator.contract.names), features)
-    broken = [breach for breach in found[:-1] if breach.places > 0]
-    if not broken:
-        return []
-    worst = max(broken, key=lambda breach: breach.places)
-    return field(
-        "plausible",
-        f"{len(broken)} of {len(found) - 1} rules are broken, most often '{worst.rule}' "
-        f"({100 * worst.places:.0f} % of its checks); --plausible moves rows onto them",
-    )
+    found = breaches(rules_of(generator.contract.names), features)[:-1]
+    kept = [breach for breach in found if breach.rule in generator.rules]
+    broken = [breach for breach in kept if breach.places > 0]
+    lines = []
+    if broken:
+        worst = max(broken, key=lambda breach: breach.places)
+        lines = field(
+            "plausible",
+            f"{len(broken)} of {len(kept)} rules that the training rows keep are broken, most "
+            f"often '{worst.rule}' ({100 * worst.places:.0f} % of its checks); --plausible moves "
+            "rows onto them",
+        )
+    elif kept:
+        lines = field("plausible", f"all {len(kept)} rules that the training rows keep are kept")
+    if len(kept) < len(found):
+        lines += field("", f"{len(found) - len(kept)} rules that training rows break count not")
+    return lines
 
 
 def main(argv: Sequence[str]) -> int:

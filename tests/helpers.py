@@ -208,10 +208,11 @@ def generator_of(run: Run, fold: int, gain: float = 0.2, params=None) -> Generat
         params=networks_of_a_draw(jax.device_get(params)),
         gain=gain,
         standardiser=fit_standardiser(run.corpus.features, chosen.train),
-        constant=constant_columns(run.corpus.features[chosen.train]),
+        constant=constant_columns(run.corpus.features, chosen.train),
         classes=run.corpus.classes,
         contract=run.corpus.contract,
         trained_on=row_digests(run.corpus.features[chosen.train]),
+        rules=("a rule",),
         passport={
             "model": run.learner.model.name,
             "run_hash": "0123456789abcdef",

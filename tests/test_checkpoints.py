@@ -122,10 +122,46 @@ def test_a_checkpoint_of_other_seeds_is_refused(tmp_path):
 def test_a_save_that_was_cut_off_is_not_taken(tmp_path):
     """What a SIGKILL in mid-save leaves: the newest folder is not complete."""
     save(tmp_path, after(1), after(2))
-    (tmp_path / "2" / "commit_success.txt").unlink(missing_ok=True)
     half = tmp_path / "3.orbax-checkpoint-tmp-1"
     half.mkdir()
     (half / "state").mkdir()
     back = restore(tmp_path)
-    assert back.epochs in (1, 2)
-    assert same_bits(back.state, after(back.epochs).state)
+    assert back.epochs == 2 and same_bits(back.state, after(2).state)
+
+
+def largest_file(folder):
+    return max(folder.rglob("*"), key=lambda path: path.is_file() and path.stat().st_size)
+
+
+@pytest.mark.parametrize("part", ["state", "meta"])
+def test_a_damaged_checkpoint_is_left_out_for_the_one_before(tmp_path, part, capsys):
+    save(tmp_path, after(1), after(2))
+    path = largest_file(tmp_path / "2" / part)
+    path.write_bytes(path.read_bytes()[:5])
+    back = restore(tmp_path)
+    assert back.epochs == 1 and same_bits(back.state, after(1).state)
+    assert "checkpoint of epoch 2 is damaged" in capsys.readouterr().out
+    save(tmp_path, after(2))  # training goes on, and the place is free
+    assert restore(tmp_path).epochs == 2
+
+
+def test_no_whole_checkpoint_is_an_error_and_none_is_deleted(tmp_path):
+    save(tmp_path, after(1), after(2))
+    for step in "12":
+        path = largest_file(tmp_path / step / "meta")
+        path.write_bytes(b"{")
+    with pytest.raises(InputError, match="no checkpoint can be read; delete the folder"):
+        restore(tmp_path)
+    assert (tmp_path / "1").is_dir() and (tmp_path / "2").is_dir()
+
+
+def test_a_checkpoint_without_a_contract_is_of_an_older_version(tmp_path):
+    old = {name: value for name, value in META.items() if not name.startswith("feature")}
+    save(tmp_path, after(1), meta=old)
+    with pytest.raises(InputError, match="older version"):
+        restore(tmp_path)
+
+
+def test_an_unknown_feature_set_goes_with_any(tmp_path):
+    save(tmp_path, after(1), meta={**META, "feature_set": "unknown"})
+    assert restore(tmp_path).epochs == 1

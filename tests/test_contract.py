@@ -76,5 +76,5 @@ def test_metadata_round_trip_and_renamed_columns():
     assert FeatureContract.from_metadata("t", ("a", "b"), metadata) == contract
     assert FeatureContract.from_metadata("t", ("a", "b"), {}).feature_set == UNKNOWN
     for names in (("b", "a"), ("a",), ("a", "c")):
-        with pytest.raises(InputError, match="^t: its columns are not those it was written with"):
+        with pytest.raises(InputError, match="^t: its columns or its feature set are not those"):
             FeatureContract.from_metadata("t", names, metadata)

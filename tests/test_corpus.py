@@ -271,3 +271,11 @@ def test_real_tables_share_their_features_and_keep_their_hash(shared_data):
     assert nemo.contract == ravdess.contract and nemo.contract.feature_set == "IS10"
     assert nemo.contract.hash == "b9df4595521fd9a0"
     assert nemo.hash == "30425ab62df78809"
+
+
+def test_blanks_around_a_label_do_not_make_another_speaker(table):
+    frame = good_frame()
+    frame["speaker"] = ["A", "A ", " A", "B", "B", "B"]
+    frame["emotion"] = ["sad", "angry", "sad ", "angry", "sad", " angry"]
+    corpus = read_corpus(table(frame))
+    assert set(corpus.speakers) == {"A", "B"} and corpus.classes == ("angry", "sad")

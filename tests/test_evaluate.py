@@ -315,7 +315,7 @@ def test_classes_are_matched_by_name(corpus, folds, tables, tmp_path):
 
 def test_plausibility_counts_real_rows_beside_synthetic_ones(corpus, folds, tables, tmp_path):
     """Columns 0 to 2 play the quartiles of one contour; real rows are put in order."""
-    names = [f"x_quartile{i}" for i in (1, 2, 3)] + list(corpus.feature_names[3:])
+    names = [f"x_sma_quartile{i}" for i in (1, 2, 3)] + list(corpus.feature_names[3:])
     features = corpus.features.copy()
     features[:, :3] = np.sort(features[:, :3], axis=1)
     named = replace(corpus, features=features, contract=FeatureContract(tuple(names)))
@@ -325,7 +325,7 @@ def test_plausibility_counts_real_rows_beside_synthetic_ones(corpus, folds, tabl
     labels = named.labels[folds[0].train][:80]
     put(tmp_path / "t.parquet", rows, labels, named.classes, named.contract)
     found = quick(named, folds, [lane(0, 0)], lambda _: tmp_path / "t.parquet")["plausibility"]
-    assert [entry["rule"] for entry in found] == ["quartiles and percentiles in order", "any rule"]
+    assert [entry["rule"] for entry in found] == ["quantiles in order", "any rule"]
     for entry in found:
         assert entry["checks"] == 2
         assert (entry["real_rows"], entry["synthetic_rows"]) == (0.0, 0.25)

@@ -118,7 +118,7 @@ def test_a_corpus_becomes_a_table_and_the_screen_tells_what_happened(tmp_path):
         "sadness",
     )
     (done,) = run([*base, f"--out={tmp_path / 'a.csv'}"])
-    assert done.status == 0 and "python -m experiments.convert --in=" in done.out
+    assert done.status == 0 and "next: python -m experiments.convert" in done.out
 
 
 def test_a_table_of_labels(tmp_path):

@@ -13,9 +13,11 @@ from commands import command
 
 from aegan.data.contract import FeatureContract
 from aegan.data.corpus import read_corpus
+from aegan.data.folds import make_folds
 from aegan.data.plausibility import breaches, rules_of
 from aegan.data.simulate import simulated_corpus
 from aegan.data.synthetic import read_synthetic
+from aegan.generator import load_generator, save_generator
 from aegan.tables.read import read_table
 from aegan.tables.write import table_writer
 
@@ -101,11 +103,15 @@ def test_the_passport_says_what_the_rows_are(root):
         "draw_seed": "7",
         "corpus": "mine",
         "licence": "CC BY 4.0, tests",
+        "statistics": "fold",
         "feature_set": "mine",
         "feature_hash": FeatureContract(NAMES, "mine").hash,
     }
     for name, value in expected.items():
         assert metadata[name.encode()].decode() == value, name
+    corpus = read_corpus(root / "mine.parquet")
+    held_out = json.loads(metadata[b"held_out"])
+    assert held_out == sorted(set(corpus.speakers[make_folds(corpus, 5)[1].valid]))
     assert sample(root, "--fold=1", "--n=5", "--licence=mine alone", out="q.parquet").status == 0
     assert pq.read_schema(root / "q.parquet").metadata[b"licence"] == b"mine alone"
 
@@ -147,7 +153,7 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(root):
     refused(
         root, "--emotion=joy", "angry, happy", arguments=["--fold=0", "--emotion=joy"], out="e.csv"
     )
-    refused(root, "fold 9", "[0, 1, 2, 3, 4]", arguments=["--fold=9"], out="e.csv")
+    refused(root, "--fold=9", "fold 4 of seed 0", arguments=["--fold=9"], out="e.csv")
     refused(root, "--n=0", arguments=["--n=0"], out="e.csv")
     refused(root, "nosuchflag", arguments=["--nosuchflag=1"], out="e.csv")
     refused(root, "left-over", arguments=["extra"], out="e.csv")
@@ -210,25 +216,92 @@ def test_a_planted_leak_stops_the_run_before_anything_is_written(tmp_path):
         assert "Leaks were allowed" in (run / page).read_text()
 
 
+def test_draws_never_share_the_names_of_their_rows(root):
+    seen = set()
+    draws = (["--n=20"], ["--emotion=angry"], ["--emotion=sad"], ["--seed=1"], ["--plausible"])
+    for i, draw in enumerate(draws):
+        assert sample(root, "--fold=0", "--n=20", *draw, out=f"d{i}.parquet").status == 0
+        names = pq.read_table(root / f"d{i}.parquet", columns=["file"])["file"].to_pylist()
+        assert not seen & set(names)
+        seen |= set(names)
+    assert len(seen) == 100
+
+
+def test_a_licence_in_the_config_is_that_of_report_and_passport(tmp_path):
+    table = write_corpus(tmp_path / "mine.parquet")
+    arguments = (*TINY, f"--config.data.path={table}", f"--workdir={tmp_path / 'run'}")
+    done = command(
+        tmp_path, *arguments, "--config.data.licence=only mine", "--config.only_folds=0,"
+    )
+    assert done.status == 0, done.err
+    rows = read_synthetic(tmp_path / "run" / "synthetic" / "seed0-fold0.parquet")
+    assert rows.passport["licence"] == "only mine"
+    assert "Licence: only mine." in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_lost_rows_and_generators_are_made_again(root, tmp_path):
+    shutil.copytree(root / "run", tmp_path / "run")
+    lost = [tmp_path / "run" / name for name in ("synthetic/seed0-fold1.parquet", "results.json")]
+    shutil.rmtree(tmp_path / "run" / "generators")
+    for path in lost:
+        path.unlink()
+    arguments = (*TINY, f"--config.data.path={root / 'mine.parquet'}")
+    done = command(tmp_path, *arguments, f"--workdir={tmp_path / 'run'}")
+    assert done.status == 0, done.err
+    for name in ("synthetic/seed0-fold1.parquet", "generators/seed0-fold1.npz"):
+        assert (tmp_path / "run" / name).read_bytes() == (root / "run" / name).read_bytes()
+
+
+def test_damaged_records_are_one_line(root, tmp_path):
+    for name in ("train.json", "features.json"):
+        shutil.copytree(root / "run", tmp_path / name)
+        (tmp_path / name / name).write_text("{")
+        more = ("--config.train.epochs=3",)  # another config: features.json is looked at
+        arguments = (*TINY, f"--config.data.path={root / 'mine.parquet'}", "--stage=evaluate")
+        (tmp_path / name / "results.json").unlink()
+        done = command(
+            tmp_path, *arguments, *more[: name != "train.json"], f"--workdir={tmp_path / name}"
+        )
+        assert done.status == 2 and f"{name}: not whole JSON" in done.err
+        assert "Traceback" not in done.err
+
+
 def test_a_clean_run_says_nothing_of_leaks(root):
     for page in ("report.html", "report.md"):
         text = (root / "run" / page).read_text()
         assert "Leaks were allowed" not in text
-        assert "quartiles and percentiles in order" in text  # the plausibility table
+        assert "quantiles in order" in text  # the plausibility table
 
 
 def test_a_generator_that_saw_test_rows_is_refused_at_evaluation(root, tmp_path):
-    """Fold 0's generator in the place of fold 1's: it was trained on fold 1's test rows."""
+    """Fold 1's generator says that it was trained on the rows of fold 0's."""
     shutil.copytree(root / "run", tmp_path / "run")
     for name in ("results.json", "report.html"):
         (tmp_path / "run" / name).unlink()
     generators = tmp_path / "run" / "generators"
-    shutil.copy(generators / "seed0-fold0.npz", generators / "seed0-fold1.npz")
+    first, second = (load_generator(generators / f"seed0-fold{fold}.npz") for fold in (0, 1))
+    path = generators / "seed0-fold1.npz"
+    save_generator(path, replace(second, trained_on=first.trained_on))
     arguments = (*TINY, f"--config.data.path={root / 'mine.parquet'}", "--stage=evaluate")
     done = command(tmp_path, *arguments, f"--workdir={tmp_path / 'run'}")
     assert done.status == 2 and "seed0-fold1.npz" in done.err
     assert "test rows that the generator was trained on: 24" in done.err
+    assert "allow_leaks" not in done.err
     assert not (tmp_path / "run" / "results.json").exists()
+    other = FeatureContract(("zzz", *NAMES[1:]), "mine")
+    save_generator(path, replace(second, contract=other))
+    done = command(tmp_path, *arguments, f"--workdir={tmp_path / 'run'}")
+    assert done.status == 2 and "column 0 is 'zzz'" in done.err
+
+
+def test_rows_of_another_lane_are_refused_at_evaluation(root, tmp_path):
+    shutil.copytree(root / "run", tmp_path / "run")
+    (tmp_path / "run" / "results.json").unlink()
+    synthetic = tmp_path / "run" / "synthetic"
+    shutil.copy(synthetic / "seed0-fold0.parquet", synthetic / "seed0-fold1.parquet")
+    arguments = (*TINY, f"--config.data.path={root / 'mine.parquet'}", "--stage=evaluate")
+    done = command(tmp_path, *arguments, f"--workdir={tmp_path / 'run'}")
+    assert done.status == 2 and "seed0-fold1.parquet: its fold is 0, not 1" in done.err
 
 
 def test_a_workdir_of_other_features_names_the_first_that_differ(root, tmp_path):

@@ -44,7 +44,10 @@ class Leak:
 
 
 def row_digests(features: np.ndarray) -> np.ndarray:
-    """(rows,) uint64: equal rows of `features` (rows, dim) have equal digests, others do not."""
+    """(rows,) uint64: rows of `features` (rows, dim) have equal digests if every bit is equal.
+
+    So a row is not told from its copy that lost digits in a text file.
+    """
     digests = np.empty(len(features), dtype=np.uint64)
     for row, values in enumerate(features):
         values = values + np.float32(0)  # -0.0 becomes 0.0, to which it is equal
@@ -97,8 +100,13 @@ def audit_generator(
     return (Leak(name, "training row", len(found), f"'{files[found[0]]}'"),)
 
 
-def refuse(place: str, leaks: Sequence[Leak]) -> None:
+def refuse(place: str, leaks: Sequence[Leak], way_around: str = "") -> None:
     """Stops at the first leak.
+
+    Args:
+        place: what has the leaks.
+        leaks: all of them.
+        way_around: what lets the leaks pass, for the end of the message.
 
     Raises:
         InputError: if there is any, with the mend and the number of the others.
@@ -107,10 +115,7 @@ def refuse(place: str, leaks: Sequence[Leak]) -> None:
         return
     first = leaks[0]
     others = f" (and {len(leaks) - 1} more of {_kinds(leaks[1:])})" if len(leaks) > 1 else ""
-    raise InputError(
-        f"{place}: leak, {first}{others}; {_MEND[first.kind]}, "
-        "or pass --config.data.allow_leaks=True to train with a banner in the report"
-    )
+    raise InputError(f"{place}: leak, {first}{others}; {_MEND[first.kind]}{way_around}")
 
 
 def _kinds(leaks: Sequence[Leak]) -> str:

@@ -23,6 +23,9 @@ _KNOWN = {
     "f8984c149f17633c": "emobase2010",
     "1e42bee64716da7f": "emobase",
     "997b163e5ff36d99": "IS09",
+    "703ff18804852b83": "IS11",
+    "7df6423c4eaba332": "IS12",
+    # IS13 and ComParE_2016, and the versions of eGeMAPS, share their names but not their values.
 }
 _SHOWN = 3  # differing names in a message
 
@@ -60,14 +63,15 @@ class FeatureContract:
         """The contract of a file with these columns; ``place`` names the file.
 
         Raises:
-            InputError: the file's own hash says that its columns were renamed or moved.
+            InputError: the file's own hash says that its columns or its set were changed.
         """
         contract = cls.of(names, metadata.get("feature_set", ""))
         stored = metadata.get("feature_hash", contract.hash)
         if stored != contract.hash:
             raise InputError(
-                f"{place}: its columns are not those it was written with (feature hash {stored}, "
-                f"now {contract.hash}); write the table again, or without its metadata"
+                f"{place}: its columns or its feature set are not those it was written with "
+                f"(feature hash {stored}, now {contract.hash}); write the table again, or without "
+                "its metadata"
             )
         return contract
 

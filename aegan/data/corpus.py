@@ -78,7 +78,6 @@ def describe(corpus: Corpus) -> dict:
         "hash": corpus.hash,
         "feature_set": corpus.contract.feature_set,
         "feature_hash": corpus.contract.hash,
-        "licence": corpus.licence,
     }
 
 
@@ -207,7 +206,7 @@ def _label_column(path: Path, table: pq.ParquetFile, name: str) -> np.ndarray:
                 f"{path}: column '{name}' is empty in row {row} (counted from 0); "
                 "fill it in or drop the row"
             )
-    return np.array(values, dtype=str)
+    return np.array([value.strip() for value in values], dtype=str)  # "A " is no other speaker
 
 
 def _check_unique_files(path: Path, files: np.ndarray) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from aegan.errors import InputError
 from aegan.tables.write import table_writer
 
 COLUMNS = ("file", "emotion")  # beside the features
+ALL = "all"  # what a passport says of rows of all classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +40,12 @@ def passport_text(passport: Mapping[str, Any], classes: Iterable[str]) -> dict[s
 
 
 def row_names(passport: Mapping[str, Any], first: int, count: int) -> list[str]:
-    """Names of rows ``first`` to ``first + count - 1`` that no recording has."""
+    """Names of rows ``first`` to ``first + count - 1`` that no recording and no other draw has."""
     p = passport
-    lane = f"s{p['seed']}-f{p['fold']}-d{p.get('draw_seed', 0)}"
-    stem = f"synthetic-{p['model']}-{p['run_hash'][:8]}-{lane}"
+    stem = f"synthetic-{p['model']}-{p['run_hash'][:8]}-s{p['seed']}-f{p['fold']}"
+    stem += f"-d{p['draw_seed']}" if p.get("draw_seed") else ""
+    stem += f"-{p['emotion']}" if p.get("emotion", ALL) != ALL else ""
+    stem += "-projected" if p.get("projected") else ""
     return [f"{stem}-{row:07d}" for row in range(first, first + count)]
 
 
@@ -77,23 +81,55 @@ def write_synthetic(
     return rows
 
 
-def read_synthetic(path: Path) -> SyntheticTable:
-    """Reads a Parquet table that ``write_synthetic`` wrote; ``InputError`` for anything else."""
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the train stage first") from None
-    except pa.ArrowInvalid:
-        raise InputError(f"{path}: not a Parquet file; run the train stage again") from None
-    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    if metadata.get("synthetic") != "true" or "emotion" not in table.column_names:
+def read_passport(path: Path) -> dict[str, str]:
+    """The passport of a Parquet table, without its rows.
+
+    Raises:
+        InputError: no such file, or not a synthetic table.
+    """
+    with _refusing(path):
+        schema = pq.read_schema(path)
+    metadata = {
+        key.decode(errors="replace"): value.decode(errors="replace")
+        for key, value in (schema.metadata or {}).items()
+    }
+    if metadata.get("synthetic") != "true" or "emotion" not in schema.names:
         raise InputError(f"{path}: not a synthetic table of aegan (no synthetic=true in it)")
-    classes = tuple(json.loads(metadata.pop("classes")))
-    names = tuple(name for name in table.column_names if name not in COLUMNS)
-    features = np.empty((table.num_rows, len(names)), np.float32)
-    for i, name in enumerate(names):
-        features[:, i] = table.column(name).to_numpy()
-    index = {name: i for i, name in enumerate(classes)}
-    labels = np.array([index[name] for name in table.column("emotion").to_pylist()], np.int32)
+    return metadata
+
+
+def read_synthetic(path: Path) -> SyntheticTable:
+    """Reads a Parquet table that ``write_synthetic`` wrote.
+
+    Raises:
+        InputError: anything else, or a damaged one.
+    """
+    metadata = read_passport(path)
+    with _refusing(path):
+        table = pq.read_table(path)
+        classes = tuple(json.loads(metadata.pop("classes")))
+        names = tuple(name for name in table.column_names if name not in COLUMNS)
+        features = np.empty((table.num_rows, len(names)), np.float32)
+        for i, name in enumerate(names):
+            features[:, i] = table.column(name).to_numpy()
+        index = {name: i for i, name in enumerate(classes)}
+        labels = np.array([index[name] for name in table.column("emotion").to_pylist()], np.int32)
     contract = FeatureContract.from_metadata(str(path), names, metadata)
     return SyntheticTable(features, labels, classes, contract, metadata)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Whatever a damaged or foreign table raises, in one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; run the train stage again, which writes it anew"
+        ) from None
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
+        raise InputError(
+            f"{path}: not a whole synthetic table ({reason}); delete it and run the train stage "
+            "again, which writes it anew"
+        ) from None

@@ -176,9 +176,10 @@ def plausibility_table(results: Results) -> Table | None:
     if not rules:
         return None
     caption = (
-        "What holds for the functionals of any recording, told from their openSMILE names (to "
-        "five digits). A generator knows of these ties only what it has learnt; "
-        "experiments.sample --plausible moves its rows onto them."
+        "What holds for the functionals of a recording, told from their openSMILE names, to five "
+        "digits (the mean may leave the percentiles of a recording that is mostly silent). A "
+        "generator knows of these ties only what it has learnt; experiments.sample --plausible "
+        "moves its rows onto those that real rows keep."
     )
     if results["corpus"].get("statistics") == "speaker":
         caption += " Standardising by speaker breaks them in real rows as well."

@@ -56,6 +56,9 @@ MEANING = {
 }
 
 
+NO_RULES = "No rule can be told from the names of these features: they are not openSMILE's."
+
+
 def _mean(results: Results, metric: str) -> float | None:
     return number((results["metrics"].get(metric) or {}).get("mean"))
 
@@ -194,7 +197,11 @@ def sections(results: Results, figures: tuple[Figure, ...]) -> list[Section]:
         Section("The same figures as a picture", (), (), pick("comparison")),
         Section("Classes", (), some(class_table(results)), pick("variance")),
         Section("Confusion: who is taken for whom", (), (), pick("confusion")),
-        Section("Plausibility of the rows", (), some(plausibility_table(results))),
+        Section(
+            "Plausibility of the rows",
+            () if results.get("plausibility") else (NO_RULES,),
+            some(plausibility_table(results)),
+        ),
         Section("Folds and data", (_data_text(results),), (fold_table(results),)),
         Section("Training", (), (lane_table(results),), pick("losses")),
         Section(

@@ -12,6 +12,7 @@ import orbax.checkpoint as ocp
 
 from aegan.data.contract import UNKNOWN, FeatureContract, check_same
 from aegan.errors import InputError
+from aegan.screen import say
 from aegan.training.schedule import LaneState
 
 KEEP = 2  # a save that is cut off leaves the one before
@@ -66,7 +67,7 @@ def restore(
     meta: Mapping[str, Any],
     losses: int,
 ) -> Checkpoint | None:
-    """The newest checkpoint, or None if there is none yet.
+    """The newest checkpoint that can be read, or None if there is none yet.
 
     Args:
       manager: of the run's checkpoints.
@@ -77,16 +78,48 @@ def restore(
       losses: how many losses the model has.
 
     Raises:
-      InputError: the checkpoint is of other features, another config or other lanes.
+      InputError: the checkpoint is of other features, another config or other lanes, or none of
+        those there can be read.
     """
-    step = manager.latest_step()
-    if step is None:
-        return None
+    damaged = []
+    for step in sorted(manager.all_steps(), reverse=True):
+        try:
+            checkpoint = _restore_step(manager, step, like, keys, meta, losses)
+        except InputError:
+            raise
+        except Exception as error:  # whatever orbax and its storage raise for a damaged file
+            say(f"checkpoint of epoch {step} is damaged and left out ({_first_line(error)})")
+            damaged.append(step)
+            continue
+        for other in damaged:  # in the way of the one to come
+            manager.delete(other)
+        return checkpoint
+    if damaged:
+        raise InputError(
+            f"{manager.directory}: no checkpoint can be read; delete the folder to train anew"
+        )
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
+
+
+def _restore_step(
+    manager: ocp.CheckpointManager,
+    step: int,
+    like: LaneState,
+    keys: jax.Array,
+    meta: Mapping[str, Any],
+    losses: int,
+) -> Checkpoint:
     stored = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
     place = str(manager.directory)
+    if "features" not in stored:
+        raise InputError(f"{place}: a checkpoint of an older version; give another --workdir")
     check_same(place, _contract(stored), "this run", _contract(meta))
     for field, value in meta.items():
-        if stored.get(field) != value:
+        if field not in ("features", "feature_set") and stored.get(field) != value:
             raise InputError(
                 f"{place}: a checkpoint of another {field} ({stored.get(field)}, this run has "
                 f"{value}); give another --workdir"
