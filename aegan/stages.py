@@ -24,7 +24,6 @@ from aegan.data.audit import Leak, as_json, audit_generator, refuse
 from aegan.data.contract import check_same
 from aegan.data.folds import Fold, Standardiser
 from aegan.data.plausibility import confirmed
-from aegan.data.synthetic import read_passport, write_synthetic
 from aegan.errors import InputError
 from aegan.files import read_json, replacing, write_json
 from aegan.generator import (
@@ -41,6 +40,7 @@ from aegan.report.paper import paper_figures
 from aegan.report.write import write_report
 from aegan.sampling import sample, sampling_key
 from aegan.screen import bar, say
+from aegan.tables.synthetic import read_passport, write_synthetic
 from aegan.training import checkpoints, lanes
 from aegan.training.schedule import FEATURE_DISCRIMINATOR, LaneState, loss_names
 from aegan.workdir import Workdir

@@ -20,12 +20,12 @@ import numpy as np
 from absl import flags
 
 from aegan.data.plausibility import breaches, project, rules_of
-from aegan.data.synthetic import ALL, write_synthetic
 from aegan.errors import InputError
 from aegan.files import read_json
 from aegan.generator import Generator, load_generator
 from aegan.sampling import Rows, sample_blocks, sampling_key
 from aegan.screen import bar, duration, field, say
+from aegan.tables.synthetic import ALL, write_synthetic
 from aegan.training.lanes import lane_key
 from aegan.workdir import Workdir
 from experiments.command import check_out, guarded, start

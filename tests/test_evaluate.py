@@ -18,7 +18,6 @@ import aegan.metrics
 from aegan.data.contract import FeatureContract
 from aegan.data.folds import fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
-from aegan.data.synthetic import write_synthetic
 from aegan.errors import InputError
 from aegan.metrics import evaluate as stage
 from aegan.metrics.cache import cache_key, load, store
@@ -26,6 +25,7 @@ from aegan.metrics.evaluate import METRICS, REFERENCES, EvaluationProtocol, eval
 from aegan.metrics.fid import FidProtocol
 from aegan.metrics.references import class_gaussian
 from aegan.metrics.svm import SvmProtocol
+from aegan.tables.synthetic import write_synthetic
 
 ROWS = 240
 C = 1e-3

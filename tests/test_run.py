@@ -19,8 +19,8 @@ import pytest
 from commands import ROOT, command, finish, start
 
 from aegan.data.simulate import simulated_corpus
-from aegan.data.synthetic import read_synthetic
 from aegan.models.declarations import MODELS
+from aegan.tables.synthetic import read_synthetic
 from aegan.training.schedule import loss_names
 
 EPOCHS = 3

@@ -20,7 +20,6 @@ from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser
 from aegan.data.plausibility import breaches, rules_of
-from aegan.data.synthetic import SyntheticTable, read_synthetic
 from aegan.errors import InputError
 from aegan.metrics.cache import load, store
 from aegan.metrics.diversity import nearness, variance_ratio
@@ -46,6 +45,7 @@ from aegan.metrics.svm import (
     uar,
 )
 from aegan.metrics.verdict import judge
+from aegan.tables.synthetic import SyntheticTable, read_synthetic
 
 METRICS = (
     "trts_set1",  # metric 1: SVM trained on set-1, tested on synthetic rows

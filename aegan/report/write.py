@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from aegan.errors import InputError
+from aegan.files import replacing
 from aegan.report.figures import all_figures
 from aegan.report.page import html_page, markdown_page
 
 
 def _write(path: Path, content: bytes) -> None:
     """All of ``content`` or nothing: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_report(workdir: Path) -> Path:
