@@ -94,6 +94,9 @@ def make_plan(config: Any) -> Plan:
       InputError: a value of the config or of the data that can't be used.
     """
     values = plain(config)
+    # On the command line, calm,tense is one text.
+    names = [name.strip() for text in values["data"]["classes"] for name in text.split(",")]
+    values["data"]["classes"] = [name for name in names if name]
     _check(values)
     data, train, shape = values["data"], values["train"], values["model"]
     model = get_model(shape["name"])

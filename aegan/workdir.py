@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aegan.data.contract import UNKNOWN, FeatureContract, check_same
+from aegan.data.contract import UNKNOWN, FeatureContract, difference
 from aegan.errors import InputError
 from aegan.files import read_json, write_json
 
@@ -82,17 +82,27 @@ class Workdir:
             return
         if existing.get("config_hash") == identity["config_hash"]:
             return
-        if self.features.exists():
-            there = read_json(self.features)
-            names = tuple(there.get("names", ())) if isinstance(there, dict) else ()
-            if names:
-                there = FeatureContract(names, there.get("feature_set", UNKNOWN))
-                check_same("this corpus", contract, f"the run in --workdir={self.root}", there)
-        differences = _first_difference(existing, identity)
+        here, there = identity["corpus"], existing.get("corpus") or {}
+        if there.get("hash") != here["hash"]:
+            how = self._other_features(contract) or _first_difference(existing, identity)
+            raise InputError(
+                f"--workdir={self.root}: holds a run of another corpus ({there.get('name')} there, "
+                f"{here['name']} here: {how}); give another --workdir"
+            )
         raise InputError(
-            f"--workdir={self.root}: holds a run of another config ({differences}); give another "
-            f"--workdir or delete this one"
+            f"--workdir={self.root}: holds a run of another config "
+            f"({_first_difference(existing, identity)}); give another --workdir or delete this one"
         )
+
+    def _other_features(self, contract: FeatureContract) -> str | None:
+        """How the features of this contract differ from those of the run, if they do."""
+        if not self.features.exists():
+            return None
+        there = read_json(self.features)
+        names = tuple(there.get("names", ())) if isinstance(there, dict) else ()
+        if not names:
+            return None
+        return difference(contract, FeatureContract(names, there.get("feature_set", UNKNOWN)))
 
     def claim(self, identity: Mapping[str, Any], contract: FeatureContract) -> None:
         """Makes the workdir this run's; ``InputError`` if it can't be written."""
@@ -118,8 +128,11 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _first_difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    for part, label in (("config", "config"), ("corpus", "corpus")):
-        old, new = _flat(there.get(part, {}), label), _flat(here.get(part, {}), label)
+    parts = ("config", "corpus")
+    if (there.get("corpus") or {}).get("hash") != here["corpus"]["hash"]:
+        parts = ("corpus", "config")
+    for part in parts:
+        old, new = _flat(there.get(part, {}), part), _flat(here.get(part, {}), part)
         for name in sorted(set(old) | set(new)):
             if name != "config.data.path" and old.get(name) != new.get(name):
                 return f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"

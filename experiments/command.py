@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 from absl import app, flags, logging
 
+from aegan.data.contract import FeatureContract
+from aegan.data.corpus import Corpus
+from aegan.data.folds import make_folds
 from aegan.errors import InputError
 from aegan.screen import WIDTH
 from aegan.tables.write import SUFFIXES
@@ -94,12 +98,17 @@ def next_command(
         command = ["next: python -m experiments.convert", f"--in={shlex.quote(str(out))}"]
         command.append(f"--out={shlex.quote(str(out.with_suffix('.parquet')))}")
     else:
+        emotions, speakers = list(emotions), list(speakers)
+        folds = _FOLDS if own_folds else _most_folds(emotions, speakers)
+        if folds is None:
+            return ["next: recordings of more speakers; these are too few for two folds"]
         command = ["next: python -m experiments.run", "--config=configs/m2.py"]
+        command.append(f"--workdir={shlex.quote(f'runs/{out.stem}')}")
         command.append(f"--config.data.path={shlex.quote(str(out))}")
         if set(emotions) != _PAPER:
             command.append('--config.data.classes="()"')
-        if len(set(speakers)) < _FOLDS and not own_folds:
-            command.append(f"--config.data.folds={len(set(speakers))}")
+        if folds < _FOLDS:
+            command.append(f"--config.data.folds={folds}")
     lines = [command[0]]
     for argument in command[1:]:
         if len(lines[-1]) + len(argument) + 3 > WIDTH:
@@ -107,3 +116,26 @@ def next_command(
             lines.append("   ")
         lines[-1] += f" {argument}"
     return lines
+
+
+def _most_folds(emotions: Sequence[str], speakers: Sequence[str]) -> int | None:
+    """The most folds, five if it can be, that these rows allow; None where two are too many."""
+    classes, labels = np.unique(np.array(emotions, dtype=str), return_inverse=True)
+    corpus = Corpus(
+        name="table",
+        features=np.zeros((len(labels), 1), np.float32),
+        labels=labels.astype(np.int32),
+        classes=tuple(classes.tolist()),
+        speakers=np.array(speakers, dtype=str),
+        sessions=None,
+        files=np.array([f"{row:09d}" for row in range(len(labels))]),
+        contract=FeatureContract(("none",)),
+        simulated=False,
+    )
+    for folds in range(_FOLDS, 1, -1):
+        try:
+            make_folds(corpus, folds)
+            return folds
+        except InputError:
+            continue
+    return None

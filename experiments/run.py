@@ -1,14 +1,17 @@
 """Trains a model on every fold, samples it, evaluates it and writes the report.
 
     python -m experiments.run --config=configs/m2.py
-    python -m experiments.run --config=configs/m3.py --config.data.path=table.parquet
+    python -m experiments.run --config=configs/m3.py --workdir=runs/mine \\
+        --config.data.path=table.parquet
 
-The same command after an interruption goes on where it stopped. `--config=FILE:VARIANT` takes a
-variant of a config; `--config.FIELD=VALUE` changes a field.
+The same command after an interruption goes on where it stopped.
+`--config=FILE:VARIANT` takes a variant of a config; `--config.FIELD=VALUE`
+changes a field.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
@@ -17,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
+import numpy as np
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
@@ -25,7 +29,7 @@ from aegan.errors import InputError
 from aegan.estimate import training_seconds
 from aegan.plan import Plan, make_plan
 from aegan.report.tables import text_table
-from aegan.screen import duration, say
+from aegan.screen import duration, field, say
 from aegan.workdir import Workdir
 from experiments.command import fail, guarded, start
 
@@ -70,8 +74,24 @@ def summary(plan: Plan, seconds: float) -> list[str]:
         f" ({device.device_kind})",
         f"  length  {plan.epochs} epochs x {plan.schedule.batches} batches of"
         f" {plan.schedule.batch_size}; training takes about {duration(seconds)}",
-        *(f"  LEAK    {leak}" for leak in plan.leaks),
+        *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
+        *_doubled(plan),
     ]
+
+
+def _doubled(plan: Plan) -> list[str]:
+    """A note on rows that are equal; between the parts of a fold they are a leak."""
+    _, first, counts = np.unique(plan.digests, return_index=True, return_counts=True)
+    if len(first) == len(plan.digests):
+        return []
+    one = first[counts > 1].min()
+    other = np.flatnonzero(plan.digests == plan.digests[one])[1]
+    files = plan.corpus.files
+    return field(
+        "NOTE",
+        f"{len(plan.digests) - len(first)} rows equal another row, first '{files[other]}' and "
+        f"'{files[one]}'",
+    )
 
 
 def fold_lines(plan: Plan) -> list[str]:
@@ -91,12 +111,17 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         say(f"report: {stages.report(workdir)}")
         return
     plan = make_plan(config)
-    workdir.check(plan.identity, plan.corpus.contract)
+    if not dry_run:
+        workdir.check(plan.identity, plan.corpus.contract)
     precision = plan.config["train"]["matmul_precision"]
     jax.config.update("jax_default_matmul_precision", precision)
     say(*summary(plan, training_seconds(plan)))
     if dry_run:
         say(*fold_lines(plan))
+        try:
+            workdir.check(plan.identity, plan.corpus.contract)
+        except InputError as error:
+            say(*field("NOTE", str(error)))
         return
     if stage == "evaluate":
         _need(workdir.train_record, "train")
@@ -146,7 +171,9 @@ def parse_flags(argv: list[str]) -> list[str]:
         message = f"the config has no field {name[1]!r}{hint}; configs/common.py lists them"
     except OSError:
         path = flags.FLAGS["config"].config_filename
-        message = f"--config={path}: cannot be read; configs/ holds the configs"
+        near = difflib.get_close_matches(Path(path).stem, ["m1", "m2", "m3"], n=1)
+        hint = f"did you mean configs/{near[0]}.py?" if near else "configs/ holds the configs"
+        message = f"--config={path}: cannot be read; {hint}"
     except flags.Error as error:
         # Where a config's own code fails, ml_collections puts the whole traceback in here.
         message = str(error).strip().splitlines()[-1].removeprefix("ValueError: ")

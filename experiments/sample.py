@@ -1,11 +1,12 @@
 """Draws synthetic rows from a finished run, in the raw units of its corpus.
 
     python -m experiments.sample --run=runs/m2 --n=6000 --out=synthetic.parquet
-    python -m experiments.sample --run=runs/m2 --n=500 --emotion=angry --seed=1 --out=angry.csv
+    python -m experiments.sample --run=runs/m2 --n=500 --emotion=angry \\
+        --seed=1 --out=angry.csv
 
-Every file says that its rows are synthetic, and of which run, seed and fold: in its metadata
-(Parquet), comments (ARFF) or the column `passport` (CSV). The same command gives the same rows; the
-first rows do not depend on --n.
+Every file says that its rows are synthetic, and of which run, seed and fold:
+in its metadata (Parquet), comments (ARFF) or the column `passport` (CSV). The
+same command gives the same rows; the first rows do not depend on --n.
 """
 
 from __future__ import annotations

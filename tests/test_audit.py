@@ -91,7 +91,7 @@ def test_refusal_is_one_line_with_the_place_the_mend_and_the_way_around():
         refuse("corpus 'mine'", leaks, ", or pass --config.data.allow_leaks=True")
     message = str(error.value)
     assert message.startswith("corpus 'mine': leak, fold 1: speakers in both parts: 2, first 'A'")
-    assert "1 more of duplicate" in message and message.endswith("allow_leaks=True")
+    assert "and 1 more such" in message and message.endswith("allow_leaks=True")
     assert "\n" not in message
     with pytest.raises(InputError) as error:
         refuse("corpus 'mine'", leaks)

@@ -55,7 +55,7 @@ def test_the_same_names_of_another_set_are_refused_and_an_unknown_set_is_not():
     is10, emobase, unknown = (
         FeatureContract(("a",), name) for name in ("IS10", "emobase2010", UNKNOWN)
     )
-    assert "feature set emobase2010, but corpus 'old' has IS10" in refusal(emobase, is10)
+    assert "feature set emobase2010 for IS10" in refusal(emobase, is10)
     check_same("x", unknown, "y", is10)
     check_same("x", is10, "y", unknown)
 

@@ -210,9 +210,13 @@ def test_empty_session_and_label_that_is_not_text(table):
 
 
 def test_unknown_emotion(table):
-    message = error_of(table(), ("angry", "happy"))
-    assert "emotion 'sad'" in message and "row 0" in message
+    frame = good_frame()
+    frame["emotion"] = ["calm", "angry", "sad"] * 2
+    message = error_of(table(frame), ("angry", "sad"))
+    assert "emotion 'calm'" in message and "row 0" in message
     assert "drop" in message and "--config.data.classes" in message
+    message = error_of(table(frame), ("angry", "glad"))
+    assert "no row has the emotion 'glad', there are 'angry', 'calm', 'sad'" in message
 
 
 def test_expected_class_without_a_row(table):

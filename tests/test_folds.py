@@ -121,7 +121,7 @@ def test_fewer_speakers_than_folds():
 
 
 def test_fewer_rows_per_class_than_folds():
-    assert "fewer rows than 5 folds" in error_of(toy(list("abcdef")), 5)
+    assert "no class has a row for each of 5 folds" in error_of(toy(list("abcdef")), 5)
 
 
 def test_sessions_that_cannot_make_folds():

@@ -253,17 +253,27 @@ def test_lost_rows_and_generators_are_made_again(root, tmp_path):
 
 
 def test_damaged_records_are_one_line(root, tmp_path):
-    for name in ("train.json", "features.json"):
+    other = write_corpus(tmp_path / "other.parquet", doubled_row)
+    for name, table in (("train.json", root / "mine.parquet"), ("features.json", other)):
         shutil.copytree(root / "run", tmp_path / name)
         (tmp_path / name / name).write_text("{")
-        more = ("--config.train.epochs=3",)  # another config: features.json is looked at
-        arguments = (*TINY, f"--config.data.path={root / 'mine.parquet'}", "--stage=evaluate")
         (tmp_path / name / "results.json").unlink()
-        done = command(
-            tmp_path, *arguments, *more[: name != "train.json"], f"--workdir={tmp_path / name}"
-        )
+        arguments = (*TINY, f"--config.data.path={table}", "--config.data.allow_leaks=True")
+        arguments = arguments[: -1 if name == "train.json" else None]
+        workdir = f"--workdir={tmp_path / name}"
+        done = command(tmp_path, *arguments, "--stage=evaluate", workdir)
         assert done.status == 2 and f"{name}: not whole JSON" in done.err
         assert "Traceback" not in done.err
+
+
+def test_a_dry_run_in_the_workdir_of_another_run_says_so_and_goes_on(root):
+    workdir = f"--workdir={root / 'run'}"
+    done = command(root, "--config=configs/m1.py:quick", "--dry_run", workdir)
+    shown = " ".join(done.out.split())
+    assert done.status == 0 and "NOTE --workdir=" in shown
+    assert "another corpus (mine there, simulated here" in shown
+    real = command(root, "--config=configs/m1.py:quick", workdir)
+    assert real.status == 2 and "another corpus (mine there, simulated here" in real.err
 
 
 def test_a_clean_run_says_nothing_of_leaks(root):

@@ -184,7 +184,7 @@ def test_other_files_are_refused_with_the_mend(tmp_path):
     with pytest.raises(InputError, match="no such file.*train stage"):
         read_synthetic(tmp_path / "none.parquet")
     (tmp_path / "text.parquet").write_text("not a table")
-    with pytest.raises(InputError, match="not a Parquet file"):
+    with pytest.raises(InputError, match="not a whole synthetic table"):
         read_synthetic(tmp_path / "text.parquet")
     written(tmp_path / "t.parquet")
     bare = pq.read_table(tmp_path / "t.parquet").replace_schema_metadata(None)

@@ -78,7 +78,7 @@ class Parts:
                 raise ValueError
         except OSError as error:
             raise InputError(f"{self.folder}: not usable ({error.strerror}); {mend}") from error
-        except ValueError as error:
+        except (ValueError, InputError) as error:
             raise InputError(f"{file}: cannot be read; {mend}") from error
         for name in sorted({*identity, *there}):
             if there.get(name) != identity.get(name):

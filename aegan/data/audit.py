@@ -114,12 +114,8 @@ def refuse(place: str, leaks: Sequence[Leak], way_around: str = "") -> None:
     if not leaks:
         return
     first = leaks[0]
-    others = f" (and {len(leaks) - 1} more of {_kinds(leaks[1:])})" if len(leaks) > 1 else ""
+    others = f", and {len(leaks) - 1} more such" if len(leaks) > 1 else ""
     raise InputError(f"{place}: leak, {first}{others}; {_MEND[first.kind]}{way_around}")
-
-
-def _kinds(leaks: Sequence[Leak]) -> str:
-    return ", ".join(sorted({leak.kind for leak in leaks}))
 
 
 def as_json(leaks: Sequence[Leak]) -> list[dict]:

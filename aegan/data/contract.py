@@ -76,6 +76,35 @@ class FeatureContract:
         return contract
 
 
+def difference(found: FeatureContract, wanted: FeatureContract) -> str | None:
+    """How two contracts differ, with the first differing names; None if they go together.
+
+    An unknown set goes with any.
+    """
+    if found.names != wanted.names:
+        pairs = list(zip(found.names, wanted.names, strict=False))
+        if sorted(found.names) == sorted(wanted.names):
+            what = "the same features in another order"
+        elif len(found.names) == len(wanted.names):
+            what = f"{sum(a != b for a, b in pairs)} of {len(pairs)} features differ"
+        else:
+            what = f"{len(found.names)} features for {len(wanted.names)}"
+        shown = [f"column {i} is '{a}' for '{b}'" for i, (a, b) in enumerate(pairs) if a != b]
+        if not shown:  # one list begins with the other
+            more = len(found.names) > len(wanted.names)
+            longer, whose = (found, "only here") if more else (wanted, "missing here")
+            extra = longer.names[len(pairs) :][:_SHOWN]
+            shown = [f"{whose}: {', '.join(map(repr, extra))}"]
+        return "; ".join([what, *shown[:_SHOWN]])
+    sets = {found.feature_set, wanted.feature_set} - {UNKNOWN}
+    if len(sets) > 1:
+        return (
+            f"feature set {found.feature_set} for {wanted.feature_set}: the names are the same, "
+            "the values need not be"
+        )
+    return None
+
+
 def check_same(place: str, found: FeatureContract, owner: str, wanted: FeatureContract) -> None:
     """Refuses features other than those wanted.
 
@@ -86,30 +115,10 @@ def check_same(place: str, found: FeatureContract, owner: str, wanted: FeatureCo
         wanted: its contract.
 
     Raises:
-        InputError: other names, another order or another set; an unknown set goes with any.
+        InputError: other names, another order or another set.
     """
-    mend = "extract both with the same feature set"
-    if found.names != wanted.names:
-        pairs = list(zip(found.names, wanted.names, strict=False))
-        differing = [(i, *pair) for i, pair in enumerate(pairs) if pair[0] != pair[1]]
-        parts = [f"{len(found.names)} features for {len(wanted.names)}"]
-        if len(found.names) == len(wanted.names):
-            parts = [f"{len(differing)} of {len(pairs)} features differ"]
-        shown = [f"column {i} is '{a}' for '{b}'" for i, a, b in differing[:_SHOWN]]
-        if not differing:  # one list begins with the other
-            longer, whose = (
-                (found, "only here") if len(found.names) > len(pairs) else (wanted, "missing here")
-            )
-            extra = ", ".join(f"'{name}'" for name in longer.names[len(pairs) :][:_SHOWN])
-            shown = [f"{whose}: {extra}"]
-        if sorted(found.names) == sorted(wanted.names):
-            parts, mend = ["the same features in another order"], "put the columns in one order"
-        raise InputError(
-            f"{place}: not the features of {owner} ({'; '.join(parts + shown)}); {mend}"
-        )
-    sets = {found.feature_set, wanted.feature_set} - {UNKNOWN}
-    if len(sets) > 1:
-        raise InputError(
-            f"{place}: feature set {found.feature_set}, but {owner} has {wanted.feature_set} "
-            f"(the names are the same, the values need not be); {mend}"
-        )
+    how = difference(found, wanted)
+    if how is not None:
+        same = sorted(found.names) == sorted(wanted.names) and found.names != wanted.names
+        mend = "put the columns in one order" if same else "use the same feature set for both"
+        raise InputError(f"{place}: not the features of {owner} ({how}); {mend}")

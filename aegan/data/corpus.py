@@ -225,17 +225,18 @@ def _encode(
     """The classes in alphabetical order and every row's index into them."""
     present, labels = np.unique(emotions, return_inverse=True)
     classes = tuple(sorted(set(wanted))) or tuple(present.tolist())
-    for row in np.flatnonzero(~np.isin(emotions, classes))[:1]:
-        raise InputError(
-            f"{path}: emotion '{emotions[row]}' in row {row} (counted from 0, file "
-            f"'{files[row]}') is not one of {_listing(classes)}; drop such rows or pass "
-            "--config.data.classes"
-        )
     for name in classes:
         if name not in present:
             raise InputError(
-                f"{path}: no row has the emotion '{name}'; add rows or pass --config.data.classes"
+                f"{path}: no row has the emotion '{name}', there are {_listing(present)}; add "
+                "rows, or name the table's own with --config.data.classes"
             )
+    for row in np.flatnonzero(~np.isin(emotions, classes))[:1]:
+        raise InputError(
+            f"{path}: emotion '{emotions[row]}' in row {row} (counted from 0, file "
+            f"'{files[row]}') is not one of {_listing(classes)}; drop such rows or map them with "
+            "experiments.convert --emotions, or name all with --config.data.classes"
+        )
     if len(classes) < 2:
         raise InputError(
             f"{path}: the only emotion is '{classes[0]}'; a table needs at least two of them"

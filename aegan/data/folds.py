@@ -62,15 +62,20 @@ def _speaker_folds(corpus: Corpus, n_folds: int) -> np.ndarray:
     if n_folds < 2:
         raise InputError(f"--config.data.folds={n_folds}: at least 2 folds are needed")
     n_speakers = len(np.unique(corpus.speakers))
+    if n_speakers < 2:
+        raise InputError(
+            f"corpus '{corpus.name}': all rows are of one speaker, and a fold holds speakers out; "
+            "add other speakers"
+        )
     if n_speakers < n_folds:
         raise InputError(
             f"corpus '{corpus.name}': {n_speakers} speaker(s) are fewer than {n_folds} folds; "
-            f"pass --config.data.folds={max(n_speakers, 2)} or add speakers"
+            f"pass --config.data.folds={n_speakers} or add speakers"
         )
     if np.bincount(corpus.labels).max() < n_folds:
         raise InputError(
-            f"corpus '{corpus.name}': every class has fewer rows than {n_folds} folds; "
-            "lower --config.data.folds or add rows"
+            f"corpus '{corpus.name}': no class has a row for each of {n_folds} folds; lower "
+            "--config.data.folds or add rows"
         )
     order = np.argsort(corpus.files)  # the splitter may look at the order of rows
     splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=False)
