@@ -83,6 +83,29 @@ def check_out(out: Path, overwrite: bool) -> None:
         ) from error
 
 
+def pairs_of(flag: flags.FlagHolder) -> dict[str, str]:
+    """A list flag of name=value, as a dict."""
+    pairs: dict[str, str] = {}
+    for text in flag.value:
+        name, _, value = map(str.strip, text.partition("="))
+        if not name or not value:
+            raise InputError(f"--{flag.name}: '{text}' is not name=value; write name=value,...")
+        if pairs.setdefault(name, value) != value:
+            raise InputError(f"--{flag.name}: '{name}' is there twice; keep one")
+    return pairs
+
+
+def named_columns(flag: flags.FlagHolder, known: Sequence[str]) -> dict[str, str]:
+    """What --columns says, {"speaker": "spk"}; ``known`` are the names that may come first."""
+    named = pairs_of(flag)
+    for role, name in named.items():
+        if role not in known:
+            turned = f"write {name}={role}: the table's own name comes second"
+            mend = turned if name in known else f"there are {', '.join(known)}"
+            raise InputError(f"--{flag.name}: no column '{role}'; {mend}")
+    return named
+
+
 def next_command(
     out: Path, emotions: Iterable[str], speakers: Iterable[str], own_folds: bool
 ) -> list[str]:

@@ -14,13 +14,16 @@ Reads Parquet, Feather, CSV and TSV (SMILExtract's, audformat's, your own) and
 ARFF, or all .csv and .arff files of a folder. Labels are a table with the
 columns file, speaker and emotion, and optionally session, start and end; they
 are joined by file, never by position. A feature file that has these columns
-needs no labels.
+needs no labels. The emotions anger, happiness and sadness count as angry, happy
+and sad unless --emotions says what is what.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +32,8 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
+from aegan.corpora.interface import CLASSES, own_class
+from aegan.data.audit import row_digests
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.errors import InputError
@@ -47,9 +52,16 @@ from aegan.tables.labels import (
 from aegan.tables.read import read_table
 from aegan.tables.roles import RENAMED, Options
 from aegan.tables.table import FeatureTable
-from aegan.tables.text import is_metadata_key, is_number, listed
+from aegan.tables.text import cut, is_metadata_key, is_number, listed
 from aegan.tables.write import SUFFIXES, table_writer
-from experiments.command import check_out, guarded, next_command, start
+from experiments.command import (
+    check_out,
+    guarded,
+    named_columns,
+    next_command,
+    pairs_of,
+    start,
+)
 
 _IN = flags.DEFINE_string("in", None, "Feature file, or folder of .csv and .arff files")
 _LABELS = flags.DEFINE_string("labels", None, "Table of labels: file, speaker, emotion[, ...]")
@@ -71,6 +83,8 @@ _LICENCE = flags.DEFINE_string("licence", None, "Licence note, kept in the table
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
 
 _DURATION = "duration_s"
+_FEW = 3  # own columns that are named in a flag
+_OPENSMILE = re.compile("_sma|__Turn")  # in every name of the sets that names tell
 
 
 class Choices(NamedTuple):
@@ -83,7 +97,7 @@ class Choices(NamedTuple):
     audio: Path | None
     columns: Mapping[str, str]  # "speaker" -> "spk"
     leave_out: Sequence[str]
-    emotions: Mapping[str, str]  # "anger" -> "angry"; empty: as they are
+    emotions: Mapping[str, str]  # "Wut" -> "angry"; empty: as their names say
     unmatched: str
     feature_set: str | None
     licence: str | None
@@ -100,35 +114,19 @@ def read_flags() -> Choices:
         raise InputError("--corpus and --labels are both given; labels come from one of them")
     if bool(_CORPUS.value) != bool(_AUDIO.value):
         raise InputError("--corpus and --audio go together: its name, and its folder; give both")
-    columns = _pairs(_COLUMNS)
-    for role in columns:
-        if role not in RENAMED:
-            raise InputError(f"--columns: no column '{role}'; there are {', '.join(RENAMED)}")
     return Choices(
         source=Path(_IN.value),
         out=out,
         labels=Path(_LABELS.value) if _LABELS.value else None,
         corpus=_CORPUS.value,
         audio=Path(_AUDIO.value) if _AUDIO.value else None,
-        columns=columns,
+        columns=named_columns(_COLUMNS, RENAMED),
         leave_out=_LEAVE_OUT.value,
-        emotions=_pairs(_EMOTIONS),
+        emotions=pairs_of(_EMOTIONS),
         unmatched=_UNMATCHED.value,
         feature_set=_FEATURE_SET.value,
         licence=_LICENCE.value,
     )
-
-
-def _pairs(flag: flags.FlagHolder) -> dict[str, str]:
-    """A list of name=value."""
-    pairs = {}
-    for text in flag.value:
-        name, _, value = map(str.strip, text.partition("="))
-        if not name or not value:
-            raise InputError(f"--{flag.name}: '{text}' is not name=value; write name=value,...")
-        if pairs.setdefault(name, value) != value:
-            raise InputError(f"--{flag.name}: '{name}' is there twice; keep one")
-    return pairs
 
 
 class LabelSource(NamedTuple):
@@ -179,9 +177,10 @@ def with_classes(
     own = table.labels["emotion"]
     for name in classes if strict else ():
         if name not in own:
+            turned = f"; write theirs=ours: {classes[name]}={name}" if classes[name] in own else ""
             raise InputError(
                 f"{place}: no row has the emotion '{name}' of --emotions; it has "
-                f"{', '.join(counts(own.tolist()))}"
+                f"{', '.join(counts(own.tolist()))}{turned}"
             )
     keep = np.isin(own, list(classes))
     left = own[~keep].tolist()
@@ -193,6 +192,52 @@ def with_classes(
         table = select_rows(table, keep)
     renamed = np.array([classes[name] for name in table.labels["emotion"].tolist()], dtype=str)
     return replace(table, labels={**table.labels, "emotion": renamed}), left
+
+
+def own_classes(emotions: np.ndarray) -> tuple[dict[str, str], str]:
+    """Own emotion -> class for emotions (rows,) whose names tell one of the four, and a note of it.
+
+    Both are empty where no name changes, or where the four are there by their own names already.
+    """
+    present = np.unique(emotions).tolist()
+    classes = {name: own_class(name) for name in present}
+    renamed = [name for name in present if classes[name] != name]
+    if not renamed or set(CLASSES) <= set(present):
+        return {}, ""
+    first, *others = [f"{name} counts as {classes[name]}" for name in renamed]
+    note = ", ".join([first, *(other.replace(" counts as ", " as ") for other in others)])
+    return classes, f"{note}; --emotions says otherwise"
+
+
+def note_of_own_columns(contract: FeatureContract) -> str:
+    """What to say of a known feature set with own columns among its names; empty for others."""
+    own = [name for name in contract.names if not _OPENSMILE.search(name)]
+    known = FeatureContract.of(name for name in contract.names if _OPENSMILE.search(name))
+    if not own or known.feature_set == UNKNOWN:
+        return ""
+    found = f"{known.feature_set} and {len(own)} more column{'s' * (len(own) > 1)}: {listed(own)}"
+    if len(own) == 1:
+        return f"{found}; --leave_out={shlex.quote(own[0])} if it is no feature"
+    all_of_them = f"={shlex.quote(','.join(own))}" if len(own) <= _FEW else ""
+    return f"{found}; --leave_out{all_of_them} if they are no features"
+
+
+def note_of_equal_rows(table: FeatureTable) -> str:
+    """What to say of rows whose features an earlier row has, too; empty where there are none."""
+    first: dict[int, int] = {}
+    digests = row_digests(table.features).tolist()
+    pairs = [(first.setdefault(digest, row), row) for row, digest in enumerate(digests)]
+    pairs = [(before, row) for before, row in pairs if before != row]
+    if not pairs:
+        return ""
+    speakers = table.labels["speaker"]
+    apart = [(before, row) for before, row in pairs if speakers[before] != speakers[row]]
+    before, row = (apart or pairs)[0]
+    found = (
+        "1 row equals another row" if len(pairs) == 1 else f"{len(pairs)} rows equal another row"
+    )
+    files = f"'{cut(table.files[before])}' and '{cut(table.files[row])}'"
+    return f"{found}, first {files}{' of different speakers' if apart else ''}"
 
 
 def with_feature_set(table: FeatureTable, name: str | None) -> FeatureTable:
@@ -213,7 +258,7 @@ def read_all(choices: Choices) -> tuple[FeatureTable, list[str]]:
     table = with_feature_set(read_table(choices.source, options), choices.feature_set)
     rows, dim = table.features.shape
     lines = [f"{choices.source}: {rows} rows x {dim} features ({table.contract.feature_set})"]
-    for note in table.notes:
+    for note in filter(None, (*table.notes, note_of_own_columns(table.contract))):
         lines += field("note", note)
     read = len(table.notes)
     metadata = {key: text for key, text in table.metadata.items() if is_metadata_key(key)}
@@ -234,12 +279,17 @@ def read_all(choices: Choices) -> tuple[FeatureTable, list[str]]:
     if not synthetic:
         table = complete(table, place, choices.unmatched)
     left: list[str] = []
+    renamed = ""
+    if not synthetic and not classes:
+        classes, renamed = own_classes(table.labels["emotion"])
     if classes:
         table, left = with_classes(table, classes, place, strict=bool(choices.emotions))
     table = _with_durations(with_unique_files(without_common_folder(table)))
     for note in table.notes[read:]:
         lines += field("labels", note)
     emotions = table.labels.get("emotion", np.array([], dtype=str)).tolist()
+    for text in filter(None, (renamed, "" if synthetic else note_of_equal_rows(table))):
+        lines += field("note", text)
     if left:
         rows = f"{len(left)} row{'s' * (len(left) != 1)}"
         lines += field("left out", f"{rows} of other emotions: {together(counts(left))}")

@@ -6,6 +6,10 @@
     python -m experiments.extract --corpus=csv --labels=labels.csv \\
         --audio=wavs --out=mine.parquet
 
+Recordings are .wav or .flac. The csv corpus is anybody's own: its labels name
+the recordings by path below the folder, by base name or without suffix. All its
+emotions are kept; anger, happiness and sadness count as angry, happy and sad.
+
 The same command after an interruption goes on where it stopped. Clips without
 features (empty, damaged, too short) are skipped and listed in
 `<out>.skipped.csv`. Features need the extra `audio`:
@@ -35,23 +39,30 @@ from aegan.corpora.interface import (
     four_classes,
 )
 from aegan.corpora.registry import describe_corpora, get_corpus
-from aegan.corpora.table import csv_corpus
+from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
 from aegan.errors import InputError
 from aegan.screen import counts, duration, field, say, together
 from aegan.tables.write import SUFFIXES
-from experiments.command import check_out, guarded, next_command, start
+from experiments.command import check_out, guarded, named_columns, next_command, start
 
 _CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")
-_AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder")
+_AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder (.wav and .flac below it)")
 _OUT = flags.DEFINE_string("out", None, f"Table to write: {', '.join(SUFFIXES)}")
 _LABELS = flags.DEFINE_string(
     "labels", None, "For --corpus=csv: table with the columns file, speaker, emotion[, session]"
+)
+_COLUMNS = flags.DEFINE_list(
+    "columns", [], "Your names of columns of --labels: file=wav,speaker=spk"
 )
 _FEATURES = flags.DEFINE_string(
     "features", "IS10", "Feature set of the opensmile package, or path of an openSMILE config"
 )
 _CLASSES = flags.DEFINE_enum(
-    "classes", "four", ["four", "all"], "angry, happy, neutral, sad; or all of the corpus' own"
+    "classes",
+    "four",
+    ["four", "all"],
+    "angry, happy, neutral, sad (--corpus=csv keeps its other emotions, too); or all of the "
+    "corpus' own",
 )
 _LICENCE = flags.DEFINE_string("licence", None, "Licence note in place of the corpus' own")
 _JOBS = flags.DEFINE_integer("jobs", None, "Processes; default: one per core", lower_bound=1)
@@ -88,6 +99,10 @@ def summary(reader: CorpusReader, listing: Listing, chosen: Sequence[Utterance])
             lines += field("left out", f"{len(left)} of other classes: {together(counts(left))}")
     if reader.note:
         lines += field("note", reader.note)
+    if listing.matched:
+        lines += field("labels", listing.matched)
+    if listing.warning:
+        lines += field("WARNING", listing.warning)
     differences = count_differences(listing, reader.published) if reader.published else ()
     if differences:
         lines += field("WARNING", "not the published counts: " + together(differences, "; "))
@@ -134,10 +149,15 @@ def extract() -> None:
         if not flag.value:
             raise InputError(f"--{flag.name} is missing; give one, see --help")
     reader = get_corpus(_CORPUS.value)
-    if _LABELS.value and reader.name != "csv":
-        raise InputError(f"--labels: {reader.name} has labels of its own; drop it or --corpus=csv")
+    for flag in (_LABELS, _COLUMNS):
+        if flag.value and reader.name != "csv":
+            raise InputError(
+                f"--{flag.name}: {reader.name} has labels of its own; drop it or --corpus=csv"
+            )
     if _LABELS.value:
-        reader = csv_corpus(Path(_LABELS.value))
+        reader = csv_corpus(
+            Path(_LABELS.value), named_columns(_COLUMNS, COLUMNS + OPTIONAL_COLUMNS)
+        )
     root = Path(_AUDIO.value)
     if not _DRY_RUN.value:
         out = Path(_OUT.value)

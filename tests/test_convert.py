@@ -69,13 +69,14 @@ def test_features_and_labels_become_a_table_that_trains(convert, data, tmp_path)
     assert corpus.files.tolist() == [f"clip {i}" for i in range(12)]
     np.testing.assert_array_equal(corpus.features, values)
     emotions = np.array(corpus.classes)[corpus.labels]
-    assert emotions.tolist() == labels["emotion"].tolist()
+    assert emotions.tolist() == ["angry", "sad", "fear", "neutral"] * 3
     assert corpus.speakers.tolist() == labels["speaker"].tolist()
     assert corpus.licence == "CC BY"
     for part in (
         f"features.csv: 12 rows x {DIM} features (unknown)",
         "labels of labels.csv joined by base name without suffix",
-        "anger 3, fear 3, neutral 3, sadness 3",
+        "note        anger counts as angry, sadness as sad; --emotions says otherwise",
+        "angry 3, fear 3, neutral 3, sad 3",
         "speakers    3",
         f"table.parquet: 12 rows x {DIM} features",
         '--config.data.classes="()"',
@@ -94,6 +95,71 @@ def test_emotions_are_renamed_and_others_left_out_with_counts(convert, data, tmp
     assert "clip 2" not in corpus.files and len(corpus.files) == 9
     done = convert(in_="features.csv", labels="labels.csv", out="u.parquet", emotions="rage=angry")
     check_failed(done, "no row has the emotion 'rage'", "anger 3, fear 3")
+    assert "theirs=ours" not in done.err
+    emotions = "neutral=neutral,angry=anger"
+    done = convert(in_="features.csv", labels="labels.csv", out="u.parquet", emotions=emotions)
+    check_failed(done, "no row has the emotion 'angry'", "; write theirs=ours: anger=angry\n")
+
+
+def test_emotions_override_the_four_classes_wholly(convert, data, tmp_path):
+    emotions = "anger=anger,sadness=sadness,fear=fear"
+    done = convert(in_="features.csv", labels="labels.csv", out="t.parquet", emotions=emotions)
+    assert "counts as" not in done.out
+    assert read_corpus(tmp_path / "t.parquet").classes == ("anger", "fear", "sadness")
+
+
+@pytest.mark.parametrize(
+    ("own", "classes", "note"),
+    [
+        (("Anger", "HAPPY", "sad", "neutral"), "angry happy neutral sad", "Anger counts as angry"),
+        (("rage", "joy", "calm", "sad"), "calm joy rage sad", ""),
+        (("angry", "happy", "sad", "neutral"), "angry happy neutral sad", ""),
+        (("angry", "happy", "sad", "neutral", "anger"), "anger angry happy neutral sad", ""),
+    ],
+)
+def test_names_of_the_four_classes(convert, data, tmp_path, own, classes, note):
+    _, labels = data
+    labels["emotion"] = [own[i % len(own)] for i in range(12)]
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    done = convert(in_="features.csv", labels="labels.csv", out="t.parquet")
+    assert done.status == 0, done.err
+    assert read_corpus(tmp_path / "t.parquet").classes == tuple(classes.split())
+    assert note in done.out and ("counts as" in done.out) == bool(note)
+    table_needs_no_other_classes = '--config.data.classes="()"' not in done.out
+    assert table_needs_no_other_classes == (classes == "angry happy neutral sad")
+
+
+def test_equal_rows_under_other_names_are_named(convert, data, tmp_path):
+    lines = (tmp_path / "features.csv").read_text().splitlines()
+    flags = {"in_": "features.csv", "labels": "labels.csv", "out": "t.parquet", "overwrite": "true"}
+    assert "another row" not in convert(**flags).out
+
+    def double(row: int, copy: int) -> None:
+        lines[copy + 1] = lines[row + 1].replace(f"clip {row}", f"clip {copy}")
+        (tmp_path / "features.csv").write_text("\n".join(lines))
+
+    double(0, 3)
+    assert "1 row equals another row, first 'clip 0' and 'clip 3'\n" in convert(**flags).out
+    double(1, 5)
+    done = convert(**flags)
+    assert "2 rows equal another row, first 'clip 1' and 'clip 5' of different" in done.out
+    assert len(read_corpus(tmp_path / "t.parquet").files) == 12
+
+
+def test_own_columns_beside_a_known_feature_set_are_named(convert, tmp_path, shared_data):
+    frame = pd.read_parquet(shared_data / "ravdess.parquet")
+    frame["valence"], frame["dominance"] = 0.5, 1.5
+    frame = frame[["valence", *frame.columns[:-2], "dominance"]].groupby("emotion").head(20)
+    frame.to_parquet(tmp_path / "f.parquet", index=False)
+    done = convert(in_="f.parquet", out="t.parquet")
+    assert "1584 features (unknown)" in done.out
+    said = " ".join(done.out.split())
+    assert "IS10 and 2 more columns: 'valence', 'dominance'" in said
+    assert "--leave_out=valence,dominance if they are no features" in said
+    done = convert(in_="f.parquet", out="u.parquet", leave_out="valence")
+    assert "--leave_out=dominance if it is no feature" in " ".join(done.out.split())
+    done = convert(in_="f.parquet", out="v.parquet", leave_out="valence,dominance")
+    assert "1582 features (IS10)" in done.out and "more column" not in done.out
 
 
 @pytest.mark.parametrize("suffix", ["csv", "arff", "parquet"])
@@ -108,7 +174,7 @@ def test_a_labelled_table_needs_no_labels(convert, data, tmp_path, suffix):
     assert corpus.licence == ("" if suffix == "csv" else "CC BY")
     if suffix == "arff":
         text = (tmp_path / "one.arff").read_text()
-        assert "@attribute emotion {anger,fear,neutral,sadness}" in text
+        assert "@attribute emotion {angry,fear,neutral,sad}" in text
         assert "% licence: CC BY" in text
 
 
@@ -130,7 +196,9 @@ def test_columns_of_other_names(convert, data, tmp_path):
     flags = {"in_": "features.csv", "labels": "labels.csv", "out": "t.parquet"}
     check_failed(convert(**flags), "labels.csv: no column", "--columns=file=")
     check_failed(convert(**flags, columns="file=wav"), "no column 'speaker'", "folds keep speakers")
-    check_failed(convert(**flags, columns="age=wav"), "--columns: no column 'age'")
+    check_failed(convert(**flags, columns="age=wav"), "--columns: no column 'age'; there are file")
+    turned = "no column 'wav'; write file=wav: the table's own name comes second"
+    check_failed(convert(**flags, columns="wav=file"), turned)
     check_failed(convert(**flags, columns="file"), "'file' is not name=value")
     assert convert(**flags, columns="file=wav,speaker=who").status == 0
 
@@ -209,7 +277,11 @@ def test_the_set_that_the_names_tell_cannot_be_denied(convert, tmp_path, shared_
         ({"in_": "features.csv", "out": "t.xlsx"}, "no such format"),
         ({"in_": "features.csv", "out": "features.csv"}, "is there already"),
         ({"in_": "features.csv", "out": "t.csv", "corpus": "emodb"}, "go together"),
-        ({"in_": "nothing.csv", "out": "t.csv"}, "no such file"),
+        ({"in_": "nothing.csv", "out": "t.csv"}, "give the path of a feature file"),
+        (
+            {"in_": "features.csv", "out": "t.csv", "labels": "no.csv"},
+            "no such file; give the path of a table of labels",
+        ),
         ({"in_": "features.csv", "out": "t.csv", "unmatched": "keep"}, "unmatched"),
         ({"in_": "features.csv", "out": "t.csv", "inn": "x"}, "inn"),
         ({"in_": "features.csv", "out": "t.csv"}, "no column 'speaker'"),

@@ -137,12 +137,33 @@ def test_a_table_of_labels(tmp_path):
     assert corpus.sessions.tolist() == ["d0", "d0", "d1", "d1"]
 
 
+def test_labels_of_other_names_and_what_the_screen_says_of_them(tmp_path):
+    for seed in range(5):
+        write_wav(tmp_path / "wavs" / "A" / f"{seed}.wav", seed)
+    labels = tmp_path / "labels.csv"
+    rows = [f"{i},s{i},{('anger', 'fear')[i % 2]}" for i in range(2)]
+    labels.write_text("\n".join(["wav,spk,label", *rows, "x.mp3,s3,fear"]))
+    out = tmp_path / "mine.parquet"
+    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--labels={labels}", f"--out={out}"]
+    unnamed, done = run(base, [*base, "--columns=file=wav,speaker=spk", "--jobs=1"])
+    assert unnamed.status == 2 and "--columns=file=" in unnamed.err
+    assert done.status == 0, done.err
+    shown = words(done.out)
+    assert "labels 2 of 3 labels have a recording, 2 of 5 recordings a label; matched by" in shown
+    assert "a label; matched by base name without suffix WARNING only 2 of 3 labels" in shown
+    assert "passed over 1 (neither .wav nor .flac; convert it): x.mp3" in shown
+    assert "taken angry 1 (anger), fear 1 (fear)" in shown  # no class of the four is needed
+    assert read_corpus(out).files.tolist() == ["0", "1"]
+
+
 def test_bad_arguments_are_one_line_and_write_nothing(tmp_path):
     root = make_nemo(tmp_path)
     good = {"corpus": "nemo", "audio": str(root), "out": str(tmp_path / "o" / "t.parquet")}
     folder = tmp_path / "folder.parquet"
     folder.mkdir()
     (tmp_path / "file").write_text("")
+    (tmp_path / "labels.csv").write_bytes(b"PK\x03\x04")
+    csv = {"corpus": "csv", "labels": str(tmp_path / "labels.csv")}
     cases = [
         ({"corpus": None}, "--corpus is missing"),
         ({"audio": None}, "--audio is missing"),
@@ -158,6 +179,12 @@ def test_bad_arguments_are_one_line_and_write_nothing(tmp_path):
         ({"out": str(tmp_path / "file" / "t.parquet")}, "cannot be written"),
         ({"out": "/proc/t.parquet"}, "cannot be written"),
         ({"labels": "labels.csv"}, "drop it or --corpus=csv"),
+        ({"columns": "file=wav"}, "--columns: nemo has labels of its own"),
+        ({**csv, "columns": "file"}, "'file' is not name=value"),
+        ({**csv, "columns": "spk=speaker"}, "write speaker=spk"),
+        ({**csv, "columns": "fold=part"}, "there are file, speaker, emotion, session"),
+        ({**csv, "columns": "file=a,file=b"}, "'file' is there twice"),
+        (csv, "is a ZIP file or a spreadsheet"),
         ({"classes": "five"}, "--classes"),
         ({"jobs": "0"}, "--jobs"),
         ({"job": "1"}, "job"),
@@ -235,3 +262,6 @@ def test_help_is_readable():
     for flag in ("--corpus", "--audio", "--out", "--features", "--classes", "--jobs", "--labels"):
         assert flag in text
     assert max(map(len, text.splitlines())) <= 80
+    flat = words(text)
+    assert "--columns" in flat and "(.wav and .flac below it)" in flat
+    assert "--corpus=csv keeps its other emotions" in flat

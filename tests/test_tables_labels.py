@@ -131,14 +131,74 @@ def test_labels_in_any_order_find_their_rows(labels):
     ("files", "how"),
     [
         (["b.wav", "c.wav", "a.wav"], "name"),
-        (["/x/b.wav", "y/c.wav", "z\\a.wav"], "base name"),
-        (["/x/b.flac", "c", "a.WAV"], "base name without suffix"),
+        (["b.WAV", "c.Wav", "a.wav"], "name, its suffix in any case"),
+        (["/x/b.wav", "y/c.WAV", "z\\a.wav"], "base name"),
+        (["/x/b.flac", "c", "a.MP3"], "base name without suffix"),
     ],
 )
 def test_base_names_are_compared_only_if_no_whole_name_agrees(labels, files, how):
     joined = join(features(files), labels(LABELS))
     assert emotions(joined) == {0: "angry", 1: "happy", 2: "sad"}
     assert joined.notes == (f"labels of labels.csv joined by {how}",)
+
+
+@pytest.mark.parametrize(
+    ("folders", "ours", "theirs", "how"),
+    [
+        ("/data/mine/{}/", "{}/", ".wav", "the last 2 parts of the path"),
+        ("C:\\mine\\{}\\", "mine/{}/", ".WAV", "the last 3 parts of the path"),
+        ("x/{}/", "y/{}/", "", "the last 2 parts of the path without suffix"),
+    ],
+)
+def test_folders_of_speakers_tell_base_names_apart(labels, folders, ours, theirs, how):
+    keys = [(speaker, clip) for speaker in ("EB0", "EB1") for clip in ("001", "002")]
+    table = features([f"{folders.format(speaker)}{clip}.wav" for speaker, clip in keys])
+    rows = [f"{ours.format(s)}{c}{theirs},{s},{s}-{c}" for s, c in reversed(keys)]
+    joined = join(table, labels("\n".join(["file,speaker,emotion", *rows])))
+    assert list(emotions(joined).values()) == [f"{s}-{c}" for s, c in keys]
+    assert joined.notes == (f"labels of labels.csv joined by {how}",)
+
+
+def test_as_many_last_parts_are_compared_as_make_most_rows_agree(labels):
+    table = features(["/d/A/1.wav", "/d/A/sub/1.wav", "/d/B/1.wav"])
+    read = labels("file,emotion\nB/1.wav,calm\nA/1.wav,sad\nA/sub/1.wav,angry\n")
+    joined = join(table, read)
+    assert emotions(joined) == {0: "sad", 1: "angry", 2: "calm"}
+    assert joined.notes == ("labels of labels.csv joined by the last 2 parts of the path",)
+
+
+def test_last_parts_that_several_recordings_share_are_refused(labels):
+    table = features(["1/A/a.wav", "2/A/a.wav"])
+    check_error(
+        lambda: join(table, labels("file,emotion\nA/a.wav,sad\n")),
+        "'1/A/a.wav' and '2/A/a.wav' have the same last 2 parts of the path, by which",
+    )
+
+
+def test_segments_are_joined_by_the_last_parts_and_time(labels):
+    text = "file,start,end,emotion\nA/1,0,2,sad\nA/1,2,3,angry\nB/1,0,2,calm\n"
+    table = features(["/d/B/1", "/d/A/1", "/d/A/1"], [[0, 2], [2, 3], [0, 2]])
+    joined = join(table, labels(text))
+    assert emotions(joined) == {0: "calm", 1: "angry", 2: "sad"}
+    assert joined.notes[0].endswith("joined by the last 2 parts of the path and time")
+
+
+def test_a_suffix_in_small_letters_is_no_other_recording_than_one_in_large_ones(labels):
+    table = features(["/d/take1.WAV", "/d/take1.flac", "/d/take2.wav"])
+    read = labels("file,emotion\ntake1.wav,sad\ntake1.flac,calm\ntake2.WAV,angry\n")
+    assert emotions(join(table, read)) == {0: "sad", 1: "calm", 2: "angry"}
+
+
+def test_names_that_differ_only_in_the_case_of_the_suffix_are_kept_apart(labels):
+    table = features(["a.wav", "a.WAV"])
+    read = labels("file,emotion\na.WAV,sad\na.wav,calm\n")
+    assert emotions(join(table, read)) == {0: "calm", 1: "sad"}
+
+
+def test_a_table_of_labels_that_is_not_there_is_called_that(tmp_path):
+    check_error(
+        lambda: read_labels(tmp_path / "no.csv"), "no such file; give the path of a table of labels"
+    )
 
 
 def test_accents_are_compared_whatever_the_file_system_made_of_them(labels):
@@ -155,7 +215,7 @@ def test_base_names_that_several_recordings_share_are_refused(labels):
     table = features(["1/a.wav", "2/a.wav"])
     check_error(
         lambda: join(table, labels("file,emotion\na.wav,sad\n")),
-        "features.csv: '1/a.wav' and '2/a.wav' have one base name",
+        "features.csv: '1/a.wav' and '2/a.wav' have the same base name",
     )
     doubled = labels("file,emotion\n1/a.wav,sad\n2/a.wav,sad\n")
     check_error(lambda: join(features(["a.wav"]), doubled), "labels.csv: '1/a.wav' and '2/a.wav'")
@@ -168,6 +228,7 @@ def test_unmatched_rows_are_counted_and_named(labels):
         lambda: join(table, read),
         "5 of 7 rows of features.csv have no labels ('z0.wav', 'z1.wav', 'z2.wav', ...)",
         "1 of 3 rows of labels.csv have no features ('b.wav')",
+        "mend the names, compared by name, or",
         "--unmatched=drop",
     )
     dropped = join(table, read, DROP)

@@ -9,13 +9,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 CLASSES = ("angry", "happy", "neutral", "sad")
+# Names that can only mean one of the four classes.
+_FOUR_CLASSES = {
+    "anger": "angry",
+    "angry": "angry",
+    "happiness": "happy",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "sadness": "sad",
+}
+
+
+def own_class(emotion: str) -> str:
+    """The class of an emotion of anybody's table: one of the four, or a class of its own."""
+    return _FOUR_CLASSES.get(emotion.lower(), emotion)
 
 
 class Utterance(NamedTuple):
     """One recording and its labels."""
 
     # Unique in the corpus: the recording's base name; SAVEE puts the speaker in front, csv takes
-    # the path that its table of labels has.
+    # the name that its table of labels has.
     file: str
     speaker: str  # with the corpus' name in front: "iemocap_Ses01F"
     session: str | None  # None where the corpus has no sessions
@@ -35,6 +50,8 @@ class Listing(NamedTuple):
 
     utterances: tuple[Utterance, ...]  # sorted by file
     passed_over: tuple[PassedOver, ...]
+    matched: str = ""  # how many labels and recordings belong together, where a table says it
+    warning: str = ""  # what the user should look at before anything is made of it
 
 
 @dataclass(frozen=True)

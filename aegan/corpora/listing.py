@@ -11,6 +11,10 @@ from aegan.corpora.interface import Listing, PassedOver, Utterance
 from aegan.errors import InputError
 
 RECORDING_SUFFIXES = (".wav", ".flac")
+OTHER_SUFFIXES = (  # of recordings that are not read
+    *(".aac", ".aif", ".aiff", ".amr", ".avi", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga"),
+    *(".ogg", ".opus", ".sph", ".webm", ".wma"),
+)
 
 LARGEST_LABEL_FILE = 32 * 2**20  # bytes; the corpora's own have a few MB at most
 _SHOWN = 60  # characters of a file's own text in a message
@@ -72,6 +76,12 @@ def scan(root: Path) -> Folder:
             else:
                 recordings.append(path)
     if not recordings:
+        unread = [path for path in others if path.suffix.lower() in OTHER_SUFFIXES]
+        if unread:
+            raise InputError(
+                f"{shown(root)}: no .wav or .flac file below it, but {len(unread)} of other kinds "
+                f"(first {_below(root, unread[0])}); convert them to .wav"
+            )
         raise InputError(
             f"{shown(root)}: no .wav or .flac file below it; give the folder of the recordings"
         )
@@ -131,7 +141,8 @@ def list_utterances(
 
 
 def _stem(file: str) -> str:
-    return os.path.splitext(file)[0]
+    stem, suffix = os.path.splitext(file)
+    return stem if suffix.lower() in RECORDING_SUFFIXES else file
 
 
 def read_by_name(

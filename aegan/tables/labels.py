@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ NEEDED = ("speaker", "emotion")
 
 _MAX_LINE = 1 << 20  # bytes
 _MISSING = ("", "?", "nan")
+_MOST_PARTS = 16  # of a path that are compared
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
@@ -54,7 +56,7 @@ def read_labels(path: str | Path, rename: Mapping[str, str] | None = None) -> La
         InputError: no keys or no labels in it, or a row that cannot be understood.
     """
     path, options = Path(path), Options(dict(rename or {}))
-    place, kind = str(path), kind_of(path)
+    place, kind = str(path), kind_of(path, "a table of labels")
     if kind == "arff":
         raise InputError(f"{place}: is ARFF; write the labels as CSV with file, speaker, emotion")
 
@@ -179,13 +181,18 @@ def _labels(place: str, columns: dict[str, list[str]], row_names: Sequence[str])
     )
 
 
-def _base(file: str) -> str:
-    base = file.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return unicodedata.normalize("NFC", base)  # file systems differ in accents
+def _parts(file: str) -> list[str]:
+    return [part for part in file.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
-def _stem(file: str) -> str:
-    return _SUFFIX.sub("", _base(file))
+def _with_small_suffix(file: str) -> str:
+    return _SUFFIX.sub(lambda suffix: suffix[0].lower(), file)
+
+
+def _tail(file: str, parts: int, suffix: bool = True) -> str:
+    """The last parts of a path, whatever accents and case of suffix the file system made of it."""
+    tail = unicodedata.normalize("NFC", "/".join(_parts(file)[-parts:]))
+    return _with_small_suffix(tail) if suffix else _SUFFIX.sub("", tail)
 
 
 class Way(NamedTuple):
@@ -196,28 +203,51 @@ class Way(NamedTuple):
     timed: bool
 
 
-_WAYS = tuple(
-    Way(f"{how}{' and time' if timed else ''}", key, timed)
-    for timed in (True, False)
-    for how, key in (("name", str), ("base name", _base), ("base name without suffix", _stem))
-)
+def _ways(most: int) -> Iterator[list[tuple[str, Callable[[str], str]]]]:
+    """Ways in the order they are tried; of those in one list, the one that fits most keys counts.
+
+    ``most`` is the number of parts of a path that are compared at most.
+    """
+    yield [("name", str), ("name, its suffix in any case", _with_small_suffix)]
+    for without, suffix in (("", True), (" without suffix", False)):
+        yield [
+            (
+                f"the last {parts} parts of the path{without}",
+                partial(_tail, parts=parts, suffix=suffix),
+            )
+            for parts in range(most, 1, -1)
+        ]
+    for without, suffix in (("", True), (" without suffix", False)):
+        yield [(f"base name{without}", partial(_tail, parts=1, suffix=suffix))]
 
 
 def way_to_join(table: FeatureTable, labels: Labels) -> Way | None:
-    """The first way by which any keys agree; None where none does."""
+    """The first way by which any keys agree; None where none does.
+
+    One way holds for all rows. Of the last parts of the path it takes as many as make most keys
+    agree.
+    """
+    most = min(
+        max((len(_parts(file)) for file in side.files.tolist()), default=0)
+        for side in (table, labels)  # of the shorter paths, all parts tell no less than more
+    )
     both_timed = table.times is not None and labels.times is not None
-    for way in _WAYS:
-        if (both_timed or not way.timed) and set(_keys(table, way)) & set(_keys(labels, way)):
-            return way
+    for timed in (True, False) if both_timed else (False,):
+        for alike in _ways(min(most, _MOST_PARTS)):
+            ways = [Way(f"{how}{' and time' if timed else ''}", key, timed) for how, key in alike]
+            agreeing = [len(set(_keys(table, w)) & set(_keys(labels, w))) for w in ways]
+            if any(agreeing):
+                return ways[agreeing.index(max(agreeing))]
     return None
 
 
 def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> FeatureTable:
     """The table with the labels of another file.
 
-    Keys are compared as they are; if none agrees, their base names, then these without suffix;
-    with start and end where both sides have them. Rows keep the order of the table. Labels of
-    the table itself stay where the other file has no such column.
+    Keys are compared as they are; if none agrees, the last parts of their paths, then these
+    without suffix, then base names, then these without suffix; with start and end where both
+    sides have them. Rows keep the order of the table. Labels of the table itself stay where the
+    other file has no such column.
 
     Args:
         table: of features.
@@ -225,8 +255,8 @@ def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> Featur
         unmatched: "refuse" rows that only one side has, or "drop" them with a note.
 
     Raises:
-        InputError: unmatched rows, one key with different labels, base names that several
-            recordings share.
+        InputError: unmatched rows, one key with different labels, base names or last parts of
+            a path that several recordings share.
     """
     way = way_to_join(table, labels)
     if way is None:
@@ -247,7 +277,7 @@ def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> Featur
     if shared:
         notes.append(f"{shared} more segments take the labels of their recording")
     notes += _unmatched(
-        table, labels, found, [key for key in rows if key not in matched], rows, unmatched
+        table, labels, found, [key for key in rows if key not in matched], rows, unmatched, way
     )
     if (found < 0).any():
         table, found = select_rows(table, found >= 0), found[found >= 0]
@@ -315,8 +345,9 @@ def _check_distinct(
     first: dict[Hashable, str] = {}
     for file, key in zip(files.tolist(), keys, strict=True):
         if key in matched and first.setdefault(key, file) != file:
+            how = way.how.removeprefix("the ")
             raise InputError(
-                f"{source}: '{first[key]}' and '{file}' have one {way.how}, by which features and "
+                f"{source}: '{first[key]}' and '{file}' have the same {how}, by which features and "
                 "labels are joined; give both files the same names"
             )
 
@@ -347,6 +378,7 @@ def _unmatched(
     unused: Sequence[Hashable],
     rows: Mapping[Hashable, int],
     unmatched: str,
+    way: Way,
 ) -> list[str]:
     """Notes of rows that only one side has; refuses them unless they are to be dropped."""
     said = []
@@ -363,8 +395,8 @@ def _unmatched(
         )
     if said and unmatched == REFUSE:
         raise InputError(
-            f"{labels.source}: {' and '.join(said)}; mend the names, or leave such rows out with "
-            "--unmatched=drop"
+            f"{labels.source}: {' and '.join(said)}; mend the names, compared by {way.how}, or "
+            "leave such rows out with --unmatched=drop"
         )
     return [f"left out: {text}" for text in said]
 

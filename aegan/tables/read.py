@@ -60,8 +60,12 @@ def read_table(path: str | Path, options: Options | None = None) -> FeatureTable
     return assemble(_read_columns(path, options))
 
 
-def kind_of(path: Path) -> str:
+def kind_of(path: Path, wanted: str = "a feature file") -> str:
     """ "parquet", "feather", "arff" or "text", by the first bytes of a file.
+
+    Args:
+        path: of the file.
+        wanted: what the file should be, for the message where it is not there.
 
     Raises:
         InputError: a file that is not there, empty, or of a kind that is not read.
@@ -70,7 +74,7 @@ def kind_of(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the path of a feature file") from None
+        raise InputError(f"{path}: no such file; give the path of {wanted}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); see to that") from error
     if head.startswith(b"PAR1"):
