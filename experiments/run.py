@@ -155,6 +155,15 @@ def main(argv: Sequence[str]) -> int:
     )
 
 
+def _config_path(argv: list[str]) -> str:
+    """The config that was asked for; the flag itself may be only half parsed."""
+    for text, following in zip(argv, [*argv[1:], ""], strict=True):
+        name, equals, value = text.lstrip("-").partition("=")
+        if name == "config":
+            return (value if equals else following).partition(":")[0]
+    return ""
+
+
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parsing, with one line instead of a traceback; exit status 2."""
     try:
@@ -170,10 +179,12 @@ def parse_flags(argv: list[str]) -> list[str]:
         hint = f" (did you mean {near[1]!r}?)" if near else ""
         message = f"the config has no field {name[1]!r}{hint}; configs/common.py lists them"
     except OSError:
-        path = flags.FLAGS["config"].config_filename
+        path = _config_path(argv)
         near = difflib.get_close_matches(Path(path).stem, ["m1", "m2", "m3"], n=1)
-        hint = f"did you mean configs/{near[0]}.py?" if near else "configs/ holds the configs"
-        message = f"--config={path}: cannot be read; {hint}"
+        hint = "configs/ of the clone holds the configs"
+        if near and path != f"configs/{near[0]}.py":
+            hint = f"did you mean configs/{near[0]}.py?"
+        message = f"--config={path}: cannot be read from here; {hint}"
     except flags.Error as error:
         # Where a config's own code fails, ml_collections puts the whole traceback in here.
         message = str(error).strip().splitlines()[-1].removeprefix("ValueError: ")
