@@ -151,6 +151,7 @@ def bad_clips(folder: Path) -> dict[str, tuple[Path, str]]:
     }
 
 
+@pytest.mark.filterwarnings("ignore:Segment too short")  # of opensmile
 def test_clips_without_features_say_why(is10, tmp_path):
     for name, (path, reason) in bad_clips(tmp_path).items():
         with pytest.raises(ClipError) as caught:

@@ -1,0 +1,78 @@
+"""Memory: a wide table is read in little more than its own size, and rows are written in none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from commands import ROOT
+
+from aegan.data.contract import FeatureContract
+from aegan.tables.write import table_writer
+
+pytestmark = pytest.mark.slow
+ROWS, DIM = 40_000, 1582
+CONTRACT = FeatureContract(tuple(f"f{i}" for i in range(DIM)))
+
+READ = """
+import resource, sys
+from aegan.data.audit import audit, row_digests
+from aegan.data.corpus import read_corpus
+from aegan.data.folds import make_folds
+def peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+corpus = read_corpus(sys.argv[1])
+audit(corpus, make_folds(corpus, 5), row_digests(corpus.features))
+print((peak() - before) / corpus.features.nbytes)
+"""
+
+WRITE = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from aegan.data.contract import FeatureContract
+from aegan.tables.synthetic import write_synthetic
+rng = np.random.default_rng(0)
+def blocks(rows):
+    for _ in range(rows // 2000):
+        yield rng.standard_normal((2000, 1582), dtype=np.float32), rng.integers(0, 2, 2000)
+contract = FeatureContract(tuple(f"f{i}" for i in range(1582)))
+passport = {"model": "m2", "run_hash": "0" * 16, "seed": 0, "fold": 0}
+path = Path(sys.argv[1])
+write_synthetic(path, blocks(int(sys.argv[2])), ("angry", "sad"), contract, passport)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def run(code, *arguments) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
+def test_a_table_is_read_and_audited_in_at_most_two_and_a_half_times_its_size(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "wide.parquet"
+    with table_writer(path, ("file", "speaker", "emotion"), CONTRACT, {}) as writer:
+        for start in range(0, ROWS, 4000):
+            rows = range(start, start + 4000)
+            labels = {
+                "file": [f"u{i}" for i in rows],
+                "speaker": [f"s{i % 10}" for i in rows],
+                "emotion": [("angry", "sad")[i // 10 % 2] for i in rows],
+            }
+            writer.write(labels, rng.standard_normal((4000, DIM), dtype=np.float32))
+    assert 0.9 < run(READ, path) <= 2.5  # growth over the peak of the imports
+
+
+def test_memory_does_not_grow_with_the_number_of_rows_written(tmp_path):
+    few, many = (run(WRITE, tmp_path / "rows.parquet", rows) for rows in (40_000, 160_000))
+    assert many - few < 100  # MB; the rows more have 759
