@@ -20,7 +20,7 @@ import pandas as pd
 
 import aegan
 from aegan import sentinel
-from aegan.data.audit import Leak, as_json, audit_generator, refuse
+from aegan.data.audit import Leak, as_json, audit_generator, refuse, title_of
 from aegan.data.contract import check_same
 from aegan.data.folds import Fold, Standardiser
 from aegan.data.plausibility import confirmed
@@ -404,10 +404,10 @@ def _audit_lanes(plan: Plan, workdir: Workdir, records: list[dict[str, Any]]) ->
                         "another lane or run; delete it and run the train stage again"
                     )
         files = plan.corpus.files[test]
-        found = audit_generator(generator.trained_on, plan.digests[test], files, fold.name)
+        found = audit_generator(generator.trained_on, plan.digests[test], files, title_of(fold))
         if not plan.config["data"]["allow_leaks"]:
             refuse(str(path), found)
-        elif fold.name not in known:
+        elif title_of(fold) not in known:
             leaks += found
     return leaks
 

@@ -87,11 +87,9 @@ def _doubled(plan: Plan) -> list[str]:
     one = first[counts > 1].min()
     other = np.flatnonzero(plan.digests == plan.digests[one])[1]
     files = plan.corpus.files
-    return field(
-        "NOTE",
-        f"{len(plan.digests) - len(first)} rows equal another row, first '{files[other]}' and "
-        f"'{files[one]}'",
-    )
+    more = len(plan.digests) - len(first)
+    equal = "1 row equals" if more == 1 else f"{more} rows equal"
+    return field("NOTE", f"{equal} another row, first '{files[other]}' and '{files[one]}'")
 
 
 def fold_lines(plan: Plan) -> list[str]:

@@ -34,13 +34,18 @@ _MEND = {
 class Leak:
     """One kind of thing that a fold has in its training part and in its test part."""
 
-    fold: str  # the fold's name
+    fold: str  # the fold's title
     kind: str  # "speaker", "session", "duplicate" (equal features) or "training row"
     count: int  # speakers, sessions, or rows of the test part
     example: str  # a speaker, a session, or the two files
 
     def __str__(self) -> str:
         return f"{self.fold}: {_WORDS[self.kind]}: {self.count}, first {self.example}"
+
+
+def title_of(fold: Fold) -> str:
+    """ "fold 0 (session Ses01)", or "fold 0" where the name is but a list of speakers."""
+    return f"fold {fold.index}" + f" ({fold.name})" * (not fold.name.startswith("speakers "))
 
 
 def row_digests(features: np.ndarray) -> np.ndarray:
@@ -65,21 +70,22 @@ def audit(corpus: Corpus, folds: Sequence[Fold], digests: np.ndarray) -> tuple[L
     """
     leaks = []
     for fold in folds:
+        title = title_of(fold)
         for kind, values in (("speaker", corpus.speakers), ("session", corpus.sessions)):
             if values is not None:
                 shared = np.intersect1d(values[fold.train], values[fold.valid])
                 if len(shared):
-                    leaks.append(Leak(fold.name, kind, len(shared), f"'{shared[0]}'"))
+                    leaks.append(Leak(title, kind, len(shared), f"'{shared[0]}'"))
         same = np.intersect1d(fold.train, fold.valid)
         if len(same):
             example = f"'{corpus.files[same[0]]}'"
-            leaks.append(Leak(fold.name, "training row", len(same), example))
+            leaks.append(Leak(title, "training row", len(same), example))
         test = np.setdiff1d(fold.valid, same)
         equal = test[np.isin(digests[test], digests[fold.train])]
         if len(equal):
             first = fold.train[digests[fold.train] == digests[equal[0]]][0]
             example = f"'{corpus.files[equal[0]]}' and '{corpus.files[first]}'"
-            leaks.append(Leak(fold.name, "duplicate", len(equal), example))
+            leaks.append(Leak(title, "duplicate", len(equal), example))
     return tuple(leaks)
 
 

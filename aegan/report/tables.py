@@ -80,7 +80,7 @@ def banners(results: Results) -> list[str]:
         others = f"; and {len(leaks) - 3} more" if len(leaks) > 3 else ""
         found.append(
             "Leaks were allowed: training and test parts share speakers, sessions or rows, so the "
-            f"figures are too good. {'; '.join(leaks[:3])}{others}."
+            f"figures may be too good. First: {'; '.join(leaks[:3])}{others}."
         )
     return found
 
