@@ -1,9 +1,15 @@
-"""Miniature corpora with the real naming and label syntax; recordings are empty files."""
+"""Miniature corpora with the real naming and label syntax, and looks at what is read of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
+
+from aegan.corpora.interface import Listing
+from aegan.corpora.registry import get_corpus
+from aegan.errors import InputError
 
 # Header, blank lines and single evaluators' lines are those of the real files.
 IEMOCAP_HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
@@ -75,3 +81,27 @@ def msp_improv(
         _, _, sentence, speaker, kind, _ = name.split("-")
         touch(root, f"session{int(speaker[1:])}/{sentence}/{kind}/{name}.wav")
     return root
+
+
+def read(name: str, root: Path) -> Listing:
+    return get_corpus(name).read(root)
+
+
+def speakers(listing: Listing) -> dict[str, str]:
+    return {utterance.file: utterance.speaker for utterance in listing.utterances}
+
+
+def emotions(listing: Listing) -> dict[str, str]:
+    return {utterance.file: utterance.emotion for utterance in listing.utterances}
+
+
+def reasons(listing: Listing) -> dict[str, str]:
+    return dict(listing.passed_over)
+
+
+def error_of(call, *arguments) -> str:
+    with pytest.raises(InputError) as caught:
+        call(*arguments)
+    message = str(caught.value)
+    assert "\n" not in message and "; " in message
+    return message
