@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +76,7 @@ def table_writer(
     _check_doubled(path, (*labels, *contract.names))
     entries = {str(key): str(value) for key, value in metadata.items()} | contract.to_metadata()
     with _blaming(path), replacing(path) as temporary:
-        sink = open_sink(path, temporary, labels, contract.names, entries)
+        sink = open_sink(_Target(path, temporary, labels, contract.names, entries))
         finite = finite or open_sink is not _ParquetSink
         writer = _BlockWriter(path, labels, contract.names, sink, finite)
         try:
@@ -219,17 +219,21 @@ class _BlockWriter:
         )
 
 
+class _Target(NamedTuple):
+    """What a sink writes, and to where."""
+
+    path: Path  # of the finished table, for messages
+    temporary: Path  # that is written
+    labels: tuple[str, ...]
+    names: tuple[str, ...]  # of the features
+    entries: Mapping[str, str]  # metadata
+
+
 class _ParquetSink:
     """Row groups of Parquet. Byte-stream split with zstd: 10 % smaller than plain, as quick."""
 
-    def __init__(
-        self,
-        path: Path,
-        temporary: Path,
-        labels: tuple[str, ...],
-        names: tuple[str, ...],
-        entries: Mapping[str, str],
-    ) -> None:
+    def __init__(self, target: _Target) -> None:
+        path, temporary, labels, names, entries = target
         fields = [
             (name, pa.float32() if name in NUMERIC_LABELS else pa.string()) for name in labels
         ]
@@ -255,14 +259,8 @@ class _ParquetSink:
 class _CsvSink:
     """RFC 4180 with a header; text in quotes, numbers as short as they read back."""
 
-    def __init__(
-        self,
-        path: Path,
-        temporary: Path,
-        labels: tuple[str, ...],
-        names: tuple[str, ...],
-        entries: Mapping[str, str],
-    ) -> None:
+    def __init__(self, target: _Target) -> None:
+        path, temporary, labels, names, entries = target
         self._path = path
         synthetic = entries.get("synthetic") == "true"
         if synthetic:
@@ -292,14 +290,8 @@ class _CsvSink:
 class _ArffSink:
     """ARFF as Weka and liac-arff read it: text in single quotes, metadata as comments on top."""
 
-    def __init__(
-        self,
-        path: Path,
-        temporary: Path,
-        labels: tuple[str, ...],
-        names: tuple[str, ...],
-        entries: Mapping[str, str],
-    ) -> None:
+    def __init__(self, target: _Target) -> None:
+        path, temporary, labels, names, entries = target
         self._path = path
         self._classes = _classes(entries) if "emotion" in labels else ()
         for name in (*labels, *names):
