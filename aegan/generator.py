@@ -65,15 +65,18 @@ def constant_columns(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.where(same, first, np.float32(np.nan)).astype(np.float32)
 
 
-def _flat(tree: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
+def flat_arrays(tree: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
+    """A tree of arrays as one dict, "params/decoder/hidden0/kernel" -> array."""
     flat: dict[str, np.ndarray] = {}
     for name, value in tree.items():
         path = f"{prefix}/{name}"
-        flat |= _flat(value, path) if isinstance(value, Mapping) else {path: np.asarray(value)}
+        branch = isinstance(value, Mapping)
+        flat |= flat_arrays(value, path) if branch else {path: np.asarray(value)}
     return flat
 
 
-def _nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def nested_arrays(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The tree that ``flat_arrays`` flattened, without its prefix."""
     tree: dict[str, Any] = {}
     for path, value in flat.items():
         *branches, leaf = path.split("/")[1:]
@@ -102,7 +105,7 @@ def save_generator(path: Path, generator: Generator) -> None:
         "rules": g.rules,
         "passport": dict(g.passport),
     }
-    arrays = _flat(g.params, "params") | {
+    arrays = flat_arrays(g.params, "params") | {
         "mean": g.standardiser.mean,
         "scale": g.standardiser.scale,
         "constant": g.constant,
@@ -149,7 +152,7 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
     return Generator(
         nets=n.build_networks(get_model(meta["model"]).networks, n.Sizes(**sizes)),
         prior=_PRIORS[prior.pop("kind")](**prior),
-        params=_nested({k: v for k, v in arrays.items() if k.startswith("params/")}),
+        params=nested_arrays({k: v for k, v in arrays.items() if k.startswith("params/")}),
         gain=float(meta["gain"]),
         standardiser=Standardiser(arrays["mean"], arrays["scale"], float(meta["clip"])),
         constant=arrays["constant"],

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +94,33 @@ def make_plan(config: Any) -> Plan:
       InputError: a value of the config or of the data that can't be used.
     """
     values = plain(config)
-    # On the command line, calm,tense is one text.
-    names = [name.strip() for text in values["data"]["classes"] for name in text.split(",")]
-    values["data"]["classes"] = [name for name in names if name]
-    _check(values)
-    data, train, shape = values["data"], values["train"], values["model"]
-    model = get_model(shape["name"])
+    values["data"]["classes"] = listed(values["data"]["classes"])
+    check_values(values)
+    return plan_of(values, prepare(values["data"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A corpus ready for training: read, cut into folds, audited, standardised if asked for."""
+
+    corpus: Corpus
+    digests: np.ndarray  # (rows,) uint64 of the rows as read
+    folds: tuple[Fold, ...]
+    leaks: tuple[Leak, ...]
+
+
+def listed(classes: Sequence[str]) -> list[str]:
+    """Names of classes; on the command line, calm,tense is one text."""
+    names = [name.strip() for text in classes for name in text.split(",")]
+    return [name for name in names if name]
+
+
+def prepare(data: Mapping[str, Any]) -> Prepared:
+    """Reads the corpus that ``config.data`` describes, cuts it into folds and audits them.
+
+    Raises:
+      InputError: a table or folds that can't be used, or a leak that is not allowed.
+    """
     corpus = _corpus(data)
     folds = make_folds(corpus, data["folds"])
     digests = row_digests(corpus.features)
@@ -109,6 +130,15 @@ def make_plan(config: Any) -> Plan:
         refuse(f"corpus '{corpus.name}'", leaks, way_around)
     if data["statistics"] == "speaker":
         corpus = speaker_standardised(corpus)
+    return Prepared(corpus, digests, folds, leaks)
+
+
+def plan_of(values: Mapping[str, Any], prepared: Prepared) -> Plan:
+    """The plan of a run on a prepared corpus; ``values`` is the config as plain values."""
+    values = dict(values)
+    corpus, folds = prepared.corpus, prepared.folds
+    data, train, shape = values["data"], values["train"], values["model"]
+    model = get_model(shape["name"])
     standardisers = tuple(fit_standardiser(corpus.features, f.train, data["clip"]) for f in folds)
 
     sizes = Sizes(
@@ -128,7 +158,7 @@ def make_plan(config: Any) -> Plan:
     described = describe(corpus) | {
         "statistics": data["statistics"],
         "licence": data["licence"] or corpus.licence or "not stated",
-        "leaks": as_json(leaks),
+        "leaks": as_json(prepared.leaks),
     }
     trained = _folds_to_train(values, folds)
     lanes = tuple((seed, fold) for seed in values["seeds"] for fold in trained)
@@ -136,9 +166,9 @@ def make_plan(config: Any) -> Plan:
         config=values,
         identity=_identity(values, described, lanes),
         corpus=corpus,
-        digests=digests,
+        digests=prepared.digests,
         folds=folds,
-        leaks=leaks,
+        leaks=prepared.leaks,
         standardisers=standardisers,
         lanes=lanes,
         learner=_learner(model, build_networks(model.networks, sizes), train),
@@ -244,7 +274,7 @@ def _identity(
     }
 
 
-def _check(values: Mapping[str, Any]) -> None:
+def check_values(values: Mapping[str, Any]) -> None:
     """Refuses values that no run could use, naming the field."""
 
     def need(ok: bool, field: str, value: Any, mend: str) -> None:

@@ -11,29 +11,48 @@ from tqdm import tqdm
 
 WIDTH = 80
 _NO_BREAK = "\xa0"
+_silent = False
+
+
+def silence() -> None:
+    """From now on this process says nothing and shows no bar: a worker of a command that does."""
+    global _silent
+    _silent = True
 
 
 def say(*lines: str) -> None:
     """Prints lines at once."""
-    for line in lines:
-        print(line, flush=True)
+    if not _silent:
+        for line in lines:
+            print(line, flush=True)
 
 
-def bar(total: int, what: str, unit: str, initial: int = 0) -> tqdm:
-    """A progress bar with ETA on the terminal; in a log file, a line every half minute."""
+def bar(total: int, what: str, unit: str, initial: int = 0, remaining: bool = True) -> tqdm:
+    """A progress bar on the terminal; in a log file, a line every half minute.
+
+    Without ``remaining`` it does not guess the time left: its steps are not equally long.
+    """
     terminal = sys.stderr.isatty()
+    clock = "{elapsed}<{remaining}" if remaining else "{elapsed}"
     return tqdm(
         total=total,
         initial=initial,
         desc=what,
         unit=unit,
+        disable=_silent,
         file=sys.stderr,
         mininterval=0.5 if terminal else 30,
         ncols=None if terminal else 80,
         dynamic_ncols=terminal,
         bar_format="{desc} {percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} "
-        "[{elapsed}<{remaining}]{postfix}",
+        f"[{clock}]{{postfix}}",
     )
+
+
+def say_above(progress: tqdm, line: str) -> None:
+    """Prints a line without tearing the progress bar."""
+    if not _silent:
+        progress.write(line)
 
 
 def duration(seconds: float) -> str:

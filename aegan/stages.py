@@ -39,10 +39,10 @@ from aegan.plan import Plan
 from aegan.report.paper import paper_figures
 from aegan.report.write import write_report
 from aegan.sampling import sample, sampling_key
-from aegan.screen import bar, say
+from aegan.screen import bar, say, say_above
 from aegan.tables.synthetic import read_passport, write_synthetic
 from aegan.training import checkpoints, lanes
-from aegan.training.schedule import FEATURE_DISCRIMINATOR, LaneState, loss_names
+from aegan.training.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss_names
 from aegan.workdir import Workdir
 
 MAX_EPOCHS_PER_CALL = 32
@@ -70,14 +70,17 @@ SHORT_NAMES = {
 }
 
 
-def train(plan: Plan, workdir: Workdir) -> None:
-    """Trains all lanes, from the last checkpoint if there is one, and writes their rows."""
-    if _is_trained(workdir):
+def train(plan: Plan, workdir: Workdir, keep_rows: bool = True) -> None:
+    """Trains all lanes, from the last checkpoint if there is one, and writes their rows.
+
+    Without ``keep_rows`` the generators are written, but no table of synthetic rows.
+    """
+    if _is_trained(workdir, keep_rows):
         say("train: finished before")
         return
     trained = _train_lanes(plan, workdir)
     started = time.perf_counter()
-    records = _write_synthetic(plan, workdir, trained)
+    records = _write_lanes(plan, workdir, trained, keep_rows)
     _write_losses(plan, workdir, trained.history, records)
     write_json(
         workdir.train_record,
@@ -99,27 +102,59 @@ def train(plan: Plan, workdir: Workdir) -> None:
     )
 
 
-def _is_trained(workdir: Workdir) -> bool:
+def trained_lanes(workdir: Workdir) -> list[dict[str, Any]]:
+    """The lane records of a finished training."""
+    return read_json(workdir.train_record)["lanes"]
+
+
+def _is_trained(workdir: Workdir, keep_rows: bool) -> bool:
     """Whether training is finished and all that it writes is there."""
     if not workdir.train_record.exists():
         return False
-    lanes_there = read_json(workdir.train_record)["lanes"]
-    paths = [path(lane) for lane in lanes_there for path in (workdir.generator, workdir.synthetic)]
+    written = (workdir.generator, workdir.synthetic) if keep_rows else (workdir.generator,)
+    paths = [path(lane) for lane in trained_lanes(workdir) for path in written]
     return workdir.losses.exists() and all(path.exists() for path in paths)
 
 
-def _train_lanes(plan: Plan, workdir: Workdir) -> checkpoints.Checkpoint:
-    learner, schedule, names = plan.learner, plan.schedule, loss_names(plan.learner.model)
-    table = lanes.make_table(plan.corpus)
-    stacked = lanes.make_lanes(
+def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
+    """The states of all lanes at the end of a finished training, from its last checkpoint.
+
+    Raises:
+        InputError: no checkpoint is there, or not that of the end.
+    """
+    stacked = _stacked(plan)
+    with checkpoints.open_manager(workdir.checkpoints) as manager:
+        like = jax.eval_shape(lanes.init_lanes, plan.learner, stacked)
+        losses = len(loss_names(plan.learner.model))
+        found = checkpoints.restore(manager, like, stacked.key, _meta(plan), losses)
+    if found is None or found.epochs < plan.epochs:
+        raise InputError(
+            f"{workdir.checkpoints}: no checkpoint of the last epoch; delete "
+            f"{workdir.train_record} and run the train stage again"
+        )
+    return found.state
+
+
+def _stacked(plan: Plan) -> Lane:
+    return lanes.make_lanes(
         plan.folds, plan.standardisers, plan.lanes, plan.largest_train, plan.largest_valid
     )
-    meta = {
+
+
+def _meta(plan: Plan) -> dict[str, Any]:
+    """What a checkpoint belongs to."""
+    return {
         "features": list(plan.corpus.contract.names),
         "feature_set": plan.corpus.contract.feature_set,
         "corpus_hash": plan.corpus.hash,
         "config_hash": plan.identity["config_hash"],
     }
+
+
+def _train_lanes(plan: Plan, workdir: Workdir) -> checkpoints.Checkpoint:
+    learner, schedule, names = plan.learner, plan.schedule, loss_names(plan.learner.model)
+    table = lanes.make_table(plan.corpus)
+    stacked, meta = _stacked(plan), _meta(plan)
     with checkpoints.open_manager(workdir.checkpoints) as manager:
         like = jax.eval_shape(lanes.init_lanes, learner, stacked)
         now = checkpoints.restore(manager, like, stacked.key, meta, len(names))
@@ -182,16 +217,17 @@ def _name_diverged(plan: Plan, state: LaneState, named: set[int], progress: Any)
     for i in sorted(diverged - named):
         seed, fold = plan.lanes[i]
         epoch = int(state.diverged[i])
-        progress.write(
-            f"seed {seed}, fold {fold} diverged in epoch {epoch}: keeps the state before it"
+        say_above(
+            progress,
+            f"seed {seed}, fold {fold} diverged in epoch {epoch}: keeps the state before it",
         )
     return diverged
 
 
-def _write_synthetic(
-    plan: Plan, workdir: Workdir, trained: checkpoints.Checkpoint
+def _write_lanes(
+    plan: Plan, workdir: Workdir, trained: checkpoints.Checkpoint, keep_rows: bool
 ) -> list[dict[str, Any]]:
-    """Samples every lane, looks at its health, writes its rows; returns the lane records."""
+    """Samples every lane, looks at its health, writes generator and rows; returns the records."""
     records = []
     by_index = {fold.index: i for i, fold in enumerate(plan.folds)}
     for i, (seed, fold_index) in enumerate(plan.lanes):
@@ -231,14 +267,15 @@ def _write_synthetic(
         )
         generator = replace(generator, passport=passport | {"status": status})
         save_generator(workdir.generator(records[-1]), generator)
-        write_synthetic(
-            workdir.synthetic(records[-1]),
-            [(raw, labels)],
-            generator.classes,
-            generator.contract,
-            generator.passport,
-            finite=False,
-        )
+        if keep_rows:
+            write_synthetic(
+                workdir.synthetic(records[-1]),
+                [(raw, labels)],
+                generator.classes,
+                generator.contract,
+                generator.passport,
+                finite=False,
+            )
         if status != "ok":
             say(f"seed {seed}, fold {fold_index}: {status}, {detail}")
     return records

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,14 +84,17 @@ class Workdir:
             return
         here, there = identity["corpus"], existing.get("corpus") or {}
         if there.get("hash") != here["hash"]:
-            how = self._other_features(contract) or _first_difference(existing, identity)
+            how = self._other_features(contract) or first_difference(
+                existing, identity, self._parts(existing, identity)
+            )
             raise InputError(
                 f"--workdir={self.root}: holds a run of another corpus ({there.get('name')} there, "
                 f"{here['name']} here: {how}); give another --workdir"
             )
+        how = first_difference(existing, identity, ("config", "corpus"))
         raise InputError(
-            f"--workdir={self.root}: holds a run of another config "
-            f"({_first_difference(existing, identity)}); give another --workdir or delete this one"
+            f"--workdir={self.root}: holds a run of another config ({how}); give another "
+            "--workdir or delete this one"
         )
 
     def _other_features(self, contract: FeatureContract) -> str | None:
@@ -127,13 +130,16 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return {k: v for name, sub in tree.items() for k, v in _flat(sub, f"{prefix}.{name}").items()}
 
 
-def _first_difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    parts = ("config", "corpus")
-    if (there.get("corpus") or {}).get("hash") != here["corpus"]["hash"]:
-        parts = ("corpus", "config")
+def first_difference(
+    there: Mapping[str, Any], here: Mapping[str, Any], parts: Sequence[str]
+) -> str:
+    """The first field, of these parts in turn, in which two identities differ, in words.
+
+    Where a corpus lies counts for nothing.
+    """
     for part in parts:
         old, new = _flat(there.get(part, {}), part), _flat(here.get(part, {}), part)
         for name in sorted(set(old) | set(new)):
-            if name != "config.data.path" and old.get(name) != new.get(name):
+            if not name.endswith(".path") and old.get(name) != new.get(name):
                 return f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
     return "its hash differs"

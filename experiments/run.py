@@ -11,9 +11,6 @@ changes a field.
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -31,7 +28,8 @@ from aegan.plan import Plan, make_plan
 from aegan.report.tables import text_table
 from aegan.screen import duration, field, say
 from aegan.workdir import Workdir
-from experiments.command import fail, guarded, start
+from experiments.command import guarded, start
+from experiments.configured import cache_dir, default_workdir, parse_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon: configs/m2.py:quick"
@@ -41,19 +39,6 @@ _STAGE = flags.DEFINE_enum(
     "stage", "all", ["train", "evaluate", "report", "all"], "Which stage to run"
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show folds, speakers and the estimate, and stop")
-
-
-def default_workdir(config_flag: str) -> Path:
-    """configs/m2.py:quick -> runs/m2-quick."""
-    path, _, variant = config_flag.partition(":")
-    stem = Path(path).stem
-    return Path("runs") / (f"{stem}-{variant}" if variant else stem)
-
-
-def cache_dir() -> Path:
-    """Where results that no model changes are kept: $AEGAN_CACHE or the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("AEGAN_CACHE") or Path(root) / "aegan")
 
 
 def summary(plan: Plan, seconds: float) -> list[str]:
@@ -151,42 +136,6 @@ def main(argv: Sequence[str]) -> int:
         argv,
         "the same command goes on from the last checkpoint",
     )
-
-
-def _config_path(argv: list[str]) -> str:
-    """The config that was asked for; the flag itself may be only half parsed."""
-    for text, following in zip(argv, [*argv[1:], ""], strict=True):
-        name, equals, value = text.lstrip("-").partition("=")
-        if name == "config":
-            return (value if equals else following).partition(":")[0]
-    return ""
-
-
-def parse_flags(argv: list[str]) -> list[str]:
-    """absl's parsing, with one line instead of a traceback; exit status 2."""
-    try:
-        rest = flags.FLAGS(argv)
-        # A file that failed to load complains only when it is used.
-        if _CONFIG.value is not None and _CONFIG.value.variant:
-            return rest
-        message = "no config; give one, say --config=configs/m2.py"
-    except (KeyError, AttributeError) as error:
-        text = str(error)
-        name = re.search(r"lookup: ([\w.]+)", text) or re.search(r"(\w+)", text)
-        near = re.search(r'Did you mean "(\w+)"', text)
-        hint = f" (did you mean {near[1]!r}?)" if near else ""
-        message = f"the config has no field {name[1]!r}{hint}; configs/common.py lists them"
-    except OSError:
-        path = _config_path(argv)
-        near = difflib.get_close_matches(Path(path).stem, ["m1", "m2", "m3"], n=1)
-        hint = "configs/ of the clone holds the configs"
-        if near and path != f"configs/{near[0]}.py":
-            hint = f"did you mean configs/{near[0]}.py?"
-        message = f"--config={path}: cannot be read from here; {hint}"
-    except flags.Error as error:
-        # Where a config's own code fails, ml_collections puts the whole traceback in here.
-        message = str(error).strip().splitlines()[-1].removeprefix("ValueError: ")
-    fail(message)
 
 
 if __name__ == "__main__":

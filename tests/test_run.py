@@ -495,7 +495,7 @@ def test_the_shell_command_starts_and_refuses_like_the_forked_one(tmp_path):
 
 
 def test_the_default_workdir_is_named_after_the_config():
-    from experiments.run import default_workdir
+    from experiments.configured import default_workdir
 
     assert default_workdir("configs/m2.py") == Path("runs/m2")
     assert default_workdir("configs/m3.py:quick") == Path("runs/m3-quick")

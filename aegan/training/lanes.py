@@ -45,11 +45,11 @@ def make_lanes(
     """Stacks the lanes (seed, fold): every leaf of the result has a leading axis of lanes.
 
     ``largest_train`` and ``largest_valid`` are over all folds of the corpus, not only those that
-    train here, so that a fold trained alone sees the same batches.
+    train here, so that a fold trained alone sees the same batches. Nothing need be held out.
     """
     by_index = {fold.index: (fold, stats) for fold, stats in zip(folds, standardisers, strict=True)}
-    block = min(VALIDATION_BATCH, largest_valid)
-    valid_width = -(-largest_valid // block) * block
+    block = min(VALIDATION_BATCH, max(largest_valid, 1))
+    valid_width = max(-(-largest_valid // block), 1) * block
 
     def one(seed: int, fold_index: int) -> Lane:
         fold, stats = by_index[fold_index]
@@ -67,7 +67,8 @@ def make_lanes(
 
 
 def _pad(rows: np.ndarray, width: int) -> np.ndarray:
-    return np.concatenate([rows, np.full(width - len(rows), rows[0])]).astype(np.int32)
+    first = rows[0] if len(rows) else 0
+    return np.concatenate([rows, np.full(width - len(rows), first)]).astype(np.int32)
 
 
 @partial(jax.jit, static_argnums=0)

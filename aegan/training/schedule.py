@@ -244,7 +244,10 @@ def validation_losses(
     state: LaneState,
     epoch: jax.Array,
 ) -> jax.Array:
-    """The losses over a lane's held-out rows, in the order of ``loss_names``; nothing learns."""
+    """The losses over a lane's held-out rows, in the order of ``loss_names``; nothing learns.
+
+    NaN where no row is held out.
+    """
     params, nets = state.params, learner.nets
     blocks = lane.valid.reshape(-1, min(VALIDATION_BATCH, lane.valid.shape[0]))
     block_key = jax.random.fold_in(jax.random.fold_in(lane.key, VALIDATION), epoch)
