@@ -22,6 +22,7 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "flax>=0.12",
+        "imbalanced-learn>=0.14",
         "jax>=0.10,<0.13",
         "jinja2>=3.1",
         "joblib>=1.4",
@@ -46,6 +47,7 @@ setup(
             "pytest>=8",
             "ruff==0.17.6",
         ],
+        "tsne": ["openTSNE>=1.0"],
         "cuda": ["jax[cuda13]"],
         "tpu": ["jax[tpu]"],
     },

@@ -1,7 +1,8 @@
-"""A simulated corpus of the paper's shape, for runs without real data.
+"""Simulated corpora of the paper's shape, for runs without real data.
 
-It stands in for IEMOCAP's layout only: ten speakers in five sessions and the class proportions of
-section 4.1.1. Its figures say nothing about speech. Names of features and files start with `sim_`.
+They stand in for the layouts of IEMOCAP and MSP-IMPROV only: ten speakers in five sessions, twelve
+in six, and the class proportions of sections 4.1.1 and 4.1.2. Their figures say nothing about
+speech. Names of features and files start with `sim_`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ CLASS_SIZES = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1083}
 SPEAKERS = tuple(f"Ses{session:02d}{sex}" for session in range(1, 6) for sex in "FM")
 MIN_ROWS = 40
 MIN_DIM = 8
+# The same of MSP-IMPROV. Sessions take turns, so that six rows of a class reach all of them.
+TARGET_CLASS_SIZES = {"angry": 792, "happy": 2644, "neutral": 3477, "sad": 885}
+TARGET_SPEAKERS = tuple(f"Tgt{session:02d}{sex}" for sex in "FM" for session in range(1, 7))
+TARGET_MIN_ROWS = 60
 
 _ROWS_AT_ONCE = 512
 # Shape of the model, see `simulated_corpus`; calibrated together with its keyword arguments.
@@ -27,6 +32,21 @@ _SPREAD = 0.8  # log-deviation of a cluster's spread from factor to factor
 _TAIL = 4.0  # degrees of freedom of the heavy-tailed radius of a row
 _NOISE = 0.6  # deviation of a feature's own noise; its share of the factors has 1
 _REACH = 6.0  # deviations at which a feature is cut off before it is bent
+_TARGET_STREAM = 1  # beside the seed: the target's random numbers are none of the source's
+
+
+class _Model(NamedTuple):
+    """Keyword arguments of `simulated_corpus`, explained there."""
+
+    separation: float = 0.39
+    speaker_shift: float = 0.7
+    interaction: float = 0.3
+    cluster_distance: float = 0.8
+    clusters: int = 3
+    factors: int = 24
+
+
+_MODEL = _Model()
 
 
 def simulated_corpus(
@@ -34,12 +54,12 @@ def simulated_corpus(
     dim: int = 1582,
     seed: int = 0,
     *,
-    separation: float = 0.39,
-    speaker_shift: float = 0.7,
-    interaction: float = 0.3,
-    cluster_distance: float = 0.8,
-    clusters: int = 3,
-    factors: int = 24,
+    separation: float = _MODEL.separation,
+    speaker_shift: float = _MODEL.speaker_shift,
+    interaction: float = _MODEL.interaction,
+    cluster_distance: float = _MODEL.cluster_distance,
+    clusters: int = _MODEL.clusters,
+    factors: int = _MODEL.factors,
 ) -> Corpus:
     """Draw a corpus from a factor model with clusters inside classes; a seed fixes every value.
 
@@ -69,6 +89,96 @@ def simulated_corpus(
     Raises:
         InputError: too few rows or features.
     """
+    _check_source(rows, dim)
+    model = _Model(separation, speaker_shift, interaction, cluster_distance, clusters, factors)
+    layout = _layout(rows, CLASS_SIZES, len(SPEAKERS))
+    rng = np.random.default_rng(seed)
+    _, scores, columns = _source(rng, layout, model, dim)
+    return _corpus("simulated", _features(rng, scores, columns), layout, SPEAKERS)
+
+
+def simulated_target(
+    rows: int = sum(TARGET_CLASS_SIZES.values()),
+    *,
+    source_rows: int,
+    dim: int = 1582,
+    seed: int = 0,
+    kept_separation: float = 0.7,
+    corpus_shift: float = 1.0,
+    corpus_interaction: float = 0.25,
+    channel_offset: float = 0.7,
+    channel_gain: float = 0.3,
+) -> Corpus:
+    """Draw the corpus beside ``simulated_corpus(source_rows, dim, seed)``: another of its world.
+
+    Classes, clusters and the way features mix the factors are the source's; speakers and rows are
+    new. The corpus is shifted as a whole: its factors, its classes against each other, and each
+    feature by a channel of its own, x -> gain * x + offset. Standardisation by the target's own
+    statistics undoes the channel and most of the common shift, but not that of the classes.
+
+    Args:
+        rows: at least 60; class sizes follow MSP-IMPROV's proportions (section 4.1.2).
+        source_rows: of the source, as ``dim`` and ``seed``: its features depend on all three.
+        dim: features.
+        seed: of the source; the rows of the target follow from it, too.
+        kept_separation: distance of the classes, over that in the source.
+        corpus_shift: shift of all rows, in deviations of a factor.
+        corpus_interaction: a class's shift that holds in this corpus only, likewise.
+        channel_offset: deviation of a channel's offset, in units of the source's feature.
+        channel_gain: log-deviation of a channel's gain.
+
+    Raises:
+        InputError: too few rows or features.
+    """
+    if rows < TARGET_MIN_ROWS:
+        raise InputError(
+            f"--config.target.simulated_rows={rows}: a simulated target needs {TARGET_MIN_ROWS} "
+            "or more"
+        )
+    _check_source(source_rows, dim)
+    source = _layout(source_rows, CLASS_SIZES, len(SPEAKERS))
+    classes, _, columns = _source(np.random.default_rng(seed), source, _MODEL, dim)
+
+    rng = np.random.default_rng([seed, _TARGET_STREAM])
+    common = corpus_shift * rng.standard_normal(_MODEL.factors)
+    own = corpus_interaction * rng.standard_normal(classes.centre.shape)
+    classes = classes._replace(centre=kept_separation * classes.centre + common + own)
+    gain = np.exp(channel_gain * rng.standard_normal(dim))
+    offset = columns.offset + columns.scale * channel_offset * rng.standard_normal(dim)
+    offset[columns.constant] = columns.offset[columns.constant]
+    columns = columns._replace(scale=gain * columns.scale, offset=offset)
+
+    layout = _layout(rows, TARGET_CLASS_SIZES, len(TARGET_SPEAKERS))
+    features = _features(rng, _factor_scores(rng, layout, classes, _MODEL), columns)
+    return _corpus("simulated target", features, layout, TARGET_SPEAKERS)
+
+
+class _Layout(NamedTuple):
+    """Who says what."""
+
+    labels: np.ndarray  # (rows,) int32
+    speakers: np.ndarray  # (rows,) int, index into the names of speakers
+
+
+class _Classes(NamedTuple):
+    """Where classes and their clusters lie, in deviations of a factor."""
+
+    centre: np.ndarray  # (classes, factors)
+    offset: np.ndarray  # (classes, clusters, factors)
+    spread: np.ndarray  # (classes, clusters, factors)
+
+
+class _Columns(NamedTuple):
+    """How features follow from the factors."""
+
+    mixture: np.ndarray  # (factors, dim)
+    bend: np.ndarray  # (dim,) 0: long right tail, 1: two long tails, else straight
+    scale: np.ndarray  # (dim,)
+    offset: np.ndarray  # (dim,)
+    constant: int  # a column
+
+
+def _check_source(rows: int, dim: int) -> None:
     if rows < MIN_ROWS:
         raise InputError(
             f"--config.data.simulated_rows={rows}: a simulated corpus needs {MIN_ROWS} or more"
@@ -77,66 +187,46 @@ def simulated_corpus(
         raise InputError(
             f"--config.data.simulated_features={dim}: a simulated corpus needs {MIN_DIM} or more"
         )
-    rng = np.random.default_rng(seed)
-    labels, speakers = _layout(rows)
-    model = _Model(separation, speaker_shift, interaction, cluster_distance, clusters, factors)
-    scores = _factor_scores(rng, labels, speakers, model)
-    classes = tuple(CLASS_SIZES)
-    speaker_names = np.array(SPEAKERS)[speakers]
-    counters: dict[tuple[int, int], int] = {}
-    files = []
-    for label, speaker in zip(labels.tolist(), speakers.tolist(), strict=True):
-        counters[label, speaker] = number = counters.get((label, speaker), 0) + 1
-        files.append(f"sim_{SPEAKERS[speaker]}_{classes[label]}_{number:04d}")
-    return Corpus(
-        name="simulated",
-        features=_features(rng, scores, dim),
-        labels=labels,
-        classes=classes,
-        speakers=speaker_names,
-        sessions=np.array([name[:5] for name in speaker_names]),
-        files=np.array(files),
-        contract=FeatureContract(
-            tuple(f"sim_{column:04d}" for column in range(1, dim + 1)), "simulated"
-        ),
-        simulated=True,
-    )
 
 
-class _Model(NamedTuple):
-    separation: float
-    speaker_shift: float
-    interaction: float
-    cluster_distance: float
-    clusters: int
-    factors: int
-
-
-def _layout(rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Label and speaker number per row, ordered by speaker and class; speakers differ by one row
-    per class at most."""
-    shares = np.array(list(CLASS_SIZES.values())) * rows / sum(CLASS_SIZES.values())
+def _layout(rows: int, class_sizes: dict[str, int], n_speakers: int) -> _Layout:
+    """Rows ordered by speaker and class; speakers differ by one row per class at most."""
+    shares = np.array(list(class_sizes.values())) * rows / sum(class_sizes.values())
     sizes = np.floor(shares).astype(int)
     largest_remainder = np.argsort(sizes - shares, kind="stable")
     sizes[largest_remainder[: rows - sizes.sum()]] += 1
     labels = np.repeat(np.arange(len(sizes)), sizes)
-    speakers = np.arange(rows) % len(SPEAKERS)
+    speakers = np.arange(rows) % n_speakers
     order = np.lexsort((labels, speakers))
-    return labels[order].astype(np.int32), speakers[order]
+    return _Layout(labels[order].astype(np.int32), speakers[order])
 
 
-def _factor_scores(
-    rng: np.random.Generator, labels: np.ndarray, speakers: np.ndarray, model: _Model
-) -> np.ndarray:
-    """(rows, factors) scores u of the model in `simulated_corpus`."""
-    n_classes, n_speakers = len(CLASS_SIZES), len(SPEAKERS)
+def _source(
+    rng: np.random.Generator, layout: _Layout, model: _Model, dim: int
+) -> tuple[_Classes, np.ndarray, _Columns]:
+    """Classes, (rows, factors) scores and columns of a source; ``rng`` is left at its features."""
+    classes = _classes(rng, model)
+    scores = _factor_scores(rng, layout, classes, model)
+    return classes, scores, _columns(rng, scores, dim)
+
+
+def _classes(rng: np.random.Generator, model: _Model) -> _Classes:
+    n_classes = len(CLASS_SIZES)
     shape = (n_classes, model.clusters, model.factors)
     # Orthogonal centres of one length: every seed's classes are equally far apart.
     directions, _ = np.linalg.qr(rng.standard_normal((model.factors, n_classes)))
     centre = model.separation * np.sqrt(model.factors) * directions.T
     offset = model.cluster_distance * rng.standard_normal(shape)
     offset -= offset.mean(axis=1, keepdims=True)  # clusters move no class mean
-    spread = np.exp(_SPREAD * rng.standard_normal(shape))
+    return _Classes(centre, offset, np.exp(_SPREAD * rng.standard_normal(shape)))
+
+
+def _factor_scores(
+    rng: np.random.Generator, layout: _Layout, classes: _Classes, model: _Model
+) -> np.ndarray:
+    """(rows, factors) scores u of the model in `simulated_corpus`, with speakers of their own."""
+    labels, speakers = layout
+    n_classes, n_speakers = len(classes.centre), speakers.max() + 1
     shift = model.speaker_shift * rng.standard_normal((n_speakers, model.factors))
     effect = model.interaction * rng.standard_normal((n_classes, n_speakers, model.factors))
     cluster = rng.integers(model.clusters, size=len(labels))
@@ -144,32 +234,60 @@ def _factor_scores(
     noise = rng.standard_normal((len(labels), model.factors))
     spectrum = (1.0 + np.arange(model.factors)) ** -_DECAY
     return spectrum * (
-        centre[labels]
-        + offset[labels, cluster]
+        classes.centre[labels]
+        + classes.offset[labels, cluster]
         + shift[speakers]
         + effect[labels, speakers]
-        + radius * spread[labels, cluster] * noise
+        + radius * classes.spread[labels, cluster] * noise
     )
 
 
-def _features(rng: np.random.Generator, scores: np.ndarray, dim: int) -> np.ndarray:
-    """(rows, dim) float32 raw features from (rows, factors) scores."""
+def _columns(rng: np.random.Generator, scores: np.ndarray, dim: int) -> _Columns:
+    """Columns in which the factors of ``scores`` (rows, factors) give a feature the deviation 1."""
     mixture = rng.standard_normal((scores.shape[1], dim))
     # Sums run in numpy's own loops, not in BLAS, whose bits depend on the number of threads.
     mixture /= np.sqrt(np.einsum("f,fd->d", scores.var(axis=0), mixture**2))
     bend = rng.integers(4, size=dim)
-    right, both = bend == 0, bend == 1
     scale = 10.0 ** rng.uniform(-5, 4, size=dim)
     offset = scale * rng.standard_normal(dim) * 10.0 ** rng.uniform(-1, 2, size=dim)
-    constant = rng.integers(dim)
-    features = np.empty((len(scores), dim), dtype=np.float32)
+    return _Columns(mixture, bend, scale, offset, int(rng.integers(dim)))
+
+
+def _features(rng: np.random.Generator, scores: np.ndarray, columns: _Columns) -> np.ndarray:
+    """(rows, dim) float32 raw features from (rows, factors) scores."""
+    right, both = columns.bend == 0, columns.bend == 1
+    features = np.empty((len(scores), len(columns.scale)), dtype=np.float32)
     for start in range(0, len(scores), _ROWS_AT_ONCE):
         part = scores[start : start + _ROWS_AT_ONCE]
-        x = np.einsum("if,fd->id", part, mixture)
+        x = np.einsum("if,fd->id", part, columns.mixture)
         x += _NOISE * rng.standard_normal(x.shape)
         np.clip(x, -_REACH, _REACH, out=x)
         x[:, right] = np.exp(0.7 * x[:, right])
         x[:, both] = np.sinh(x[:, both])
-        features[start : start + len(x)] = offset + scale * x
-    features[:, constant] = offset[constant]
+        features[start : start + len(x)] = columns.offset + columns.scale * x
+    features[:, columns.constant] = columns.offset[columns.constant]
     return features
+
+
+def _corpus(name: str, features: np.ndarray, layout: _Layout, speakers: tuple[str, ...]) -> Corpus:
+    """Rows with their labels; a session is the first five letters of a speaker."""
+    classes = tuple(CLASS_SIZES)
+    speaker_names = np.array(speakers)[layout.speakers]
+    counters: dict[tuple[int, str], int] = {}
+    files = []
+    for label, speaker in zip(layout.labels.tolist(), speaker_names.tolist(), strict=True):
+        counters[label, speaker] = number = counters.get((label, speaker), 0) + 1
+        files.append(f"sim_{speaker}_{classes[label]}_{number:04d}")
+    return Corpus(
+        name=name,
+        features=features,
+        labels=layout.labels,
+        classes=classes,
+        speakers=speaker_names,
+        sessions=np.array([name[:5] for name in speaker_names]),
+        files=np.array(files),
+        contract=FeatureContract(
+            tuple(f"sim_{column:04d}" for column in range(1, features.shape[1] + 1)), "simulated"
+        ),
+        simulated=True,
+    )

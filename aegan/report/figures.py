@@ -1,84 +1,17 @@
-"""The figures of a report: small panels, so that a page can stack them on a narrow screen.
-
-Colours are Okabe and Ito's; a class keeps its colour and its marker in every figure.
-"""
+"""The figures of a run's report."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
+from aegan.report.panels import GREY, INK, Figure, class_style, panel
 from aegan.report.tables import REFERENCES, Results, chance, main_rows, model_name, number
 
-mpl.use("Agg")
-
-_INK, _GREY = "#222222", "#767676"
 _DISCRIMINATOR, _GENERATOR = "#0072B2", "#D55E00"
-_CLASS_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
-_CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_STYLE = {
-    "font.size": 9,
-    "font.family": "DejaVu Sans",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": _GREY,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
-    "savefig.dpi": 180,
-}
-_WIDTH = 3.7  # inches: a panel fills a phone, three stand side by side on a desk
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One picture of a figure: file name without its folder, text for those who cannot see it."""
-
-    file: str
-    alt: str
-    png: bytes
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Panels that belong together, what to see in them, and the numbers they show."""
-
-    name: str
-    title: str
-    caption: str
-    panels: tuple[Panel, ...]
-    data: pd.DataFrame
-
-
-def _panel(file: str, alt: str, height: float, draw: Callable[[Axes], None]) -> Panel:
-    with mpl.rc_context(_STYLE):
-        canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
-        draw(canvas.subplots())
-        buffer = io.BytesIO()
-        # No software version inside: the same results give the same bytes.
-        canvas.savefig(buffer, format="png", metadata={"Software": None})
-    return Panel(f"{file}.png", alt, buffer.getvalue())
-
-
-def class_style(classes: list[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each class, by its place in the corpus."""
-    return {
-        name: (_CLASS_COLOURS[i % len(_CLASS_COLOURS)], _CLASS_MARKERS[i % len(_CLASS_MARKERS)])
-        for i, name in enumerate(classes)
-    }
 
 
 _COMPARED = {
@@ -117,7 +50,7 @@ def comparison(results: Results) -> Figure:
             if c.mean is None:
                 continue
             strong = row.kind == "model"
-            colour = _INK if row.kind in ("model", "paper") else _GREY
+            colour = INK if row.kind in ("model", "paper") else GREY
             x = c.mean * unit
             seen.append(x)
             if c.low is not None and c.high is not None:
@@ -130,10 +63,10 @@ def comparison(results: Results) -> Figure:
         if metric in ("variance_ratio", "fid_over_floor"):
             target = 1.0 if metric == "variance_ratio" else 0.0
         if target is not None:
-            axes.axvline(target, color=_GREY, lw=1, ls=":", zorder=1)
+            axes.axvline(target, color=GREY, lw=1, ls=":", zorder=1)
         ceiling = number((results["metrics"].get("real_to_real") or {}).get("mean"))
         if metric == "tstr_set2" and target is None and ceiling is not None:
-            axes.axvline(ceiling * unit, color=_GREY, lw=1, ls=":", zorder=1)
+            axes.axvline(ceiling * unit, color=GREY, lw=1, ls=":", zorder=1)
         axes.set_yticks(range(len(rows)), [row.label for row in rows])
         for label, row in zip(axes.get_yticklabels(), rows, strict=True):
             label.set_fontweight("bold" if row.kind == "model" else "normal")
@@ -161,7 +94,7 @@ def comparison(results: Results) -> Figure:
     for metric, title in _COMPARED.items():
         if data.loc[data["metric"] == metric, "mean"].notna().any():
             alt = f"{title}: model, paper and references, mean and 95 % interval (data in the CSV)."
-            panels.append(_panel(f"comparison-{metric}", alt, 2.5, lambda a, m=metric: draw(a, m)))
+            panels.append(panel(f"comparison-{metric}", alt, 2.5, lambda a, m=metric: draw(a, m)))
     caption = (
         f"Filled dot: {model_name(results)}; diamond: the paper's printed figure; squares: real "
         "rows and generators that need no training; lines: 95 % intervals over folds. Dotted line: "
@@ -194,8 +127,8 @@ def variance(results: Results) -> Figure | None:
             x = [number(values.get(name)) for values in found.values()]
             x = [np.nan if value is None else value for value in x]
             y = np.arange(len(found)) + 0.5 * (j / max(len(classes) - 1, 1) - 0.5)
-            axes.plot(x, y, marker, color=colour, mec=_INK, mew=0.5, ms=6, label=name)
-        axes.axvline(1, color=_GREY, lw=1, ls=":")
+            axes.plot(x, y, marker, color=colour, mec=INK, mew=0.5, ms=6, label=name)
+        axes.axvline(1, color=GREY, lw=1, ls=":")
         axes.set_yticks(range(len(found)), [names[key] for key in found])
         axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_xlim(left=-0.02)
@@ -214,12 +147,12 @@ def variance(results: Results) -> Figure | None:
 
     alt = "Variance ratio per class for the model and the trivial generators (data in the CSV)."
     height = 1.3 + 0.4 * len(found) + 0.2 * (len(classes) // 5)
-    panel = _panel("variance", alt, height, draw)
+    picture = panel("variance", alt, height, draw)
     caption = (
         "Each mark is a class. At the dotted line synthetic rows of a class vary as much as real "
         "ones; near 0 they are copies of one prototype."
     )
-    return Figure("variance", "Variance within each class", caption, (panel,), data)
+    return Figure("variance", "Variance within each class", caption, (picture,), data)
 
 
 _MATRICES = {
@@ -256,7 +189,7 @@ def confusion(results: Results) -> Figure | None:
             axes.imshow(shares, vmin=0, vmax=100, cmap="Blues", aspect="equal")
             size = 9 if len(classes) <= 5 else 7
             for (i, j), value in np.ndenumerate(shares):
-                colour = "white" if value > 55 else _INK
+                colour = "white" if value > 55 else INK
                 text = f"{value:.0f}"
                 axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
             rotation = 0 if len(classes) <= 4 else 45
@@ -270,7 +203,7 @@ def confusion(results: Results) -> Figure | None:
             axes.set_title(_MATRICES[key])
 
         alt = f"Confusion matrix, {_MATRICES[key]}, per cent of each true class (data in the CSV)."
-        panels.append(_panel(f"confusion-{key}", alt, 3.3, draw))
+        panels.append(panel(f"confusion-{key}", alt, 3.3, draw))
     caption = (
         "Per cent of each true class (a line adds up to 100), rows of all lanes together; the "
         "same shades in every matrix. TSTR set-2 should look like Real \u2192 real: the same "
@@ -282,8 +215,8 @@ def confusion(results: Results) -> Figure | None:
 
 
 # Panels of Fig. 3, and the two adversaries in the code space. (column, words, colour)
-_LOSSES = {
-    "reconstruction": (("reconstruction", "reconstruction", _INK),),
+LOSSES = {
+    "reconstruction": (("reconstruction", "reconstruction", INK),),
     "features": (
         ("feature_discriminator", "D2", _DISCRIMINATOR),
         ("generator_adversarial", "generator", _GENERATOR),
@@ -292,9 +225,9 @@ _LOSSES = {
         ("code_discriminator", "D1", _DISCRIMINATOR),
         ("encoder_adversarial", "encoder", _GENERATOR),
     ),
-    "information": (("information", "information Q", _INK),),
+    "information": (("information", "information Q", INK),),
 }
-_LOSS_TITLES = {
+LOSS_TITLES = {
     "reconstruction": "Reconstruction",
     "features": "D2 against the generator",
     "code": "D1 against the encoder",
@@ -312,8 +245,13 @@ def loss_curves(table: pd.DataFrame, column: str, split: str) -> pd.DataFrame:
     return wide.replace([np.inf, -np.inf], np.nan).dropna(how="all")
 
 
-def losses(results: Results, table: pd.DataFrame) -> Figure:
-    """Loss curves as in the paper's Fig. 3, of every lane and their mean."""
+def losses(results: Results, table: pd.DataFrame, model: str = "") -> Figure:
+    """Loss curves as in the paper's Fig. 3, of every lane and their mean.
+
+    ``model`` (``"m1"``) tells the figures of several models apart.
+    """
+    name = f"losses-{model}" if model else "losses"
+    prefix = f"{model.upper()}: " if model else ""
     ends = {
         (lane["seed"], lane["fold"]): lane["last_good_epoch"]
         for lane in results["lanes"]
@@ -360,20 +298,20 @@ def losses(results: Results, table: pd.DataFrame) -> Figure:
         )
 
     panels = []
-    for key, parts in _LOSSES.items():
+    for key, parts in LOSSES.items():
         present = tuple(part for part in parts if part[0] in table and table[part[0]].notna().any())
         if present:
-            alt = f"{_LOSS_TITLES[key]}: losses over epochs, training and validation."
-            title = _LOSS_TITLES[key]
+            title = prefix + LOSS_TITLES[key]
+            alt = f"{title}: losses over epochs, training and validation."
             panels.append(
-                _panel(f"losses-{key}", alt, 2.9, lambda a, p=present, t=title: draw(a, p, t))
+                panel(f"{name}-{key}", alt, 2.9, lambda a, p=present, t=title: draw(a, p, t))
             )
     caption = (
         "The paper's Fig. 3. Thick: mean over lanes; thin: single lanes; solid: training part; "
         "dashed: validation part. Look for curves that flatten out, and for validation curves that "
         "stay beside the training ones. A cross ends a diverged lane, which is not in the mean."
     )
-    return Figure("losses", "Losses over the training", caption, tuple(panels), table)
+    return Figure(name, f"{prefix}Losses over the training", caption, tuple(panels), table)
 
 
 def all_figures(results: dict[str, Any], table: pd.DataFrame) -> tuple[Figure, ...]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
-
-from jinja2 import Environment
-from markupsafe import Markup
 
 from aegan.report.detail_tables import (
     class_table,
@@ -17,7 +13,8 @@ from aegan.report.detail_tables import (
     settings_table,
     svm_table,
 )
-from aegan.report.figures import Figure
+from aegan.report.document import environment, figure_markdown
+from aegan.report.panels import Figure
 from aegan.report.paper import IN_WORDS
 from aegan.report.tables import (
     Results,
@@ -29,7 +26,6 @@ from aegan.report.tables import (
     number,
     percent,
     plain,
-    to_html,
     to_markdown,
 )
 from aegan.report.template import HTML
@@ -254,22 +250,12 @@ def markdown_page(results: Results, figures: tuple[Figure, ...]) -> str:
         blocks.extend(section.text)
         blocks.extend(to_markdown(table) for table in section.tables)
         for figure in section.figures:
-            blocks.append(f"**{figure.title}.** {figure.caption}")
-            panels = (f"![{panel.alt}](figures/{panel.file})" for panel in figure.panels)
-            blocks.append("\n".join(panels))
-            blocks.append(f"Data: [figures/{figure.name}.csv](figures/{figure.name}.csv)")
+            blocks.extend(figure_markdown(figure))
     return "\n\n".join(blocks) + "\n"
-
-
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def html_page(results: Results, figures: tuple[Figure, ...]) -> str:
     """``report.html``: one file, pictures inside, nothing fetched from anywhere."""
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["table"] = lambda table: Markup(to_html(table))
-    environment.filters["data_url"] = _data_url
     context: dict[str, Any] = {
         "title": results["title"],
         "model": model_name(results),
@@ -280,4 +266,4 @@ def html_page(results: Results, figures: tuple[Figure, ...]) -> str:
         "words": IN_WORDS.get(str(results["model"]).lower()),
         "sections": sections(results, figures),
     }
-    return environment.from_string(HTML).render(context) + "\n"
+    return environment().from_string(HTML).render(context) + "\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -69,6 +69,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     marked: tuple[int, ...] = ()
     text_columns: tuple[int, ...] = ()  # columns of words, beside the first
+    badges: Mapping[str, str] = field(default_factory=dict)  # text of a cell -> its CSS class
 
 
 def banners(results: Results) -> list[str]:
@@ -133,7 +134,7 @@ def show_cell(metric: str, c: Cell) -> str:
     return f"{show(metric, c.mean)} [{show(metric, c.low)}, {show(metric, c.high)}]"
 
 
-def _printed(metric: str, value: float | None) -> str:
+def printed(metric: str, value: float | None) -> str:
     """A figure of the paper with the two decimals it is printed with."""
     value = number(value)
     return DASH if value is None else f"{value * (100 if metric in _PERCENT else 1):.2f}"
@@ -148,9 +149,18 @@ def main_rows(results: Results) -> list[Row]:
     metrics, paper = results["metrics"], results.get("paper")
     rows = [Row("model", f"{model_name(results)}, this run", cells(metrics))]
     if paper:
-        printed = {key: Cell(number(paper.get(key))) for key in MAIN_COLUMNS}
-        rows.append(Row("paper", "Paper, IEMOCAP", printed))
-    references = results.get("references") or {}
+        rows.append(paper_row("Paper, IEMOCAP", paper))
+    return rows + reference_rows(metrics, results.get("references") or {})
+
+
+def paper_row(label: str, paper: Results) -> Row:
+    """The paper's printed figures, keys as in ``MAIN_COLUMNS``."""
+    return Row("paper", label, {key: Cell(number(paper.get(key))) for key in MAIN_COLUMNS})
+
+
+def reference_rows(metrics: Results, references: Results) -> list[Row]:
+    """Real rows, ceiling and floor (of ``metrics``, any model's), trivial generators."""
+    rows = []
     for key, label in REFERENCES.items():
         if key in references:
             kind = "real" if key == "real" else "trivial"
@@ -165,9 +175,10 @@ def main_rows(results: Results) -> list[Row]:
     return rows
 
 
-def _strings(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
+def strings(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
+    """A line of the main table."""
     if row.kind == "paper":
-        return (row.label, *(_printed(column, row.cells[column].mean) for column in columns))
+        return (row.label, *(printed(column, row.cells[column].mean) for column in columns))
     return (row.label, *(show_cell(column, row.cells[column]) for column in columns))
 
 
@@ -186,7 +197,7 @@ def main_table(results: Results) -> Table:
         f"FID. Chance is {percent(chance(results))} %."
     )
     header = ("Generator", *(TITLES[column] for column in MAIN_COLUMNS))
-    lines = [_strings(row, MAIN_COLUMNS) for row in rows]
+    lines = [strings(row, MAIN_COLUMNS) for row in rows]
     verdict = results.get("verdict") or {}
     words = {REFERENCES[k]: word for k, word in (verdict.get("references") or {}).items()}
     if not words:
@@ -220,6 +231,9 @@ def to_html(table: Table) -> str:
         if column == 0:
             tag, scope = "th", ' scope="row"' if tag == "td" else scope
         value, _, interval = text.partition(" [")
+        badge = table.badges.get(text) if tag == "td" else None
+        if badge:
+            return f'<td{kind}><span class="badge {badge}">{escape(text)}</span></td>'
         if tag == "td" and not words and interval:
             return f"<td>{escape(value)} <small>[{escape(interval)}</small></td>"
         return f"<{tag}{scope}{kind}>{escape(text)}</{tag}>"
@@ -262,9 +276,9 @@ def _short_cell(row: Row, column: str, half_widths: bool) -> tuple[str, str]:
     """A cell in two parts, so that decimal points stand in line: up to one decimal, the rest."""
     c = row.cells[column]
     if column not in UARS or c.mean is None:
-        return (_printed if row.kind == "paper" else show)(column, c.mean), ""
+        return (printed if row.kind == "paper" else show)(column, c.mean), ""
     if row.kind == "paper":
-        text = _printed(column, c.mean)
+        text = printed(column, c.mean)
         return text[:-1], text[-1]
     spread = c.half_width if half_widths else None
     return show(column, c.mean), "" if spread is None else f" \u00b1{show(column, spread)}"

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-HTML = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light">
-<title>{{ title }} ({{ subtitle }})</title>
-<style>
+CSS = """\
 :root { --ink: #222; --soft: #595959; --line: #d9d9d9; --mark: #eef4f9; --blue: #0072B2; }
 * { box-sizing: border-box; }
 body { margin: 0; background: #fff; color: var(--ink);
@@ -55,6 +47,21 @@ summary { cursor: pointer; } summary h2 { display: inline; border: 0; }
   .panels img, tr, .short { break-inside: avoid; } h2, h3, .caption { break-after: avoid; }
   details::details-content { content-visibility: visible; display: block; }
 }
+"""
+
+HTML = (
+    """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light">
+<title>{{ title }} ({{ subtitle }})</title>
+<style>
+"""
+    + CSS
+    + """\
 </style>
 </head>
 <body>
@@ -106,3 +113,4 @@ summary { cursor: pointer; } summary h2 { display: inline; border: 0; }
 </body>
 </html>
 """
+)

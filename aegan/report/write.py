@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from aegan.errors import InputError
 from aegan.files import replacing
 from aegan.report.figures import all_figures
 from aegan.report.page import html_page, markdown_page
+from aegan.report.panels import Figure
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -42,12 +44,19 @@ def write_report(workdir: Path) -> Path:
     losses = pd.read_parquet(workdir / "losses.parquet")
 
     figures = all_figures(results, losses)
+    return write_pages(
+        workdir, markdown_page(results, figures), html_page(results, figures), figures
+    )
+
+
+def write_pages(folder: Path, markdown: str, html: str, figures: Sequence[Figure]) -> Path:
+    """Both pages and ``figures/``: PNG files, one CSV per figure; the path of ``report.html``."""
     for figure in figures:
         for panel in figure.panels:
-            _write(workdir / "figures" / panel.file, panel.png)
+            _write(folder / "figures" / panel.file, panel.png)
         csv = figure.data.to_csv(index=False, lineterminator="\n")
-        _write(workdir / "figures" / f"{figure.name}.csv", csv.encode())
-    _write(workdir / "report.md", markdown_page(results, figures).encode())
-    page = workdir / "report.html"
-    _write(page, html_page(results, figures).encode())
+        _write(folder / "figures" / f"{figure.name}.csv", csv.encode())
+    _write(folder / "report.md", markdown.encode())
+    page = folder / "report.html"
+    _write(page, html.encode())
     return page

@@ -1,0 +1,423 @@
+"""What stands on a study's report, section by section, the same for both formats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aegan.report.panels import Figure
+from aegan.report.study import tables as T
+from aegan.report.study.words import (
+    METHODS,
+    MODELS,
+    STATISTICS,
+    chance,
+    classes,
+    corpora,
+    corpus_name,
+    counted,
+    experiment,
+    said,
+    simulated,
+)
+from aegan.report.tables import Results, Table, number, percent, plain
+from aegan.study.claims import RULE
+
+Block = str | Table | Figure
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Blocks under a line that opens on a click."""
+
+    title: str
+    badge: str  # a verdict, or empty
+    blocks: tuple[Block, ...]
+    measured: bool = True  # holds figures of the study
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its blocks in order."""
+
+    title: str
+    blocks: tuple[Block | Folded, ...]
+    part: str = "both"  # corpora of its figures: source, both, none; "" where nothing is measured
+    command: bool = True  # ends with the command
+
+    @property
+    def figures(self) -> int:
+        return sum(isinstance(block, Figure) for block in self.blocks)
+
+    @property
+    def key(self) -> str:
+        """The anchor, as GitHub makes it of the title."""
+        return re.sub(r"[^\w\- ]", "", self.title.lower()).replace(" ", "-")
+
+
+def title(results: Results) -> str:
+    return results.get("title") or "The paper's study"
+
+
+def subtitle(results: Results) -> str:
+    parts = []
+    for name in ("source", "target"):
+        corpus = results[name]
+        parts.append(
+            f"{name} {corpus_name(corpus)} ({corpus['rows']} rows, {len(corpus['classes'])} "
+            f"classes, {corpus['speakers']} speakers)"
+        )
+    return f"variant {results['variant']}, {', '.join(parts)}"
+
+
+def banners(results: Results) -> list[str]:
+    """What a reader has to know before any figure."""
+    found = []
+    parts = simulated(results)
+    if parts:
+        which = " and the ".join(parts)
+        verb = "corpora are" if len(parts) > 1 else "corpus is"
+        found.append(
+            f"SIMULATED: the {which} {verb} simulated. These figures say nothing about real speech."
+        )
+    leaks = [leak["words"] for leak in results["source"].get("leaks") or ()]
+    if leaks:
+        others = f"; and {len(leaks) - 3} more" if len(leaks) > 3 else ""
+        found.append(
+            "Leaks were allowed: training and test parts share speakers, sessions or rows, so the "
+            f"figures may be too good. First: {'; '.join(leaks[:3])}{others}."
+        )
+    return found
+
+
+def headline(results: Results) -> str:
+    """How many claims hold."""
+    claims = results.get("claims") or []
+    if not claims:
+        return "No claim of the paper was tested"
+    counts = counted(claims)
+    shown = [f"{counts[word]} {verb}" for word, verb in _VERBS.items()]
+    return f"Of {len(claims)} claims of the paper tested, {', '.join(shown[:-1])} and {shown[-1]}"
+
+
+_VERBS = {"holds": "hold", "does not hold": "do not hold", "undecided": "are undecided"}
+
+
+def in_short(results: Results) -> list[str]:
+    """Headline sentences, each from the figures of an experiment."""
+    lines = [_verdicts(results), _in_domain(results), _across(results), _few_rows(results)]
+    return [line for line in lines if line] + _troubles(results)
+
+
+def _verdicts(results: Results) -> str:
+    claims = results.get("claims") or []
+    parts = []
+    for word, verb in _VERBS.items():
+        names = [f"{claim['number']} ({claim['where']})" for claim in claims]
+        names = [n for n, claim in zip(names, claims, strict=True) if claim["verdict"] == word]
+        if names:
+            parts.append(f"{verb}: {', '.join(names)}")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] + ("." if text else "")
+
+
+def _means(table: Mapping[str, Any], metric: str) -> dict[str, float]:
+    """Per key of the table the mean of a metric, where there is one."""
+    found = {key: number((row.get(metric) or {}).get("mean")) for key, row in table.items()}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _list(values: Mapping[str, float], show: Any) -> str:
+    return ", ".join(f"{MODELS[key]} {show(value)}" for key, value in values.items())
+
+
+def _in_domain(results: Results) -> str:
+    found = experiment(results, "cross_validation")
+    if not found:
+        return ""
+    runs = {key: run["metrics"] for key, run in found["models"].items()}
+    tstr, text = _means(runs, "tstr_set2"), ""
+    if tstr:
+        text = (
+            f"On unseen speakers of {corpus_name(results['source'])} an SVM trained on synthetic "
+            f"rows alone recognises {_list(tstr, percent)} % of the emotions (UAR)"
+        )
+        ceiling = next(iter(_means(runs, "real_to_real").values()), None)
+        if ceiling is not None:
+            text += f"; on real rows it reaches {percent(ceiling)} %, by chance"
+            text += f" {percent(chance(results))} %"
+        text += "."
+    fid = _means(runs, "fid_over_floor")
+    if fid:
+        text += f" FID above the floor of real rows: {_list(fid, plain)}"
+        gaussian = _means(found.get("references") or {}, "fid_over_floor").get("class_gaussian")
+        text += "." if gaussian is None else f"; a Gaussian per class {plain(gaussian)}."
+    return text.strip()
+
+
+def _across(results: Results) -> str:
+    found = experiment(results, "cross_corpus")
+    if not found:
+        return ""
+    table = found["tables"][found["statistics"]]
+    tstr = {key: value for key, value in _means(table, "tstr").items() if key in MODELS}
+    if not tstr:
+        return ""
+    text = (
+        f"On {corpus_name(results['target'])}, a corpus that no generator saw, the same kind of "
+        f"SVM reaches {_list(tstr, percent)} %"
+    )
+    real = _means(table, "tstr").get("real")
+    if real is not None:
+        text += f"; trained on the source's real rows {percent(real)} %"
+    ceiling = number((found.get("target_to_target") or {}).get("mean"))
+    if ceiling is not None:
+        text += f", on the target's own {percent(ceiling)} %"
+    return text + "."
+
+
+def _few_rows(results: Results) -> str:
+    found = ((experiment(results, "low_resource") or {}).get("scopes") or {}).get("target")
+    if not found:
+        return ""
+    least, largest = min(found["percents"]), max(found["sizes"])
+    gains = {
+        (item["mode"], item["method"]): item["gain"]
+        for item in found["cells"]
+        if item["percent"] == least and item["n"] == largest and item.get("gain")
+    }
+    paper, honest = gains.get(("paper", "m1")), gains.get(("honest", "m1"))
+    if not paper:
+        return ""
+    text = (
+        f"Beside {least:g} % of the source's real rows, {largest} rows of M1 change the UAR on "
+        f"the target by {said(paper, 'points')} points if the generator has seen the whole source, "
+        "as in the paper"
+    )
+    if honest:
+        text += f", and by {said(honest, 'points')} if it has seen the same {least:g} %"
+    rest = {
+        key: number(value["mean"])
+        for (mode, key), value in gains.items()
+        if mode == "honest" and key not in MODELS and number(value["mean"]) is not None
+    }
+    if rest:
+        best = max(rest, key=lambda key: rest[key])
+        text += (
+            f"; the best that needs no generator, {METHODS.get(best, best)}, by "
+            f"{said(gains['honest', best], 'points')}"
+        )
+    return text + "."
+
+
+def _troubles(results: Results) -> list[str]:
+    """Lanes that diverged or collapsed."""
+    lines = []
+    for key, run in (experiment(results, "cross_validation") or {"models": {}})["models"].items():
+        for status in ("diverged", "collapsed"):
+            lanes = [lane for lane in run["lanes"] if lane["status"] == status]
+            if lanes:
+                names = "; ".join(f"seed {lane['seed']}, fold {lane['fold']}" for lane in lanes)
+                count = f"{len(lanes)} of {len(run['lanes'])} lanes"
+                lines.append(f"Note: {count} of {MODELS[key]} {status}: {names}.")
+    return lines
+
+
+HOW_TO_READ = (
+    "Set-1 is the training part of a fold, which the model has seen; set-2 is the held-out part, "
+    "whose speakers it has not seen. Metric 1 (TRTS): an SVM trained on real rows classifies "
+    "synthetic ones. Metric 2 (TSTR): an SVM trained on synthetic rows classifies real ones. Both "
+    "are unweighted average recalls (UAR; the paper says UWA).",
+    "More TRTS than real rows score is not better: rows that all resemble the mean of their class "
+    "are the easiest to classify (see Class mean). That the paper claims an order on such a figure "
+    "and the order holds says nothing about which model is better.",
+    "FID depends on the corpus, on the number of rows and on the network it is measured with; only "
+    "the FID above its floor (less that of real against real rows, at equal numbers of rows) says "
+    "something across corpora, and the paper's FID cannot be compared with ours directly.",
+    "UAR and shares stand in %, differences between them in points. Every bracket is a 95 % "
+    "interval: in the cross-validation over folds, with seeds averaged inside a fold; across "
+    "corpora and with few rows over draws, seeds and tested speakers; in Fig. 1 over seeds. Folds "
+    "share training rows, so that differences between models carry the wider interval of the "
+    "corrected t. No interval tells how another corpus would come out. A dash means no value.",
+    "Class mean, Class Gaussian, SMOTE and Jitter are generators that need no training and stand "
+    "beside the models everywhere; SMOTE and Jitter are built from real rows and show what copying "
+    "looks like.",
+)
+
+
+def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
+    """Every section that the results hold something for; ``figures`` by name."""
+
+    def some(*blocks: Block | Folded | None) -> tuple[Block | Folded, ...]:
+        empty = (block for block in blocks if block is not None)
+        return tuple(b for b in empty if not isinstance(b, Table) or b.rows)
+
+    found = experiment(results, "cross_validation")
+    kept = [_claims(results)]
+    if found:
+        kept.append(
+            Section(
+                "Tables 2 and 3: cross-validation",
+                some(
+                    T.models_table(results),
+                    T.differences_table(results),
+                    T.sets_table(results),
+                    _runs(found),
+                ),
+                "source",
+            )
+        )
+        losses = (figures.get(f"losses-{model}") for model in found["models"])
+        kept.append(
+            Section(
+                "Fig. 3: losses over the training",
+                some(*losses, T.losses_table(results)),
+                "source",
+            )
+        )
+    if found := experiment(results, "embedding"):
+        blocks = some(
+            figures.get("fig4a"),
+            figures.get("fig4b"),
+            T.support_table(results),
+            T.mixing_table(results),
+            _definitions(found),
+        )
+        kept.append(Section("Fig. 4: where the synthetic rows lie", blocks, "source"))
+    if found := experiment(results, "codes"):
+        blocks = some(figures.get("fig5"), T.codes_table(results), _definitions(found))
+        kept.append(Section("Fig. 5: codes by the encoder of M1", blocks, "source"))
+        if found.get("svm"):
+            kept.append(
+                Section("Section 4.2: what the codes keep", (T.codes_svm_table(results),), "source")
+            )
+    if found := experiment(results, "cross_corpus"):
+        kept.append(Section("Table 4: across corpora", some(*_target_blocks(results, found))))
+    if found := experiment(results, "low_resource"):
+        for scope in found["scopes"]:
+            blocks = some(figures.get(f"fig6-{scope}"), *_low_resource_blocks(found, scope))
+            end = {"target": "tested on the target", "source": "tested on the source"}[scope]
+            kept.append(
+                Section(
+                    f"Fig. 6: few real rows, {end}",
+                    blocks,
+                    "both" if scope == "target" else "source",
+                )
+            )
+    if found := experiment(results, "toy"):
+        blocks = some(figures.get("fig1"), T.toy_table(results), _definitions(found))
+        kept.append(Section("Fig. 1: vanilla GAN and InfoGAN", blocks, "none"))
+    kept.append(Section("How to read this", HOW_TO_READ, "", command=False))
+    kept.append(
+        Section(
+            "How to repeat this",
+            some(
+                T.corpora_table(results),
+                T.machine_table(results),
+                Folded("The whole config", "", (T.config_table(results),)),
+            ),
+            "",
+        )
+    )
+    return [section for section in kept if section.blocks]
+
+
+def _claims(results: Results) -> Section:
+    claims = results.get("claims") or []
+    if not claims:
+        return Section("The paper's claims", ())
+    where = (
+        f"The paper trains on IEMOCAP and tests on MSP-IMPROV; this study has {corpora(results)}, "
+        f"classes {', '.join(classes(results))}. So a claim that does not hold here is not wrong "
+        "there, and the reverse."
+    )
+    folded = tuple(
+        Folded(
+            f"Claim {claim['number']} ({claim['where']}): {claim['short']}",
+            claim["verdict"],
+            (T.parts_table(claim),),
+        )
+        for claim in claims
+    )
+    blocks = (where, T.claims_table(claims), f"The rule. {RULE}", *folded)
+    return Section("The paper's claims", blocks)
+
+
+def _runs(found: Results) -> str | None:
+    paths = [str(run["run"]) for run in found["models"].values() if run.get("run")]
+    if not paths:
+        return None
+    return (
+        "What each run found by class, fold and seed, and the settings of its SVM, is in "
+        f"{', '.join(f'{path}/results.json' for path in paths)}."
+    )
+
+
+def _target_blocks(results: Results, found: Results) -> list[Block | Folded | None]:
+    chosen = found["statistics"]
+    blocks: list[Block | Folded | None] = [
+        f"{STATISTICS.get(chosen, chosen).capitalize()}; {found['draws']} draws of "
+        f"{found['rows_per_class']} rows of each class balance the target where an SVM learns "
+        "from it.",
+        T.target_table(results, chosen),
+        T.target_differences_table(results, chosen) if _pairs(found, chosen) else None,
+    ]
+    for other in found["tables"]:
+        if other != chosen:
+            inner = [T.target_table(results, other)]
+            if _pairs(found, other):
+                inner.append(T.target_differences_table(results, other))
+            name = STATISTICS.get(other, other)
+            blocks.append(Folded(f"The same with the {name}", "", tuple(inner)))
+    return [*blocks, _notes(found), _definitions(found)]
+
+
+def _notes(found: Results) -> Folded | None:
+    notes = tuple(str(note) for note in found.get("notes") or ())
+    return Folded("Notes", "", notes, measured=False) if notes else None
+
+
+def _definitions(found: Results) -> Folded | None:
+    table = T.definitions_table(found)
+    return None if table is None else Folded("How it is measured", "", (table,), measured=False)
+
+
+def _pairs(found: Results, statistics: str) -> bool:
+    return bool((found.get("differences") or {}).get(statistics))
+
+
+def _low_resource_blocks(found: Results, scope: str) -> list[Block | Folded | None]:
+    one = found["scopes"][scope]
+    what = {"target": "on the target corpus", "source": "on held-out speakers of the source"}[scope]
+    blocks: list[Block | Folded | None] = []
+    if scope == "target" and one.get("statistics"):
+        statistics = one["statistics"]
+        blocks.append(f"{STATISTICS.get(statistics, statistics).capitalize()}.")
+    blocks += [T.gain_table(one, what), T.comparison_table(one)]
+    text = _low_less_high((found.get("gain_low_less_high") or {}).get(scope) or {}, one)
+    if text:
+        blocks.append(text)
+    uar, accuracy = (T.accuracy_table(one, what, name) for name in ("uar", "accuracy"))
+    every = (T.gain_table(one, what, every=True), T.comparison_table(one, every=True))
+    blocks += [
+        Folded("UAR of every curve", "", (uar,)),
+        Folded("Weighted accuracy of every curve", "", (accuracy,)),
+        Folded("Every gain and difference", "", every),
+    ]
+    if scope == list(found["scopes"])[-1]:
+        blocks += [_notes(found), _definitions(found)]
+    return blocks
+
+
+def _low_less_high(found: Results, one: Results) -> str:
+    names = {"paper": "as the paper", "honest": "honest"}
+    parts = [f"{said(found[key], 'points')} ({names[key]})" for key in names if found.get(key)]
+    if not parts:
+        return ""
+    least, most = min(one["percents"]), max(one["percents"])
+    return (
+        f"Gain of {max(one['sizes'])} rows of M1 at P = {least:g} % less that at {most:g} %, in "
+        f"points: {', '.join(parts)}."
+    )

@@ -1,0 +1,1 @@
+"""The paper's whole study: independent tasks on a pair of corpora, their results, the claims."""

@@ -1,0 +1,70 @@
+"""From the records of finished tasks to results.json, which holds every figure of the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aegan import stages
+from aegan.errors import InputError
+from aegan.files import read_json, write_json
+from aegan.study import registry
+from aegan.study.claims import claims
+from aegan.study.runner import records_of
+from aegan.study.study import Study, StudyDir
+
+TITLE = "Modeling feature representations for affective speech with GANs: the whole study"
+
+
+def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]:
+    """Writes results.json from the records of all experiments that are complete.
+
+    Args:
+        study: with the tasks of ``config.experiments`` finished.
+        processes: workers of this sitting.
+        wall_seconds: of this sitting.
+    """
+    everything = registry.tasks_of(study, registry.EXPERIMENTS)
+    records = records_of(study.dir, everything)
+    names = registry.complete(study, study.config["experiments"], records)
+    finished = {name: record["result"] for name, record in records.items()}
+    experiments = registry.results_of(study, names, finished)
+    results = {
+        "format": 1,
+        "title": TITLE,
+        **{
+            name: study.identity[name]
+            for name in ("command", "config", "config_hash", "source", "target")
+        },
+        "variant": study.config["variant"],
+        "versions": stages.versions(),
+        "device": _device(study),
+        "timing": {
+            "tasks": len(records),
+            "task_seconds": round(sum(record["seconds"] for record in records.values()), 1),
+            "processes": processes,
+            "wall_s": round(wall_seconds, 1),
+        },
+        "experiments": experiments,
+        "claims": claims(experiments, len(study.source.classes)),
+    }
+    write_json(study.dir.results, results)
+    return results
+
+
+def _device(study: Study) -> dict[str, Any]:
+    """Where the models trained, as the first run that did says."""
+    for model in study.plans:
+        path = study.dir.run(model).train_record
+        if path.exists():
+            return read_json(path)["device"]
+    return {}
+
+
+def read_study_results(directory: StudyDir) -> dict[str, Any]:
+    """results.json of a study; ``InputError`` if it is not there."""
+    try:
+        return read_json(directory.results)
+    except FileNotFoundError:
+        raise InputError(
+            f"{directory.results}: not there yet; run the study without --stage first"
+        ) from None

@@ -1,0 +1,61 @@
+"""How long tasks take: measured seconds per unit of work, by kind of task."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from aegan.files import write_json
+from aegan.study.tasks import Task
+
+KEPT = 20  # measurements per kind
+
+# Seconds per unit of work on one core of 2 GHz or so, for kinds that were never measured here.
+GUESSES = {"training": 2.5e-11}
+GUESS = 10.0  # seconds of a task of any other kind
+
+
+class Projection:
+    """Seconds of tasks, from records of the study and from studies before it on this machine.
+
+    Measurements are kept as ``timings.json`` in the cache folder.
+    """
+
+    def __init__(self, cache_dir: Path | None, records: Mapping[str, Any]) -> None:
+        self._path = None if cache_dir is None else Path(cache_dir) / "timings.json"
+        self._measured: dict[str, list[float]] = self._load()
+        for record in records.values():
+            self.learn(record)
+
+    def _load(self) -> dict[str, list[float]]:
+        if self._path is None:
+            return {}
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            return {str(k): [float(value) for value in v] for k, v in found.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def learn(self, record: Mapping[str, Any]) -> None:
+        """Takes a finished task's time into account."""
+        rate = record["seconds"] / max(record["work"], 1e-12)
+        self._measured[record["kind"]] = [*self._measured.get(record["kind"], ()), rate][-KEPT:]
+
+    def keep(self) -> None:
+        """Writes the measurements for studies to come."""
+        if self._path is not None:
+            write_json(self._path, self._measured)
+
+    def seconds(self, task: Task) -> float:
+        """Expected seconds of a task."""
+        rates = self._measured.get(task.kind)
+        if rates:
+            return statistics.median(rates) * task.work
+        return GUESSES[task.kind] * task.work if task.kind in GUESSES else GUESS
+
+    def measured(self, tasks: Iterable[Task]) -> bool:
+        """Whether every kind among the tasks was measured on this machine."""
+        return all(task.kind in self._measured for task in tasks)

@@ -1,0 +1,240 @@
+"""Runs the tasks of a study in worker processes, and those without a record only.
+
+On a CPU every worker computes on one thread: independent tasks use the cores better than one task
+does (and the bits do not depend on the number of workers). On an accelerator there is one worker,
+which runs tasks of a group as lanes of one call.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joblib import cpu_count
+
+from aegan import screen
+from aegan.errors import InputError
+from aegan.files import read_json, write_json
+from aegan.study.projection import Projection
+from aegan.study.study import Study, StudyDir, read_study
+from aegan.study.tasks import Task
+
+ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "NPROC": "1",  # threads of XLA
+}
+_LOOK_AFTER_PARENT = 1.0  # seconds
+# Not fork: jax has threads, and libraries read their environment when they start.
+_CONTEXT = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a worker needs to read the study."""
+
+    config: Mapping[str, Any]
+    root: str
+    cache_dir: str | None
+    command: str
+
+
+class Workers:
+    """The processes that tasks run in; they end with the block.
+
+    Args:
+        opening: of the study.
+        jobs: processes; 0 takes one per core on a CPU, and a single one on an accelerator.
+    """
+
+    def __init__(self, opening: Opening, jobs: int) -> None:
+        self.opening = opening
+        self.accelerator = jobs == 0 and _platform() != "cpu"
+        self.jobs = 1 if self.accelerator else jobs or cpu_count()
+        others = set(multiprocessing.active_children())
+        self._pool = _pool(self.jobs, {} if self.accelerator else ONE_THREAD)
+        self._processes = set(multiprocessing.active_children()) - others
+
+    def submit(self, tasks: Sequence[Task]) -> Future:
+        """Runs one task, or several of a group at once."""
+        return self._pool.submit(_run, self.opening, list(tasks))
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if kind is not None:  # whatever they do
+            for process in self._processes:
+                process.kill()
+                process.join()
+
+
+def _platform() -> str:
+    """Asked in a process of its own, for whoever asks takes hold of the device."""
+    with _pool(1, {}) as pool:
+        return pool.submit(_backend).result()
+
+
+def _pool(jobs: int, environment: Mapping[str, str]) -> ProcessPoolExecutor:
+    """Processes with an environment of their own, all started."""
+    pool = ProcessPoolExecutor(jobs, _CONTEXT, initializer=_begin, initargs=(os.getpid(),))
+    # Libraries read it when they are imported, before any code of ours runs in the process.
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        for _ in range(jobs):  # each starts a process while none is idle
+            pool.submit(os.getpid)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return pool
+
+
+def records_of(directory: StudyDir, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Records of the finished tasks: {"task", "kind", "work", "seconds", "result"} by name."""
+    found = {}
+    for task in tasks:
+        path = directory.record(task.name)
+        if path.exists():
+            found[task.name] = read_json(path)
+    return found
+
+
+def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str, Any]:
+    """Runs what has no record yet and returns all records by name.
+
+    Of the tasks that are ready the one with the longest way behind it starts first.
+
+    Raises:
+        InputError: of a task, as it is, or a worker that was killed; whatever else a task raises.
+    """
+    records = records_of(study.dir, tasks)
+    projection = Projection(study.cache_dir, records)
+    waiting = {task.name: task for task in tasks if task.name not in records}
+    if not waiting:
+        return records
+    priority = _priorities(list(waiting.values()), projection)
+    progress = screen.bar(len(tasks), "study", "task", initial=len(records), remaining=False)
+    running: dict[Future, list[Task]] = {}
+    try:
+        while waiting or running:
+            ready = [t for t in waiting.values() if all(need in records for need in t.needs)]
+            ready.sort(key=lambda task: -priority[task.name])
+            while ready and len(running) < workers.jobs:
+                chosen = [ready.pop(0)]
+                if workers.accelerator and chosen[0].group:
+                    chosen += [task for task in ready if task.group == chosen[0].group]
+                    ready = [task for task in ready if task not in chosen]
+                for task in chosen:
+                    del waiting[task.name]
+                running[workers.submit(chosen)] = chosen
+            left = [*waiting.values(), *(task for tasks in running.values() for task in tasks)]
+            seconds = sum(projection.seconds(task) for task in left) / workers.jobs
+            progress.set_postfix_str(f"about {screen.duration(seconds)} left: {_titles(running)}")
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                _check(future)
+                for task in running.pop(future):
+                    records[task.name] = record = read_json(study.dir.record(task.name))
+                    progress.update()
+                    projection.learn(record)
+    finally:
+        progress.close()
+        projection.keep()
+    return records
+
+
+def _check(future: Future) -> None:
+    """Raises what a task raised."""
+    try:
+        future.result()
+    except BrokenProcessPool:
+        raise InputError(
+            "a worker process was killed, perhaps for want of memory; the same command goes on, "
+            "with --config.jobs=1 in one process"
+        ) from None
+
+
+def _titles(running: Mapping[Future, Sequence[Task]]) -> str:
+    words = [tasks[0].words + (" ..." if len(tasks) > 1 else "") for tasks in running.values()]
+    return "; ".join(words)
+
+
+def _priorities(tasks: Sequence[Task], projection: Projection) -> dict[str, float]:
+    """Seconds from the start of each task to the end of all that waits for it."""
+    behind: dict[str, float] = {}
+    for task in reversed(tasks):  # needs stand before the needy
+        own = projection.seconds(task) + behind.get(task.name, 0.0)
+        for need in task.needs:
+            behind[need] = max(behind.get(need, 0.0), own)
+    return {task.name: projection.seconds(task) + behind.get(task.name, 0.0) for task in tasks}
+
+
+# What follows runs in the workers.
+
+
+def _begin(parent: int) -> None:
+    """A worker ends with its parent, whatever becomes of it, and leaves Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    screen.silence()
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_AFTER_PARENT)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def _backend() -> str:
+    import jax
+
+    return jax.default_backend()
+
+
+_studies: dict[str, Study] = {}  # of this process: reading a corpus takes seconds
+
+
+def _study(opening: Opening) -> Study:
+    if opening.root not in _studies:
+        import jax
+
+        cache_dir = None if opening.cache_dir is None else Path(opening.cache_dir)
+        study = read_study(opening.config, Path(opening.root), cache_dir, opening.command)
+        jax.config.update(
+            "jax_default_matmul_precision", study.config["m1"]["train"]["matmul_precision"]
+        )
+        _studies[opening.root] = study
+    return _studies[opening.root]
+
+
+def _run(opening: Opening, tasks: list[Task]) -> None:
+    """Runs tasks and writes their records, each whole or not at all."""
+    study = _study(opening)
+    started = time.perf_counter()
+    if len(tasks) == 1:
+        results = [tasks[0].run(study, *tasks[0].arguments)]
+    else:
+        results = tasks[0].run_group(study, [task.arguments for task in tasks])
+    seconds = (time.perf_counter() - started) / len(tasks)
+    for task, result in zip(tasks, results, strict=True):
+        record = {
+            "task": task.name,
+            "kind": task.kind,
+            "work": task.work,
+            "seconds": round(seconds, 3),
+            "result": result,
+        }
+        write_json(study.dir.record(task.name), record)

@@ -1,0 +1,15 @@
+"""Fig. 5 and the check of section 4.2: codes of M1, and SVMs on codes against raw features.
+
+    python -m experiments.paper --config=configs/codes.py
+
+One experiment of configs/paper.py alone, with its fields and variants.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import paper
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """Variants: default, quick, full."""
+    return paper.only("codes", variant)

@@ -1,0 +1,15 @@
+"""Tables 2 and 3 and Fig. 3: the three models in cross-validation.
+
+    python -m experiments.paper --config=configs/cross_validation.py
+
+One experiment of configs/paper.py alone, with its fields and variants.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import paper
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """Variants: default, quick, full."""
+    return paper.only("cross_validation", variant)

@@ -1,0 +1,121 @@
+"""The paper's whole study on a pair of corpora: every table, every figure, every claim checked.
+
+    python -m experiments.paper --config=configs/paper.py
+    python -m experiments.paper --config=configs/paper.py --workdir=runs/mine \\
+        --config.source.path=source.parquet --config.target.path=target.parquet
+
+The same command after an interruption goes on: only tasks that were under way are done again.
+configs/low_resource.py and its like run one experiment alone, in the same folder if you like.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from absl import flags
+from ml_collections import FrozenConfigDict, config_flags
+
+from aegan.plan import plain
+from aegan.report.study.page import write_study_report
+from aegan.report.study.summary import text_summary
+from aegan.screen import duration, field, say
+from aegan.study import registry
+from aegan.study.collect import collect, read_study_results
+from aegan.study.projection import Projection
+from aegan.study.runner import Opening, Workers, records_of, run_tasks
+from aegan.study.study import Study, StudyDir, check_folder, claim_folder, read_study
+from aegan.study.tasks import Task
+from experiments.command import guarded, start
+from experiments.configured import cache_dir, default_workdir
+from experiments.configured import parse_flags as parse_config_flags
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file, with a variant after a colon: configs/paper.py:quick"
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the study; default: runs/<config>")
+_STAGE = flags.DEFINE_enum(
+    "stage", "all", ["report", "all"], "report: write the report again from results.json"
+)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show corpora, tasks and the estimate, and stop")
+
+parse_flags = partial(parse_config_flags, example="configs/paper.py")
+
+
+def summary(study: Study) -> list[str]:
+    """The study in a few lines of at most 80 columns."""
+    lines = [f"The paper's study: {', '.join(study.config['experiments'])}"]
+    for role, corpus in (("source", study.source), ("target", study.target)):
+        described = study.identity[role]
+        kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
+        counts = ", ".join(f"{name} {count}" for name, count in described["classes"].items())
+        lines += field(
+            role,
+            f"{kind}: {described['rows']} rows x {described['features']} features, "
+            f"{described['speakers']} speakers; {counts}",
+        )
+    for leak in study.prepared.leaks:
+        lines += field("LEAK", str(leak))
+    return lines
+
+
+def workload(
+    study: Study, tasks: Sequence[Task], done: Sequence[str], workers: Workers
+) -> list[str]:
+    """How many tasks are left and how long they will take."""
+    projection = Projection(study.cache_dir, records_of(study.dir, tasks))
+    left = [task for task in tasks if task.name not in done]
+    seconds = sum(projection.seconds(task) for task in left) / workers.jobs
+    basis = "as measured on this machine" if projection.measured(left) else "a guess"
+    where = "an accelerator" if workers.accelerator else f"{workers.jobs} processes"
+    finished = f", {len(done)} of them done before" if done else ""
+    text = f"{len(tasks)}{finished}"
+    if left:
+        text += f"; about {duration(seconds)} on {where} ({basis})"
+    return field("tasks", text)
+
+
+def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None:
+    """Runs the stages asked for."""
+    directory = StudyDir(root)
+    if stage == "report":
+        results = read_study_results(directory)
+        say(f"report: {write_study_report(root)}", "", text_summary(results))
+        return
+    command = shlex.join(["python", "-m", "experiments.paper", *sys.argv[1:]])
+    values = plain(config)
+    registry.check(values)
+    cache = cache_dir() / "references"
+    study = read_study(values, root, cache, command)
+    check_folder(study)
+    say(*summary(study))
+    tasks = registry.tasks_of(study, study.config["experiments"])
+    done = list(records_of(study.dir, tasks))
+    opening = Opening(values, str(root), str(cache), command)
+    started = time.perf_counter()
+    with Workers(opening, study.config["jobs"]) as workers:
+        say(*workload(study, tasks, done, workers))
+        if dry_run:
+            return
+        with claim_folder(study):
+            run_tasks(tasks, workers, study)
+            results = collect(study, workers.jobs, time.perf_counter() - started)
+    say("", text_summary(results), "", f"report: {write_study_report(root)}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    root = Path(_WORKDIR.value or default_workdir(flags.FLAGS["config"].config_filename))
+    return guarded(
+        lambda: run(FrozenConfigDict(_CONFIG.value), root, _STAGE.value, _DRY_RUN.value),
+        argv,
+        "the same command goes on; finished tasks are not done again",
+    )
+
+
+if __name__ == "__main__":
+    start(main, parse_flags)

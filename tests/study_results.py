@@ -1,0 +1,441 @@
+"""A study's results as a run leaves them, made up: for tests of the claims and of the report."""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from test_report import make_losses
+
+from aegan.metrics.intervals import corrected_estimate, estimate, fold_means, summarise
+from aegan.report.paper import paper_figures
+from aegan.study.claims import claims
+
+MODELS = ("m1", "m2", "m3")
+FOLDS = 5
+LOSSES = (
+    "reconstruction",
+    "code_discriminator",
+    "encoder_adversarial",
+    "feature_discriminator",
+    "generator_adversarial",
+    "information",
+)
+# trts 1 and 2, tstr 1 and 2, FID, variance ratio, nearest row, copies
+MEANS = {
+    "m1": (0.958, 0.497, 0.682, 0.468, 60.6, 0.14, 0.75, 0.0),
+    "m2": (0.949, 0.481, 0.706, 0.487, 58.9, 0.15, 0.75, 0.0),
+    "m3": (0.854, 0.412, 0.799, 0.474, 16.1, 0.51, 0.84, 0.0),
+    "real": (0.964, 0.432, 0.964, 0.528, 1.8, 1.0, 1.0, 0.01),
+    "class_mean": (1.0, 0.5, 0.62, 0.492, 168.7, 0.001, 0.68, 0.0),
+    "class_gaussian": (0.964, 0.434, 0.968, 0.508, 7.3, 1.0, 0.97, 0.0),
+    "smote": (0.983, 0.439, 0.966, 0.518, 2.1, 0.75, 0.41, 0.62),
+    "jitter": (0.965, 0.433, 0.965, 0.527, 1.9, 1.01, 0.22, 0.97),
+}
+METRICS = ("trts_set1", "trts_set2", "tstr_set1", "tstr_set2")
+METRICS = (*METRICS, "fid", "variance_ratio", "nn_distance", "copies")
+REFERENCES = ("real", "class_mean", "class_gaussian", "smote", "jitter")
+
+
+def corpus(name: str, simulated: bool) -> dict:
+    classes = {"angry": 749, "happy": 749, "neutral": 809, "sad": 769}
+    return {
+        "name": name,
+        "simulated": simulated,
+        "rows": sum(classes.values()),
+        "features": 1582,
+        "classes": classes,
+        "speakers": 9,
+        "sessions": None,
+        "hash": "30425ab62df78809",
+        "feature_set": "IS10",
+        "feature_hash": "b9df4595521fd9a0",
+        "licence": "CC BY-NC-SA 4.0",
+        "leaks": [],
+    }
+
+
+def _around(rng, mean, sd, count=5):
+    return estimate([float(v) for v in rng.normal(mean, sd, count)])
+
+
+def _cross_validation(rng):
+    lanes = [
+        {
+            "seed": seed,
+            "fold": fold,
+            "status": "ok",
+            "detail": None,
+            "epochs": 40,
+            "last_good_epoch": 40,
+            "convergence": 0.02,
+            "variance_ratio_check": 0.14,
+            "classes_missing": [],
+        }
+        for seed in (0, 1)
+        for fold in range(FOLDS)
+    ]
+    fold_effect = rng.normal(0, 0.04, FOLDS)
+
+    def summaries(name):
+        found = {}
+        for key, mean in zip(METRICS, MEANS[name], strict=True):
+            values = [
+                float(mean * (1 + fold_effect[lane["fold"]] + rng.normal(0, 0.02)))
+                for lane in lanes
+            ]
+            if key in METRICS[:4]:
+                values = [min(value, 1.0) for value in values]
+            if name == "m3":
+                values[-1] = None  # a lane that diverged
+            found[key] = summarise(values, lanes)
+        found["fid_real"] = summarise([1.8 for _ in lanes], lanes)
+        over = [None if v is None else v - 1.8 for v in found["fid"]["per_lane"]]
+        found["fid_over_floor"] = summarise(over, lanes)
+        ceiling = [float(0.528 * (1 + 2 * fold_effect[lane["fold"]])) for lane in lanes]
+        found["real_to_real"] = summarise(ceiling, lanes)
+        return found
+
+    folds = [
+        {
+            "fold": f,
+            "name": f"speakers {f}",
+            "held_out": [f"S{f}"],
+            "train_rows": 2460,
+            "valid_rows": 616,
+        }
+        for f in range(FOLDS)
+    ]
+    share = 616 / 2460
+    models = {}
+    for model in MODELS:
+        own = [dict(lane) for lane in lanes]
+        if model == "m3":
+            own[-1] |= {"status": "diverged", "last_good_epoch": 12, "convergence": None}
+        models[model] = {
+            "title": f"{model.upper()}: a model",
+            "metrics": summaries(model),
+            "verdict": {"word": "off the data" if model == "m3" else "prototype-like"},
+            "lanes": own,
+            "folds": folds,
+            "paper": paper_figures(model),
+            "run": f"runs/{model}",
+        }
+
+    def by_fold(model, metric):
+        return fold_means(models[model]["metrics"][metric]["per_lane"], lanes)
+
+    def difference(first, second):
+        return corrected_estimate(
+            [a - b for a, b in zip(by_fold(*first), by_fold(*second), strict=True)], share
+        )
+
+    names = (*METRICS, "fid_over_floor")
+    return {
+        "models": models,
+        "references": {name: summaries(name) for name in REFERENCES},
+        "differences": {
+            f"{a}-{b}": {name: difference((a, name), (b, name)) for name in names}
+            for a, b in permutations(MODELS, 2)
+        },
+        "sets": {
+            model: {
+                test: difference((model, f"{test}_set1"), (model, f"{test}_set2"))
+                for test in ("trts", "tstr")
+            }
+            for model in MODELS
+        },
+        "losses": {
+            model: {
+                name: {
+                    "convergence": 0.02 + 0.03 * i,
+                    "training": 30.0 / (i + 1),
+                    "validation": 33.0 / (i + 1),
+                    # Too few epochs of a discriminator have no correlation.
+                    "correlation": None if name == "information" else 0.97 - 0.05 * i,
+                }
+                for i, name in enumerate(LOSSES[: {"m1": 3, "m2": 5, "m3": 6}[model]])
+            }
+            for model in MODELS
+        },
+    }
+
+
+def _embedding(rng):
+    shares = {"real_set2": 0.21, "m1": 0.02, "m2": 0.03, "m3": 0.18, "class_mean": 0.0}
+    shares |= {"class_gaussian": 0.3, "smote": 0.01, "jitter": 0.04}
+    return {
+        "method": "openTSNE 1.0.2",
+        "fold": 0,
+        "rows": {"real": 1500, "m1": 1500, "m2": 1500, "m3": 1500},
+        "perplexity": 30.0,
+        "off_support": {name: _around(rng, share, 0.01) for name, share in shares.items()},
+        "off_support_differences": {
+            "m2-m1": _around(rng, 0.01, 0.01),
+            "m3-m1": _around(rng, 0.16, 0.02),
+            "m3-m2": _around(rng, 0.15, 0.02),
+        },
+        "mixing": {"m1-m2": 0.71, "m1-m3": 0.12, "m2-m3": 0.15},
+        "silhouette": {"real": 0.03, "m1": 0.66, "m2": 0.58, "m3": 0.34},
+        "definitions": {"off_support": "Share of rows far away.", "mixing": "1 = wholly mixed."},
+    }
+
+
+def _codes(rng):
+    def around(**means):
+        return {name: _around(rng, mean, 0.02) for name, mean in means.items()}
+
+    return {
+        "fold": 0,
+        "prior": {"means": [[4, 0], [0, 4], [-4, 0], [0, -4]], "spread": 1.0},
+        "own_component": around(train=0.93, valid=0.48, m1=0.99, m2=0.98, m3=0.87),
+        "spread": around(train=1.1, valid=1.9, m1=0.8, m2=0.9, m3=0.5),
+        "distance": around(train=0.93, valid=0.4, m1=0.97, m2=0.96, m3=0.9),
+        "differences": {
+            "own_component": {
+                "m3-m1": _around(rng, -0.12, 0.02),
+                "valid-train": _around(rng, -0.45, 0.03),
+            },
+            "spread": {"m3-m1": _around(rng, -0.3, 0.05)},
+            "distance": {"m3-m1": _around(rng, -0.07, 0.05)},
+        },
+        "svm": {
+            "raw": _around(rng, 0.528, 0.05),
+            "codes": around(m1=0.47, m2=0.471, m3=0.52),
+            "differences": around(m1=-0.058, m2=-0.057, m3=-0.008),
+        },
+        "definitions": {"spread": "Within-class deviation of the codes over the prior's."},
+    }
+
+
+def _cross_corpus(rng):
+    def table(lift):
+        found = {}
+        for name, (trts, _, _, tstr, fid, *_) in MEANS.items():
+            found[name] = {
+                "trts": _around(rng, 0.6 * trts + lift, 0.01),
+                "tstr": _around(rng, 0.8 * tstr + lift, 0.01),
+                "fid": _around(rng, fid + 20, 1),
+                "fid_over_floor": _around(rng, fid + 17, 1),
+            }
+        return found
+
+    def differences():
+        return {
+            pair: {
+                "trts": _around(rng, 0.004, 0.008),
+                "tstr": _around(rng, 0.002, 0.004),
+                "fid": _around(rng, -3, 1),
+            }
+            for pair in ("m2-m1", "m3-m2", "m3-m1")
+        }
+
+    return {
+        "statistics": "own",
+        "draws": 5,
+        "rows_per_class": 148,
+        "tables": {"own": table(0.02), "source": table(-0.05)},
+        "target_to_target": _around(rng, 0.66, 0.05),
+        "differences": {"own": differences(), "source": differences()},
+        "definitions": {"trts": "SVM trained on the target."},
+        "notes": ["Draws balance the target's classes."],
+    }
+
+
+def _low_resource(rng):
+    percents, sizes = [10, 25, 50, 80, 100], [600, 2000, 6000]
+    help_of = {"none": 0, "m1": 0.06, "m2": 0.055, "m3": 0.03, "class_gaussian": 0.03}
+    help_of |= {"oversampling": 0.0, "smote": 0.01, "jitter": 0.005}
+
+    def curve(mode, method, percent, size):
+        base = 0.30 + 0.10 * np.log10(percent) / 2
+        leak = 1.0 if mode == "paper" else percent / 100
+        few = 1 - 0.8 * np.log10(percent / 10)
+        help_ = help_of[method] * few * (0.4 + 0.6 * size / 6000)
+        return base + help_ * (leak if method in MODELS else 1)
+
+    def scope(lift, **more):
+        cells, values = [], {}
+        draws = rng.normal(0, 0.01, 5)
+        for mode in ("paper", "honest"):
+            curves = [("none", 0, True)]
+            for method in help_of:
+                baseline = method not in (*MODELS, "none")
+                if method != "none":
+                    own = method == "m1" or baseline == (mode == "honest")
+                    of_method = sizes if method == "m1" or baseline else sizes[-1:]
+                    curves += [(method, size, own) for size in of_method]
+            for percent in percents:
+                # At 100 % both modes are one, so that every method is in both.
+                for method, size in [c[:2] for c in curves if c[2] or percent == 100]:
+                    uar = curve(mode, method, percent, size) + lift + draws
+                    uar = uar + rng.normal(0, 0.006, 5)
+                    values[mode, method, percent, size] = uar
+                    gain = None
+                    if method != "none":
+                        gain = estimate(list(uar - values[mode, "none", percent, 0]))
+                    cells.append(
+                        {
+                            "mode": mode,
+                            "method": method,
+                            "percent": percent,
+                            "n": size,
+                            "uar": estimate(list(uar)),
+                            "accuracy": estimate(list(uar + 0.02)),
+                            "gain": gain,
+                        }
+                    )
+        comparisons = []
+        for mode in ("paper", "honest"):
+            pairs = [(("m1", 2000), ("m1", 600)), (("m1", 6000), ("m1", 2000))]
+            pairs += [(("m1", 6000), ("m1", 600))]
+            if mode == "paper":
+                pairs += [((a, 6000), (b, 6000)) for a, b in (("m1", "m2"), ("m1", "m3"))]
+            else:
+                pairs += [
+                    (("m1", size), (name, size))
+                    for name in ("class_gaussian", "oversampling", "smote", "jitter")
+                    for size in sizes
+                ]
+            for percent in percents:
+                for first, second in pairs:
+                    one, other = (
+                        values[mode, name, percent, size] for name, size in (first, second)
+                    )
+                    comparisons.append(
+                        {
+                            "mode": mode,
+                            "percent": percent,
+                            "first": list(first),
+                            "second": list(second),
+                            "difference": estimate(list(one - other)),
+                        }
+                    )
+        found = {"percents": percents, "sizes": sizes, "replicates": 5}
+        return found | more | {"cells": cells, "comparisons": comparisons}
+
+    return {
+        "scopes": {"target": scope(0.0, statistics="own"), "source": scope(0.1, statistics=None)},
+        "gain_low_less_high": {
+            name: {"paper": _around(rng, 0.05, 0.01), "honest": _around(rng, 0.0, 0.01)}
+            for name in ("target", "source")
+        },
+        "definitions": {"gain": "UAR less that without added rows."},
+        "notes": ["At 100 % of the target's scope all draws are the whole source."],
+    }
+
+
+def _toy(rng):
+    def both(gan, infogan, sd):
+        return {
+            "gan": _around(rng, gan, sd),
+            "infogan": _around(rng, infogan, sd),
+            "difference": _around(rng, infogan - gan, sd),
+        }
+
+    names = ("gan", "infogan")
+    return {
+        "per_seed": [
+            {"seed": s, "model": m, "overlap": 0.01, "spread": 0.8, "flatness": 0.5, "modes": 4}
+            for s in range(5)
+            for m in names
+        ],
+        "overlap": both(0.03, 0.001, 0.0008),
+        "spread": both(0.85, 0.4, 0.04),
+        "flatness": both(0.6, 0.15, 0.03),
+        "modes": {name: estimate([4, 4, 4, 4, 4]) for name in names},
+        "target": {"overlap": _around(rng, 0.002, 0.0001), "modes": estimate([4] * 5)},
+        "definitions": {"overlap": "Share of points expected in the wrong cluster."},
+    }
+
+
+def make_study(source_simulated=False, target_simulated=False) -> dict:
+    """results.json of a study of all experiments."""
+    rng = np.random.default_rng(3)
+    experiments = {
+        "toy": _toy(rng),
+        "cross_validation": _cross_validation(rng),
+        "embedding": _embedding(rng),
+        "codes": _codes(rng),
+        "cross_corpus": _cross_corpus(rng),
+        "low_resource": _low_resource(rng),
+    }
+    names = (
+        "simulated" if source_simulated else "nemo",
+        "other" if target_simulated else "ravdess",
+    )
+    return {
+        "format": 1,
+        "title": "The study of Sahu, Gupta and Espy-Wilson",
+        "command": "python -m experiments.paper --config=configs/paper.py "
+        "--config.source.path=nemo.parquet --config.target.path=ravdess.parquet",
+        "variant": "default",
+        "config": {"seeds": [0, 1], "toy": {"seeds": 5}, "codes": {"c_grid": [1e-4, 1e-3]}},
+        "config_hash": "abc123",
+        "source": corpus(names[0], source_simulated),
+        "target": corpus(names[1], target_simulated) | {"speakers": 24},
+        "versions": {"python": "3.12.3", "jax": "0.12.0", "scikit-learn": "1.9.1"},
+        "device": {"platform": "cpu", "kind": "cpu", "count": 1},
+        "timing": {"tasks": 120, "task_seconds": 8123.4, "processes": 2, "wall_s": 4321.0},
+        "experiments": experiments,
+        "claims": claims(experiments),
+    }
+
+
+def write_study(folder: Path, results: dict, rows: int = 400) -> None:
+    """results.json with the tables that its experiments speak of."""
+    rng = np.random.default_rng(5)
+    (folder / "results.json").write_text(json.dumps(results, allow_nan=False))
+    experiments = results["experiments"]
+    tasks = folder / "tasks"
+    tasks.mkdir(exist_ok=True)
+    for run in experiments.get("cross_validation", {"models": {}})["models"].values():
+        (folder / run["run"]).mkdir(parents=True, exist_ok=True)
+        table = make_losses(run, adversarial=run["run"] != "runs/m1")
+        table.to_parquet(folder / run["run"] / "losses.parquet")
+    classes = list(results["source"]["classes"])
+
+    def points(sources, where):
+        parts = []
+        for source in sources:
+            label = rng.integers(0, len(classes), rows)
+            x, y = where(source, label)
+            parts.append(
+                pd.DataFrame({"x": x, "y": y, "source": source, "class": np.take(classes, label)})
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def embedded(source, label):
+        angle, width = 0.5 * np.pi * label, {"real": 14, "m3": 3}.get(source, 6)
+        far = {"real": 8, "m3": 30}.get(source, 18)
+        return (
+            far * np.cos(angle) + rng.normal(0, width, rows),
+            far * np.sin(angle) + rng.normal(0, width, rows),
+        )
+
+    def coded(source, label):
+        angle, width = 0.5 * np.pi * label, {"valid": 2.5, "m3": 0.4}.get(source, 1)
+        far = {"valid": 2, "m3": 5}.get(source, 4)
+        return (
+            far * np.cos(angle) + rng.normal(0, width, rows),
+            far * np.sin(angle) + rng.normal(0, width, rows),
+        )
+
+    if "embedding" in experiments:
+        points(("real", *MODELS), embedded).to_parquet(tasks / "embedding.parquet")
+    if "codes" in experiments:
+        points(("train", "valid", *MODELS), coded).to_parquet(tasks / "codes.parquet")
+    if "toy" in experiments:
+        parts = []
+        for name in ("source", "target", "gan", "infogan"):
+            cluster = rng.integers(0, 4, rows) * (name != "source")
+            angle = 0.5 * np.pi * cluster
+            width = {"gan": 0.8, "infogan": 0.1}.get(name, 1.0)
+            far = 0.0 if name == "source" else 4.0
+            x = far * np.cos(angle) + rng.normal(0, 1, rows)
+            y = far * np.sin(angle) + rng.normal(0, width, rows)
+            parts.append(pd.DataFrame({"panel": name, "x": x, "y": y, "cluster": cluster}))
+        pd.concat(parts, ignore_index=True).to_parquet(tasks / "toy.parquet")

@@ -1,0 +1,144 @@
+"""A study before it runs: its two corpora, its identity, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from study_helpers import tiny_config, tiny_study
+
+from aegan.data.simulate import simulated_corpus
+from aegan.errors import InputError
+from aegan.plan import make_plan
+from aegan.study.study import check_folder, claim_folder, read_study, run_config
+from configs import m3
+
+
+def write_table(path, corpus, drop_class=None, rename=None):
+    names = list(corpus.feature_names)
+    if rename is not None:
+        names[rename] = "another"
+    frame = pd.DataFrame(corpus.features, columns=names)
+    frame.insert(0, "file", corpus.files)
+    frame.insert(1, "speaker", corpus.speakers)
+    frame.insert(2, "emotion", np.array(corpus.classes)[corpus.labels])
+    frame.insert(3, "session", corpus.sessions)
+    frame[frame["emotion"] != drop_class].to_parquet(path, index=False)
+    return str(path)
+
+
+def read(config, root):
+    return read_study(config, root, None, "python -m experiments.paper")
+
+
+def test_the_simulated_pair_shares_features_and_classes(tmp_path):
+    study = tiny_study(tmp_path)
+    assert study.target.contract == study.source.contract
+    assert study.target.classes == study.source.classes
+    assert len(np.unique(study.target.sessions)) == 6
+    assert study.target.simulated and study.source.simulated
+
+
+def test_the_runs_are_those_of_experiments_run(tmp_path):
+    """Same config, same plan: the run in a study's folder can be had without the study."""
+    config = tiny_config()
+    study = read(config, tmp_path)
+    run = m3.get_config("quick").to_dict()
+    run["data"] = config["source"]
+    run["model"], run["train"] = config["m3"]["model"], config["m3"]["train"]
+    run["sample"], run["metrics"] = config["sample"], config["metrics"]
+    alone = make_plan(run)
+    assert alone.identity["config_hash"] == study.plans["m3"].identity["config_hash"]
+    assert run_config(config, "m3")["model"]["name"] == "m3"
+
+
+def test_parts_train_in_the_shapes_of_the_whole_source(tmp_path):
+    study = tiny_study(tmp_path)
+    plan = study.part_plans["m1"]
+    assert plan.largest_train == len(study.source.labels)
+    assert plan.largest_valid == 0
+    numbers = [study.part_fold(part).index for part in study.parts]
+    assert not set(numbers) & {fold.index for fold in study.folds}
+
+
+def test_the_identity_leaves_out_place_processes_and_choice_of_experiments(tmp_path):
+    def identity(**changes):
+        return read(tiny_config(**changes), tmp_path).identity["config_hash"]
+
+    corpus = simulated_corpus(200, 24)
+    first = write_table(tmp_path / "a.parquet", corpus)
+    second = tmp_path / "deeper" / "a.parquet"
+    second.parent.mkdir()
+    second.write_bytes((tmp_path / "a.parquet").read_bytes())
+    assert identity() == identity(jobs=1) == identity(experiments=("toy",))
+    assert identity(target__path=first) == identity(target__path=str(second))
+    assert identity() != identity(seeds=(1,))
+    assert identity() != identity(target__statistics="source")
+
+
+def test_another_study_in_the_folder_is_refused_by_its_first_difference(tmp_path):
+    tiny_study(tmp_path)
+    check_folder(read(tiny_config(), tmp_path))
+    with pytest.raises(InputError, match=r"config\.toy\.updates is 50 there and 60 here"):
+        check_folder(read(tiny_config(toy__updates=60), tmp_path))
+    (tmp_path / "study.json").unlink()
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"holds a run of experiments\.run"):
+        check_folder(read(tiny_config(), tmp_path))
+
+
+def test_one_command_at_a_time_works_in_a_folder(tmp_path):
+    study = read(tiny_config(), tmp_path)
+    with claim_folder(study):
+        with pytest.raises(InputError, match="another command is at work there"):
+            with claim_folder(study):
+                pass
+    with claim_folder(study):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target__statistics": "theirs"}, r"config\.target\.statistics='theirs': must be"),
+        ({"m2__train__batch_size": 0}, r"config\.m2\.train\.batch_size=0: must be 1 or more"),
+        ({"m3__model__code": 0}, r"config\.m3\.model\.code=0: must be 1 or more"),
+        ({"source__simulated_rows": 3}, r"config\.source\.simulated_rows=3"),
+        ({"target__simulated_rows": 3}, r"config\.target\.simulated_rows=3"),
+        ({"jobs": -1}, r"config\.jobs=-1"),
+        ({"seeds": (0, 0)}, r"config\.seeds=\[0, 0\]"),
+        ({"low_resource__percents": (1.0,)}, r"config\.low_resource\.percents: 1 %"),
+        ({"source__path": "missing.parquet"}, r"missing\.parquet: no such file"),
+        ({"target__path": "missing.parquet"}, r"missing\.parquet: no such file"),
+    ],
+)
+def test_bad_values_are_named(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        read(tiny_config(**changes), tmp_path)
+
+
+def test_a_target_of_other_features_is_refused(tmp_path):
+    corpus = simulated_corpus(200, 24)
+    path = write_table(tmp_path / "other.parquet", corpus, rename=5)
+    with pytest.raises(InputError, match=r"target 'other'.*another"):
+        read(tiny_config(target__path=path), tmp_path)
+
+
+def test_a_target_without_a_class_is_refused(tmp_path):
+    path = write_table(tmp_path / "calm.parquet", simulated_corpus(200, 24), drop_class="angry")
+    with pytest.raises(InputError, match=r"calm\.parquet: no row has the emotion 'angry'"):
+        read(tiny_config(target__path=path), tmp_path)
+
+
+def test_precisions_of_the_models_must_agree(tmp_path):
+    with pytest.raises(InputError, match=r"config\.m2\.train\.matmul_precision"):
+        read(tiny_config(m2__train__matmul_precision="bfloat16"), tmp_path)
+
+
+def test_a_study_is_immutable_to_its_users(tmp_path):
+    study = tiny_study(tmp_path)
+    assert replace(study, cache_dir=None).identity == study.identity
+    with pytest.raises(AttributeError):
+        study.config = {}

@@ -1,0 +1,364 @@
+"""A study's report: its numbers come from the results, and it shows what there is."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import pandas as pd
+import pytest
+from study_results import corpus, make_study, write_study
+from test_report import read_html
+
+from aegan.errors import InputError
+from aegan.report.paper import cross_corpus_figures
+from aegan.report.study import sections as S
+from aegan.report.study import tables as T
+from aegan.report.study import words as W
+from aegan.report.study.page import html_page, markdown_page, text_summary, write_study_report
+from aegan.study.claims import claims
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make_study()
+
+
+@pytest.fixture(scope="module")
+def written(study, tmp_path_factory):
+    """The report of everything, written once."""
+    folder = tmp_path_factory.mktemp("study")
+    write_study(folder, study, rows=100)
+    assert write_study_report(folder) == folder / "report.html"
+    return folder
+
+
+def lines(table):
+    """Rows of a table as dicts by their first cell."""
+    return {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
+
+
+def without_intervals(found):
+    """A hook for JSON."""
+    if "ci95" in found:
+        found["ci95"] = None
+    return found
+
+
+def without_figures(found):
+    if "ci95" in found:
+        found |= {"ci95": None, "mean": None}
+    return found
+
+
+def test_table_4_of_the_paper():
+    assert cross_corpus_figures("M1") == {
+        "trts": 0.4852,
+        "tstr": 0.383,
+        "fid": 15.91,
+        "source": "Table 4, IEMOCAP to MSP-IMPROV",
+    }
+    assert cross_corpus_figures("m2")["trts"] == 0.496 and cross_corpus_figures("m2")["fid"] == 15.6
+    assert cross_corpus_figures("m3")["tstr"] == 0.3772
+    assert cross_corpus_figures("m4") is None
+
+
+@pytest.mark.parametrize(
+    ("estimate", "unit", "text"),
+    [
+        ({"mean": 0.4812, "ci95": [0.45, 0.512]}, "%", "48.1 [45.0, 51.2]"),
+        ({"mean": 0.023, "ci95": [-0.01, 0.056]}, "points", "+2.3 [-1.0, +5.6]"),
+        ({"mean": -0.0001, "ci95": None}, "points", "+0.0"),
+        ({"mean": -12.345, "ci95": [-20.0, -4.69]}, "signed", "-12.3 [-20.0, -4.69]"),
+        ({"mean": 0.66, "ci95": None}, "ratio", "0.66"),
+        ({"mean": None, "ci95": None}, "%", "\u2013"),
+        (None, "plain", "\u2013"),
+    ],
+)
+def test_figures_as_printed(estimate, unit, text):
+    assert W.said(estimate, unit) == text
+
+
+def test_tables_2_and_3_stand_beside_the_paper(study):
+    rows = lines(T.models_table(study))
+    tstr = study["experiments"]["cross_validation"]["models"]["m3"]["metrics"]["tstr_set2"]
+    low, high = tstr["ci95"]
+    expected = f"{100 * tstr['mean']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    assert rows["M3, this study"]["TSTR set-2 (%)"] == expected
+    assert rows["M3, paper, IEMOCAP"]["TSTR set-2 (%)"] == "51.58"
+    assert rows["M3, paper, IEMOCAP"]["FID"] == "33.99"
+    assert rows["M3, this study"]["Verdict on the rows"] == "off the data"
+    assert list(rows)[-6:] == [
+        "Real rows of set-1",
+        "Real \u2192 real",
+        "Class mean",
+        "Class Gaussian",
+        "SMOTE",
+        "Jitter",
+    ]
+    found = study["experiments"]["cross_validation"]["differences"]["m2-m1"]["fid"]["mean"]
+    differences = lines(T.differences_table(study))
+    assert list(differences) == ["M2 less M1", "M1 less M3", "M3 less M2"]  # each pair once
+    assert differences["M2 less M1"]["FID"].startswith(f"{found:+.2f} [")
+
+
+def test_table_4_stands_beside_the_paper(study):
+    found = study["experiments"]["cross_corpus"]
+    rows = lines(T.target_table(study, "own"))
+    ours = found["tables"]["own"]["m2"]["tstr"]["mean"]
+    assert rows["M2, this study"]["Metric 2, TSTR (%)"].startswith(f"{100 * ours:.1f} [")
+    assert rows["M2, paper, IEMOCAP to MSP-IMPROV"]["Metric 2, TSTR (%)"] == "38.61"
+    ceiling = rows["Real rows of the target, other speakers"]["Metric 2, TSTR (%)"]
+    assert ceiling.startswith(f"{100 * found['target_to_target']['mean']:.1f} [")
+    assert "Real rows of the target, other speakers" not in lines(T.target_table(study, "source"))
+
+
+def test_gains_of_fig_6_by_mode_and_number(study):
+    found = study["experiments"]["low_resource"]["scopes"]["target"]
+    rows = lines(T.gain_table(found, "on the target"))
+    for mode, words in (("paper", "as the paper"), ("honest", "honest")):
+        gain = next(
+            cell["gain"]
+            for cell in found["cells"]
+            if (cell["mode"], cell["method"], cell["percent"], cell["n"]) == (mode, "m1", 25, 2000)
+        )
+        shown = rows[f"M1, 2000 rows ({words})"]["P = 25 %"]
+        assert shown.startswith(f"{100 * gain['mean']:+.1f} [")
+    assert "SMOTE, 6000 rows (honest)" in rows and "SMOTE, 600 rows (honest)" not in rows
+    assert "SMOTE, 600 rows (honest)" in lines(T.gain_table(found, "", every=True))
+    uar = lines(T.accuracy_table(found, "", "uar"))
+    assert "No added rows (honest)" in uar
+    compared = lines(T.comparison_table(found))
+    assert {"M1, 6000 less 2000 rows (as the paper)", "M1 less SMOTE, 6000 rows (honest)"} <= set(
+        compared
+    )
+
+
+def test_curves_that_are_one_with_the_other_mode_are_shown_once(study):
+    found = study["experiments"]["low_resource"]["scopes"]["target"]
+    cells = {(cell["mode"], cell["method"]) for cell in found["cells"]}
+    assert {("honest", "m2"), ("paper", "smote")} <= cells  # at P = 100 %
+    curves = {(mode, method) for mode, method, _ in T.lines_of(found)}
+    assert cells - curves == {
+        *(("honest", model) for model in ("m2", "m3")),
+        *(("paper", name) for name in ("class_gaussian", "oversampling", "smote", "jitter")),
+    }
+    alone = {
+        **found,
+        "percents": [100],
+        "cells": [c for c in found["cells"] if c["percent"] == 100],
+    }
+    assert {(mode, method) for mode, method, _ in T.lines_of(alone)} == cells
+
+
+def test_claims_count_their_parts(study):
+    table = T.claims_table(study["claims"])
+    for claim, row in zip(study["claims"], table.rows, strict=True):
+        words = [part["verdict"] for part in claim["parts"] if part["deciding"]]
+        held, failed, left = (int(count) for count in row[3].split(" / "))
+        assert (held, failed) == (words.count("holds"), words.count("does not hold"))
+        assert held + failed + left == len(words) and row[1] == claim["verdict"]
+    ninth = next(claim for claim in study["claims"] if claim["number"] == 9)
+    rows = T.parts_table(ninth).rows
+    assert len(rows) == len(ninth["parts"])
+    assert [row[0].startswith("(") for row in rows] == [not p["deciding"] for p in ninth["parts"]]
+    assert rows[0][1].startswith(f"{100 * ninth['parts'][0]['value']['mean']:+.1f} points [")
+
+
+def test_the_headline_counts_the_claims(study):
+    words = [claim["verdict"] for claim in study["claims"]]
+    assert S.headline(study) == (
+        f"Of 12 claims of the paper tested, {words.count('holds')} hold, "
+        f"{words.count('does not hold')} do not hold and {words.count('undecided')} are undecided"
+    )
+    text = " ".join(S.in_short(study))
+    gain = next(
+        cell["gain"]["mean"]
+        for cell in study["experiments"]["low_resource"]["scopes"]["target"]["cells"]
+        if (cell["mode"], cell["method"], cell["percent"], cell["n"]) == ("honest", "m1", 10, 6000)
+    )
+    assert f"and by {100 * gain:+.1f} [" in text
+    assert "Note: 1 of 10 lanes of M3 diverged: seed 1, fold 4." in text
+
+
+def test_html_is_self_contained_and_whole(written):
+    reader = read_html(written)
+    raw = (written / "report.html").read_text()
+    assert not re.search(r"https?:|<script|<link|@import|url\(", raw)
+    targets = {value for _, key, value in reader.attributes if key == "id"}
+    links = [value for tag, key, value in reader.attributes if tag == "a" and key == "href"]
+    assert len(links) == len(set(links)) > 10 and {link[1:] for link in links} == targets
+    sources = [value for tag, key, value in reader.attributes if key == "src"]
+    assert all(value.startswith("data:image/png;base64,") for value in sources)
+    alts = [value for tag, key, value in reader.attributes if key == "alt"]
+    assert len(alts) == len(sources) and len(set(alts)) > 25 and all(map(len, alts))
+    for table in reader.tables:
+        assert len({len(row) for row in table}) == 1, table[0]
+    pictures = {path.name for path in (written / "figures").glob("*.png")}
+    assert len(pictures) == len(sources)
+
+
+def test_pages_hold_no_python_words(written):
+    for text in ("".join(read_html(written).text), (written / "report.md").read_text()):
+        assert not re.search(r"\b(nan|NaN|None|inf|dict_keys)\b", text)
+        assert "config.m3.train.aux_sees_label" in text  # underscores of names are kept
+
+
+def test_markdown_shows_what_the_html_shows(study, written):
+    markdown = (written / "report.md").read_text()
+    html = "".join(read_html(written).text).replace("\u00a0", " ").replace("\u2011", "-")
+    sections = re.findall(r"^## (.*)$", markdown, flags=re.MULTILINE)
+    assert all(section in html for section in sections) and len(sections) == 12
+    for link in re.findall(r"\]\((figures/[^)]+)\)", markdown):
+        assert (written / link).is_file()
+    for anchor in re.findall(r"\]\(#([^)]+)\)", markdown):
+        assert anchor in {re.sub(r"[^\w\- ]", "", s.lower()).replace(" ", "-") for s in sections}
+    for claim in study["claims"]:
+        assert claim["differs"] in markdown and claim["differs"] in html
+    for row in T.models_table(study).rows:
+        assert all(cell in markdown for cell in row)
+    assert markdown.count(f"Command: `{study['command']}`") == 11
+
+
+def test_every_table_and_figure_says_its_corpus_and_versions(study):
+    for section in S.sections(study, {}):
+        if section.part:
+            assert "jax 0.12.0; scikit-learn 1.9.1" in W.origin(study, section.part)
+    assert W.origin(study, "both").startswith("Corpora nemo \u2192 ravdess;")
+    assert W.origin(study, "source").startswith("Corpus nemo;")
+    assert "ravdess" not in W.origin(study, "none")
+
+
+def test_figure_data_lies_beside_the_figures(study, written):
+    data = pd.read_csv(written / "figures" / "fig6-target.csv")
+    chosen = (data["mode"] == "paper") & (data["method"] == "m1")
+    row = data[chosen & (data["percent"] == 50) & (data["rows"] == 600)].iloc[0]
+    cell = next(
+        cell
+        for cell in study["experiments"]["low_resource"]["scopes"]["target"]["cells"]
+        if (cell["mode"], cell["method"], cell["percent"], cell["n"]) == ("paper", "m1", 50, 600)
+    )
+    assert row["uar"] == pytest.approx(cell["uar"]["mean"])
+    assert [row["gain_low"], row["gain_high"]] == pytest.approx(cell["gain"]["ci95"])
+    points = pd.read_csv(written / "figures" / "fig5.csv")
+    kept = pd.read_parquet(written / "tasks" / "codes.parquet")
+    pd.testing.assert_frame_equal(points, kept.astype({"source": "str", "class": "str"}))
+    names = {path.name for path in (written / "figures").iterdir()}
+    assert {"fig1-infogan.png", "fig4a-m3.png", "fig4b-real.png", "fig5-valid.png"} <= names
+    assert {"losses-m1-reconstruction.png", "losses-m2-features.png", "losses-m3.csv"} <= names
+    assert {f"fig6-source-{key}.png" for key in ("a-paper", "a-honest", "b", "c", "d")} <= names
+
+
+def test_points_of_models_that_diverged_may_be_missing(study, tmp_path):
+    small = {**study, "experiments": {k: study["experiments"][k] for k in ("codes", "embedding")}}
+    write_study(tmp_path, small, rows=5)
+    for name in ("codes", "embedding"):
+        path = tmp_path / "tasks" / f"{name}.parquet"
+        table = pd.read_parquet(path)
+        kept = table[table["source"] == "real"] if name == "embedding" else table[:0]
+        kept.to_parquet(path)
+    write_study_report(tmp_path)
+    files = {path.name for path in (tmp_path / "figures").glob("*.png")}
+    assert files == {"fig4b-real.png"}
+    assert "Width over the prior's" in (tmp_path / "report.md").read_text()
+
+
+def test_same_files_same_bytes(study, tmp_path):
+    small = copy.deepcopy(study)
+    small["experiments"] = {"toy": study["experiments"]["toy"]}
+    write_study(tmp_path, small, rows=20)
+    write_study_report(tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    write_study_report(tmp_path)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+TITLES = {
+    "cross_validation": {"Tables 2 and 3: cross-validation", "Fig. 3: losses over the training"},
+    "embedding": {"Fig. 4: where the synthetic rows lie"},
+    "codes": {"Fig. 5: codes by the encoder of M1", "Section 4.2: what the codes keep"},
+    "cross_corpus": {"Table 4: across corpora"},
+    "low_resource": {
+        "Fig. 6: few real rows, tested on the target",
+        "Fig. 6: few real rows, tested on the source",
+    },
+    "toy": {"Fig. 1: vanilla GAN and InfoGAN"},
+}
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_an_experiment_alone_has_its_own_sections(study, name):
+    alone = {**study, "experiments": {name: study["experiments"][name]}}
+    alone["claims"] = claims(alone["experiments"])
+    found = {section.title for section in S.sections(alone, {})}
+    common = {"The paper's claims", "How to read this", "How to repeat this"}
+    assert found == TITLES[name] | common
+    assert "None" not in markdown_page(alone, {})
+    assert all(len(line) <= 80 for line in text_summary(alone).splitlines())
+
+
+def test_nothing_run_is_said(study):
+    nothing = {**study, "experiments": {}, "claims": []}
+    assert "No claim of the paper was tested" in markdown_page(nothing, {})
+    assert "No claim of the paper was tested" in text_summary(nothing)
+
+
+@pytest.mark.parametrize("gone", [without_intervals, without_figures])
+def test_results_without_intervals_or_figures_are_shown(study, gone):
+    poor = json.loads(json.dumps(study), object_hook=gone)
+    poor["claims"] = claims(poor["experiments"])
+    by_number = {claim["number"]: claim["verdict"] for claim in poor["claims"]}
+    assert set(by_number) == set(range(1, 13))
+    # Those of 5 and 6 never had one; of 4 and 8 it is made from the values of folds and lanes.
+    for number in set(by_number) - {4, 5, 6, 8}:
+        assert by_number[number] == "undecided", number
+    assert "None" not in markdown_page(poor, {}) + html_page(poor, {})
+    assert all(len(line) <= 80 for line in text_summary(poor).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ({}, None),
+        ({"source_simulated": True}, "the source corpus is simulated"),
+        ({"target_simulated": True}, "the target corpus is simulated"),
+        (
+            {"source_simulated": True, "target_simulated": True},
+            "the source and the target corpora are simulated",
+        ),
+    ],
+)
+def test_simulated_corpora_are_banners(parts, text):
+    study = make_study(**parts)
+    pages = (markdown_page(study, {}), html_page(study, {}), text_summary(study))
+    for page in pages:
+        assert (f"SIMULATED: {text}" in " ".join(page.split())) is (text is not None)
+    assert ("(simulated)" in W.corpora(study)) is bool(parts.get("target_simulated"))
+
+
+def test_leaks_that_were_allowed_are_a_banner(study):
+    leaky = {**study, "source": corpus("nemo", False) | {"leaks": [{"words": "fold 0: speaker A"}]}}
+    assert any("First: fold 0: speaker A." in banner for banner in S.banners(leaky))
+
+
+def test_terminal_summary_fits_80_columns_and_names_every_claim(study):
+    text = text_summary(study)
+    assert max(map(len, text.splitlines())) <= 80
+    for claim in study["claims"]:
+        line = next(line for line in text.splitlines() if line.startswith(f"{claim['number']:>2} "))
+        assert claim["verdict"] in line and line.endswith(claim["short"])
+    tstr = study["experiments"]["cross_validation"]["models"]["m1"]["metrics"]["tstr_set2"]
+    low, high = tstr["ci95"]
+    assert f"{100 * tstr['mean']:.1f} \u00b1{50 * (high - low):.1f}" in text
+
+
+@pytest.mark.parametrize("gone", ["results.json", "tasks/toy.parquet", "tasks/codes.parquet"])
+def test_a_missing_file_is_named(study, tmp_path, gone):
+    small = {**study, "experiments": {k: study["experiments"][k] for k in ("toy", "codes")}}
+    write_study(tmp_path, small, rows=5)
+    (tmp_path / gone).unlink()
+    with pytest.raises(InputError, match=f"{gone}: no such file; run the study"):
+        write_study_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()

@@ -1,0 +1,189 @@
+"""Tasks in worker processes: each once, in order of need, on one thread, resumable."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from study_helpers import tiny_config, tiny_study
+
+from aegan.errors import InputError
+from aegan.study.projection import Projection
+from aegan.study.runner import Opening, Workers, _priorities, records_of, run_tasks
+from aegan.study.tasks import Task
+
+# What the workers run.
+
+
+def note(study, name):
+    """Leaves a line in the log, and the threads that it may use."""
+    with open(study.dir.root / "log", "a") as log:
+        log.write(f"{name}\n")
+    return {"name": name, "threads": os.environ.get("OMP_NUM_THREADS"), "process": os.getpid()}
+
+
+def together(study, several):
+    """Several of them at once."""
+    note(study, "+".join(name for (name,) in several))
+    return [{"name": name} for (name,) in several]
+
+
+def refuse(study):
+    raise InputError("this table: cannot be used; mend it")
+
+
+def die(study):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(study):
+    raise ZeroDivisionError("deep inside")
+
+
+def sleepy(study, name, seconds):
+    time.sleep(seconds)
+    return {"name": name, "done": time.time()}
+
+
+def a_task(name, *needs, work=1.0, group=""):
+    run_group = together if group else None
+    return Task(
+        name, name, note, (name,), needs, kind="test", work=work, run_group=run_group, group=group
+    )
+
+
+@pytest.fixture
+def study(tmp_path):
+    return tiny_study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with Workers(Opening(tiny_config(), "nowhere", None, "command"), 2) as workers:
+        yield workers
+
+
+@pytest.fixture
+def workers(study, pool):
+    """The pool, at work on this test's study."""
+    pool.opening = Opening(tiny_config(), str(study.dir.root), None, "command")
+    pool.accelerator, pool.jobs = False, 2
+    return pool
+
+
+def log_of(study):
+    return (study.dir.root / "log").read_text().split()
+
+
+def test_needs_come_first_and_everything_runs_once(study, workers):
+    tasks = [a_task("a"), a_task("b", "a"), a_task("c", "a"), a_task("d", "b", "c")]
+    records = run_tasks(tasks, workers, study)
+    log = log_of(study)
+    assert sorted(log) == ["a", "b", "c", "d"]
+    assert log[0] == "a" and log[-1] == "d"
+    assert {name: record["result"]["name"] for name, record in records.items()} == dict.fromkeys(
+        "abcd"
+    ) | {name: name for name in "abcd"}
+    assert all(record["result"]["threads"] == "1" for record in records.values())
+    assert all(record["result"]["process"] != os.getpid() for record in records.values())
+
+
+def test_only_tasks_without_a_record_run_again(study, workers):
+    tasks = [a_task("a"), a_task("b", "a"), a_task("c", "b")]
+    run_tasks(tasks, workers, study)
+    study.dir.record("b").unlink()
+    run_tasks(tasks, workers, study)
+    assert log_of(study) == ["a", "b", "c", "b"]
+    run_tasks(tasks, workers, study)
+    assert log_of(study) == ["a", "b", "c", "b"]
+
+
+def test_two_workers_work_at_the_same_time(study, workers):
+    tasks = [Task(name, name, sleepy, (name, 1.0), kind="sleep") for name in "abcd"]
+    run_tasks([Task("warm", "warm", sleepy, ("warm", 0.5), kind="sleep")], workers, study)
+    started = time.perf_counter()
+    run_tasks(tasks, workers, study)
+    assert time.perf_counter() - started < 3.5  # four seconds of sleep
+
+
+def test_bad_input_ends_the_study_as_it_is(study, workers):
+    with pytest.raises(InputError, match="this table: cannot be used; mend it"):
+        run_tasks([a_task("a"), Task("bad", "bad", refuse, (), ("a",))], workers, study)
+    assert set(records_of(study.dir, [a_task("a"), a_task("bad")])) == {"a"}
+
+
+def test_a_fault_of_ours_is_not_swallowed(study, workers):
+    with pytest.raises(ZeroDivisionError, match="deep inside"):
+        run_tasks([Task("bad", "bad", fail)], workers, study)
+
+
+def test_an_accelerator_runs_the_ready_tasks_of_a_group_in_one_call(study, workers):
+    workers.accelerator, workers.jobs = True, 1
+    tasks = [
+        a_task("first"),
+        a_task("x", "first", group="g"),
+        a_task("y", "first", group="g"),
+        a_task("z", "first", group="h"),
+        a_task("w", "x", group="g"),
+    ]
+    records = run_tasks(tasks, workers, study)
+    assert {"x+y", "z", "w"} < set(log_of(study))
+    assert records["y"]["result"] == {"name": "y"}
+    assert records["x"]["seconds"] == records["y"]["seconds"]
+
+
+def test_the_longest_way_starts_first(study):
+    tasks = [
+        a_task("short"),
+        a_task("long", work=9),
+        a_task("head"),
+        a_task("tail", "head", work=20),
+    ]
+    ways = _priorities(tasks, Projection(None, {}))
+    assert sorted(ways, key=ways.get, reverse=True) == ["head", "tail", "long", "short"]
+    assert ways == {"short": 1, "long": 9, "head": 21, "tail": 20}
+
+
+def test_projection_learns_the_pace_of_a_kind_and_keeps_it(tmp_path):
+    def record(seconds, work):
+        return {"kind": "test", "seconds": seconds, "work": work}
+
+    projection = Projection(tmp_path, {"a": record(4, 2)})
+    assert projection.seconds(a_task("t", work=3)) == 6
+    projection.learn(record(30, 3))
+    projection.learn(record(10, 1))
+    assert projection.seconds(a_task("t", work=3)) == 30  # the median of 2, 10, 10
+    projection.keep()
+    later = Projection(tmp_path, {})
+    assert later.seconds(a_task("t", work=3)) == 30
+    assert later.measured([a_task("t")]) and not later.measured([Task("u", "u", note, kind="new")])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"test": 3}', '{"test": ["x"]}', "nonsense"])
+def test_a_damaged_timings_file_counts_for_nothing(tmp_path, text):
+    (tmp_path / "timings.json").write_text(text)
+    projection = Projection(tmp_path, {})
+    assert not projection.measured([a_task("t")])
+    projection.learn({"kind": "test", "seconds": 1, "work": 1})
+    projection.keep()
+    assert json.loads((tmp_path / "timings.json").read_text()) == {"test": [1.0]}
+
+
+def test_a_killed_worker_is_said_and_nothing_is_lost(study):
+    others = set(multiprocessing.active_children())
+    opening = Opening(tiny_config(), str(study.dir.root), None, "command")
+    with pytest.raises(InputError, match="a worker process was killed"):
+        with Workers(opening, 1) as workers:
+            run_tasks([a_task("a"), Task("dead", "dead", die, (), ("a",))], workers, study)
+    assert set(records_of(study.dir, [a_task("a"), a_task("dead")])) == {"a"}
+    assert set(multiprocessing.active_children()) <= others
+
+
+def test_records_are_whole_files(study, workers):
+    run_tasks([a_task("a")], workers, study)
+    assert [path.name for path in Path(study.dir.root / "tasks").iterdir()] == ["a.json"]
