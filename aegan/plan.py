@@ -133,13 +133,22 @@ def prepare(data: Mapping[str, Any]) -> Prepared:
     return Prepared(corpus, digests, folds, leaks)
 
 
-def plan_of(values: Mapping[str, Any], prepared: Prepared) -> Plan:
-    """The plan of a run on a prepared corpus; ``values`` is the config as plain values."""
+def plan_of(
+    values: Mapping[str, Any],
+    prepared: Prepared,
+    standardisers: tuple[Standardiser, ...] | None = None,
+) -> Plan:
+    """The plan of a run on a prepared corpus; ``values`` is the config as plain values.
+
+    ``standardisers`` are those of the folds' training parts where they are known already.
+    """
     values = dict(values)
     corpus, folds = prepared.corpus, prepared.folds
     data, train, shape = values["data"], values["train"], values["model"]
     model = get_model(shape["name"])
-    standardisers = tuple(fit_standardiser(corpus.features, f.train, data["clip"]) for f in folds)
+    standardisers = standardisers or tuple(
+        fit_standardiser(corpus.features, fold.train, data["clip"]) for fold in folds
+    )
 
     sizes = Sizes(
         features=corpus.features.shape[1],

@@ -349,8 +349,13 @@ def _write_losses(
         pd.concat(frames).to_parquet(temporary, index=False)
 
 
-def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: str) -> None:
-    """All metrics of a trained run: results.json, which quotes the ``command``."""
+def evaluate_run(
+    plan: Plan, workdir: Workdir, cache_dir: Path | None, command: str, jobs: int | None = None
+) -> None:
+    """All metrics of a trained run: results.json, which quotes the ``command``.
+
+    ``jobs`` is the number of threads; None takes the machine's cores.
+    """
     if workdir.results.exists():
         say("evaluate: finished before")
         return
@@ -375,6 +380,7 @@ def evaluate_run(plan: Plan, workdir: Workdir, cache_dir: Path | None, command: 
         workdir.synthetic,
         plan.protocol,
         cache_dir,
+        jobs,
         progress=on_progress,
     )
     if progress is not None:

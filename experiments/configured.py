@@ -57,7 +57,8 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
         name = re.search(r"lookup: ([\w.]+)", text) or re.search(r"(\w+)", text)
         near = re.search(r'Did you mean "(\w+)"', text)
         hint = f" (did you mean {near[1]!r}?)" if near else ""
-        message = f"the config has no field {name[1]!r}{hint}; configs/common.py lists them"
+        listing = "configs/paper.py" if "paper" in example else "configs/common.py"
+        message = f"the config has no field {name[1]!r}{hint}; {listing} lists them"
     except OSError:
         path = _config_path(argv)
         near = difflib.get_close_matches(Path(path).stem, _configs(), n=1)

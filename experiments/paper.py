@@ -50,6 +50,8 @@ def summary(study: Study) -> list[str]:
     """The study in a few lines of at most 80 columns."""
     lines = [f"The paper's study: {', '.join(study.config['experiments'])}"]
     for role, corpus in (("source", study.source), ("target", study.target)):
+        if corpus is None:
+            continue
         described = study.identity[role]
         kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
         counts = ", ".join(f"{name} {count}" for name, count in described["classes"].items())
@@ -58,8 +60,8 @@ def summary(study: Study) -> list[str]:
             f"{kind}: {described['rows']} rows x {described['features']} features, "
             f"{described['speakers']} speakers; {counts}",
         )
-    for leak in study.prepared.leaks:
-        lines += field("LEAK", str(leak))
+        for leak in described["leaks"]:
+            lines += field("LEAK", leak["words"])
     return lines
 
 
@@ -95,7 +97,7 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
     say(*summary(study))
     tasks = registry.tasks_of(study, study.config["experiments"])
     done = list(records_of(study.dir, tasks))
-    opening = Opening(values, str(root), str(cache), command)
+    opening = Opening(values, str(root), str(cache), command, study.identity["config_hash"])
     started = time.perf_counter()
     with Workers(opening, study.config["jobs"]) as workers:
         say(*workload(study, tasks, done, workers))

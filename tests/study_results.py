@@ -12,7 +12,7 @@ from test_report import make_losses
 
 from aegan.metrics.intervals import corrected_estimate, estimate, fold_means, summarise
 from aegan.report.paper import paper_figures
-from aegan.study.claims import claims
+from aegan.study.claims import RULE, claims
 
 MODELS = ("m1", "m2", "m3")
 FOLDS = 5
@@ -190,7 +190,11 @@ def _codes(rng):
 
     return {
         "fold": 0,
-        "prior": {"means": [[4, 0], [0, 4], [-4, 0], [0, -4]], "spread": 1.0},
+        "prior": {
+            "means": [[4, 0], [0, 4], [-4, 0], [0, -4]],
+            "spread": 1.0,
+            "own_component": 0.995,
+        },
         "own_component": around(train=0.93, valid=0.48, m1=0.99, m2=0.98, m3=0.87),
         "spread": around(train=1.1, valid=1.9, m1=0.8, m2=0.9, m3=0.5),
         "distance": around(train=0.93, valid=0.4, m1=0.97, m2=0.96, m3=0.9),
@@ -382,6 +386,7 @@ def make_study(source_simulated=False, target_simulated=False) -> dict:
         "timing": {"tasks": 120, "task_seconds": 8123.4, "processes": 2, "wall_s": 4321.0},
         "experiments": experiments,
         "claims": claims(experiments),
+        "rule": RULE,
     }
 
 

@@ -67,8 +67,7 @@ def test_the_identity_leaves_out_place_processes_and_choice_of_experiments(tmp_p
     def identity(**changes):
         return read(tiny_config(**changes), tmp_path).identity["config_hash"]
 
-    corpus = simulated_corpus(200, 24)
-    first = write_table(tmp_path / "a.parquet", corpus)
+    first = write_table(tmp_path / "a.parquet", simulated_corpus(200, 24, seed=1))
     second = tmp_path / "deeper" / "a.parquet"
     second.parent.mkdir()
     second.write_bytes((tmp_path / "a.parquet").read_bytes())
@@ -130,6 +129,43 @@ def test_a_target_without_a_class_is_refused(tmp_path):
     path = write_table(tmp_path / "calm.parquet", simulated_corpus(200, 24), drop_class="angry")
     with pytest.raises(InputError, match=r"calm\.parquet: no row has the emotion 'angry'"):
         read(tiny_config(target__path=path), tmp_path)
+
+
+def test_a_target_with_rows_of_the_source_is_refused_unless_allowed(tmp_path):
+    corpus = simulated_corpus(200, 24)
+    path = write_table(tmp_path / "same.parquet", corpus)
+    with pytest.raises(InputError, match=r"'simulated' and 'same': leak, .* 200, first .*allow"):
+        read(tiny_config(target__path=path), tmp_path)
+    study = read(tiny_config(target__path=path, source__allow_leaks=True), tmp_path)
+    (leak,) = study.identity["target"]["leaks"]
+    assert "target 'same': test rows that the generator was trained on: 200" in leak["words"]
+
+
+def test_a_real_source_needs_a_real_target_only_where_one_is_tested_on(tmp_path):
+    path = write_table(tmp_path / "mine.parquet", simulated_corpus(200, 24))
+    for experiment in ("cross_corpus", "low_resource"):
+        with pytest.raises(InputError, match=rf"target\.path: is empty, but {experiment} tests on"):
+            read(tiny_config(source__path=path, experiments=(experiment,)), tmp_path)
+    alone = read(tiny_config(source__path=path, experiments=("codes", "toy")), tmp_path)
+    assert alone.target is None and alone.identity["target"] is None
+    within = tiny_config(
+        source__path=path, experiments=("low_resource",), low_resource__scopes=("source",)
+    )
+    assert read(within, tmp_path).target is None
+
+
+def test_parts_are_asked_for_only_where_they_are_needed(tmp_path):
+    """A class too small for P per cent stops the low-resource study and no other."""
+    few = {"low_resource__percents": (1.0,)}
+    assert len(read(tiny_config(experiments=("toy",), **few), tmp_path).parts) == 1
+
+
+def test_speaker_statistics_count_for_both_corpora(tmp_path):
+    plain = read(tiny_config(), tmp_path)
+    own = read(tiny_config(source__statistics="speaker"), tmp_path)
+    speaker = own.target.speakers == own.target.speakers[0]
+    means = own.target.features[speaker].mean(axis=0)
+    np.testing.assert_allclose(means, plain.target.features.mean(axis=0), rtol=1e-3)
 
 
 def test_precisions_of_the_models_must_agree(tmp_path):

@@ -104,6 +104,7 @@ def test_all_twelve_claims_with_everything_that_the_report_needs(study):
         assert len(claim["short"]) <= 46 and claim["differs"].endswith(".")
         assert claim["verdict"] in C.VERDICTS
         for part in claim["parts"]:
+            assert part["measured"] is True
             assert set(part["value"]) == {"mean", "ci95", "values"}
             assert part["unit"] in ("points", "%", "ratio", "difference", "")
             assert part["verdict"] in C.VERDICTS
@@ -126,6 +127,136 @@ def test_an_experiment_alone_decides_its_own_claims(study, name):
 
 def test_no_experiment_no_claim():
     assert claims({}) == []
+
+
+def deciding_hold(claim):
+    """Of each deciding part of the claim that was measured, whether it holds."""
+    return [p["verdict"] == HOLDS for p in claim["parts"] if p["deciding"] and p["measured"]]
+
+
+def lacking(claim):
+    """What of the claim was not measured; none of it can have a figure or be decided."""
+    found = [part for part in claim["parts"] if not part["measured"]]
+    assert all(part["verdict"] == UNDECIDED and part["deciding"] for part in found)
+    assert all(part["value"] == est(None) for part in found)
+    return [part["what"] for part in found]
+
+
+def test_table_4_alone_does_not_decide_a_claim_that_needs_table_3(study):
+    found = copy.deepcopy(study["cross_corpus"])
+    for table in found["tables"].values():
+        for model in ("m1", "m2", "m3"):
+            table[model] |= {"trts": est(0.5, 0.49, 0.51), "tstr": est(0.5, 0.49, 0.51)}
+    for pair in found["differences"]["own"].values():
+        pair |= {"trts": est(0.004, 0.002, 0.006), "tstr": est(0.0, -0.001, 0.001)}
+    claim = one({"cross_corpus": found}, 8)
+    assert all(deciding_hold(claim)) and len(deciding_hold(claim)) == 14
+    (gap,) = lacking(claim)
+    assert gap.startswith("log of M3's FID") and claim["verdict"] == UNDECIDED
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_every_part_is_there_even_if_one_alone_was_measured(study, number):
+    """Pruning all other figures away must not shorten the claim, nor let it hold."""
+    whole = one(study, number)
+    count = sum(part["deciding"] for part in whole["parts"])
+    if number in (9, 10):
+        few = copy.deepcopy(study["low_resource"])
+        for scope in few["scopes"].values():
+            scope["comparisons"] = []
+        few["gain_low_less_high"] = {}
+        pruned = one({"low_resource": few}, number)
+    else:
+        top, path = {
+            1: ("cross_validation", ("differences", "m2-m1", "trts_set1")),
+            2: ("cross_validation", ("differences", "m3-m1", "tstr_set1")),
+            3: ("cross_validation", ("sets", "m1", "trts")),
+            4: ("cross_validation", ("differences", "m2-m1", "fid")),
+            5: ("cross_validation", ("losses", "m1", "reconstruction")),
+            6: ("embedding", ("mixing", "m1-m2")),
+            7: ("codes", ("own_component", "valid")),
+            8: ("cross_corpus", ("differences", "own", "m3-m2", "trts")),
+            11: ("codes", ("svm", "differences", "m1")),
+            12: ("toy", ("overlap", "gan")),
+        }[number]
+        value = study[top]
+        for key in path:
+            value = value[key]
+        for key in reversed(path):
+            value = {key: value}
+        pruned = one({top: {"statistics": "own"} | value}, number)
+    left = lacking(pruned)
+    assert sum(part["deciding"] for part in pruned["parts"]) == count and left
+    assert pruned["verdict"] != HOLDS
+
+
+def low(study, percents, sizes=(600, 2000, 6000)):
+    """The study with some of its P and N only; every figure of M1 to M3 made to hold."""
+    found = copy.deepcopy(study["low_resource"])
+    scope = found["scopes"]["target"]
+    scope |= {"percents": list(percents), "sizes": list(sizes)}
+    scope["cells"] = [
+        cell | {"gain": cell["gain"] and est(0.005, 0.001, 0.01)}
+        for cell in scope["cells"]
+        if cell["percent"] in percents and cell["n"] in (0, *sizes)
+    ]
+    scope["comparisons"] = [
+        item | {"difference": est(0.005, 0.001, 0.01)}
+        for item in scope["comparisons"]
+        if item["percent"] in percents and {item["first"][1], item["second"][1]} <= set(sizes)
+    ]
+    found["gain_low_less_high"]["target"] = {"paper": est(0.05, 0.01, 0.09)}
+    return {"low_resource": found}
+
+
+def test_one_number_of_rows_does_not_show_that_more_help(study):
+    assert one(low(study, (10, 100)), 9)["verdict"] == HOLDS
+    claim = one(low(study, (10, 100), (6000,)), 9)
+    assert all(deciding_hold(claim)) and claim["verdict"] == UNDECIDED
+    assert lacking(claim) == [
+        "M1, small P: more rows less fewer",
+        "M1, P from 80 % on: the two largest numbers of rows, alike",
+    ]
+
+
+@pytest.mark.parametrize("percents", [(80, 100), (100,), (50,)])
+def test_what_is_said_of_small_p_is_not_tested_at_a_large_one(study, percents):
+    claim = one(low(study, percents), 9)
+    assert lacking(claim)[:2] == [
+        "M1, 6000 rows: gain at small P less gain at large P",
+        "M1, small P: more rows less fewer",
+    ]
+    alike = [part["condition"] for part in parts(claim, "6000 rows less 2000")]
+    assert set(alike) <= {"within 1.5 points"} and claim["verdict"] == UNDECIDED
+
+
+def test_even_at_all_real_rows_is_tested_at_all_of_them(study):
+    assert one(low(study, (10, 100)), 10)["verdict"] == HOLDS
+    claim = one(low(study, (10, 80)), 10)
+    assert lacking(claim) == [
+        "M1, 6000 rows: gain at P = 100 %",
+        "M2, 6000 rows: gain at P = 100 %",
+    ]
+    assert claim["verdict"] == UNDECIDED and all(deciding_hold(claim))
+    assert lacking(one(low(study, (80, 100)), 10)) == ["M3, 6000 rows: gain below P = 40 %"]
+    (missing,) = lacking(one(low(study, (10,)), 10))[2:]
+    assert missing == "M3, 6000 rows: gain from P = 40 % on, none to speak of"
+
+
+@pytest.mark.parametrize(
+    ("prior", "limit", "verdict"),
+    [
+        (0.995, "above 89.5 %", UNDECIDED),
+        (0.8, "above 72 %", HOLDS),  # components that overlap
+        (None, "above 90 %", UNDECIDED),
+    ],
+)
+def test_codes_are_held_against_what_the_prior_itself_reaches(study, prior, limit, verdict):
+    study = copy.deepcopy(study)
+    study["codes"]["own_component"]["train"] = est(0.88, 0.85, 0.91)
+    study["codes"]["prior"] = {} if prior is None else {"own_component": prior}
+    (part,) = parts(one(study, 7), "training codes nearest")
+    assert (part["condition"], part["verdict"]) == (limit, verdict)
 
 
 def test_an_order_is_read_from_the_right_pair(study):
@@ -166,13 +297,14 @@ def test_losses_are_judged_by_the_worst_of_those_that_the_paper_shows(study):
     study = copy.deepcopy(study)
     losses = study["cross_validation"]["losses"]["m2"]
     losses["reconstruction"] |= {"convergence": 0.01, "correlation": 0.99}
-    losses["feature_discriminator"] |= {"convergence": 0.05, "correlation": None}
+    losses["feature_discriminator"] |= {"convergence": 0.05, "correlation": None}  # a flat curve
     losses["generator_adversarial"] |= {"convergence": 0.2, "correlation": 0.4}
     losses["code_discriminator"] |= {"convergence": 0.9, "correlation": -1.0}  # not in Fig. 3
-    change, correlation = parts(one(study, 5), "M2")
+    change, correlation, flat = parts(one(study, 5), "M2")
     assert change["value"]["mean"] == 0.2 and change["what"].endswith("largest: generator")
     assert change["verdict"] == FAILS and correlation["verdict"] == FAILS
     assert correlation["value"]["mean"] == 0.4 and "D2" not in correlation["what"]
+    assert flat["what"].endswith("training, D2") and flat["verdict"] == UNDECIDED
 
 
 def test_curves_too_short_for_a_measure_leave_the_claim_open(study):

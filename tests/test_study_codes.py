@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 from study_helpers import run_here, tiny_config, tiny_study
@@ -426,6 +428,9 @@ def test_results_by_hand(study):
     found = codes.results(study, records)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["fold"] == FOLD and found["seed"] == 0
+    # Four means on the axes, 4 away: both coordinates along the diagonals must be above 0.
+    own = found["prior"].pop("own_component")
+    assert own == pytest.approx(norm.cdf(4 / math.sqrt(2)) ** 2, abs=0.002)
     assert found["prior"] == {"means": [[1.0, 0.0]], "spread": 2.0}
     share = share_of_tests(study)
     for name in MEASURES:

@@ -60,6 +60,11 @@ def test_parts_do_not_depend_on_what_else_is_asked_for(small_corpus, folds):
     assert one.rows.tolist() == other.rows.tolist()
 
 
+def test_a_part_that_nobody_made_is_not_found(small_corpus, folds):
+    with pytest.raises(LookupError):
+        find_part(make_parts(small_corpus, folds, [], 1), TARGET, 20, 0)
+
+
 def test_a_class_that_would_vanish_is_refused_with_the_least_that_works(small_corpus, folds):
     with pytest.raises(InputError, match=r"low_resource\.percents: 1 % .* take (\S+) % or more"):
         make_parts(small_corpus, folds, [1], 1)

@@ -13,6 +13,7 @@ from test_report import read_html
 
 from aegan.errors import InputError
 from aegan.report.paper import cross_corpus_figures
+from aegan.report.study import figures as F
 from aegan.report.study import sections as S
 from aegan.report.study import tables as T
 from aegan.report.study import words as W
@@ -336,6 +337,91 @@ def test_simulated_corpora_are_banners(parts, text):
     for page in pages:
         assert (f"SIMULATED: {text}" in " ".join(page.split())) is (text is not None)
     assert ("(simulated)" in W.corpora(study)) is bool(parts.get("target_simulated"))
+
+
+SOURCE_ONLY = ("cross_validation", "embedding", "codes", "toy")
+
+
+@pytest.mark.parametrize("made_up", [False, True])
+def test_a_study_without_a_target_speaks_of_the_source_alone(made_up):
+    study = make_study(source_simulated=made_up)
+    few = {name: study["experiments"][name] for name in SOURCE_ONLY}
+    alone = {**study, "target": None, "experiments": few, "claims": claims(few)}
+    alone["command"] = "python -m experiments.paper --config.source.path=nemo.parquet"
+    name = W.corpora(alone)
+    assert name == ("simulated" if made_up else "nemo")
+    assert S.subtitle(alone).endswith(f"source {name} (3076 rows, 4 classes, 9 speakers)")
+    assert W.simulated(alone) == (["source"] if made_up else [])
+    assert W.origin(alone, "both").startswith(f"Corpus {name};")
+    assert T.corpora_table(alone).header == ("", "Source")
+    assert {len(row) for row in T.corpora_table(alone).rows} == {2}
+    markdown, html = markdown_page(alone, {}), html_page(alone, {})
+    assert f"this study has {name} alone, classes angry" in markdown
+    for page in (markdown, html, text_summary(alone)):
+        assert ("the source corpus is simulated" in " ".join(page.split())) is made_up
+        assert not re.search("ravdess|\u2192 *\n|None", page)
+
+
+def figure_captions(study):
+    figures = [F.low_resource(study, scope) for scope in ("target", "source")]
+    return [T.target_table(study, "own").caption, *(figure.caption for figure in figures)]
+
+
+def test_one_generator_seed_is_said_where_intervals_hold_for_it_only(study):
+    single = {**study, "config": study["config"] | {"seeds": [3]}}
+    for found, said in ((study, False), (single, True)):
+        reading = S.how_to_read(found)
+        for text in (*figure_captions(found), " ".join(reading)):
+            assert ("Every generator has one seed" in text) is said
+            assert ("generator seeds" in text) is not said
+        assert not re.search("[{}]", " ".join(reading))
+
+
+def test_figures_without_an_interval_are_explained_in_table_4(study):
+    words = "A figure without brackets has no interval"
+    assert words not in T.target_table(study, "own").caption
+    balanced = copy.deepcopy(study)
+    found = balanced["experiments"]["cross_corpus"]
+    found["tables"]["own"]["real"]["trts"]["ci95"] = None
+    found["differences"]["own"]["m3-m1"]["trts"]["ci95"] = None
+    assert words in T.target_table(balanced, "own").caption
+    assert words not in T.target_table(balanced, "source").caption
+    assert words in T.target_differences_table(balanced, "own").caption
+    assert words not in T.target_differences_table(balanced, "source").caption
+    # A dash is no figure.
+    found["tables"]["own"]["real"]["trts"]["mean"] = None
+    assert words not in T.target_table(balanced, "own").caption
+
+
+def test_a_part_that_was_not_measured_says_so(study):
+    alone = {"cross_corpus": study["experiments"]["cross_corpus"]}
+    (claim,) = claims(alone)
+    rows = lines(T.parts_table(claim))
+    (gap,) = (row for what, row in rows.items() if what.startswith("Log of M3's FID"))
+    assert (gap["Figure"], gap["Verdict"]) == ("not measured", "undecided")
+    (part,) = (part for part in claim["parts"] if not part["measured"])
+    del part["measured"]  # as a study of before left it
+    assert W.DASH in {row[1] for row in T.parts_table(claim).rows}
+
+
+def test_results_without_the_rule_are_shown_without_it(study):
+    assert f"The rule. {study['rule']}" in markdown_page(study, {})
+    old = {key: value for key, value in study.items() if key != "rule"}
+    assert "The rule." not in markdown_page(old, {})
+
+
+def test_the_codes_of_the_prior_are_as_near_as_it_says(study):
+    assert "would have 99.5 in the first column" in T.codes_table(study).caption
+    old = copy.deepcopy(study)
+    del old["experiments"]["codes"]["prior"]["own_component"]
+    assert "The prior's own points would have 1 in the columns" in T.codes_table(old).caption
+
+
+def test_time_and_command_are_those_of_the_last_sitting(study):
+    (section,) = (s for s in S.sections(study, {}) if s.title == "How to repeat this")
+    assert "The command shown is the last one given." in section.blocks[0]
+    seconds = [row[1] for row in T.machine_table(study).rows if "last sitting" in row[0]]
+    assert seconds == ["4321"]
 
 
 def test_leaks_that_were_allowed_are_a_banner(study):

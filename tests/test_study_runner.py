@@ -144,7 +144,8 @@ def test_the_longest_way_starts_first(study):
         a_task("head"),
         a_task("tail", "head", work=20),
     ]
-    ways = _priorities(tasks, Projection(None, {}))
+    pace = {"some": {"kind": "test", "seconds": 3, "work": 3}}
+    ways = _priorities(tasks, Projection(None, pace))
     assert sorted(ways, key=ways.get, reverse=True) == ["head", "tail", "long", "short"]
     assert ways == {"short": 1, "long": 9, "head": 21, "tail": 20}
 
@@ -182,6 +183,13 @@ def test_a_killed_worker_is_said_and_nothing_is_lost(study):
             run_tasks([a_task("a"), Task("dead", "dead", die, (), ("a",))], workers, study)
     assert set(records_of(study.dir, [a_task("a"), a_task("dead")])) == {"a"}
     assert set(multiprocessing.active_children()) <= others
+
+
+def test_a_corpus_that_changed_meanwhile_is_noticed(study):
+    opening = Opening(tiny_config(), str(study.dir.root), None, "command", "another hash")
+    with Workers(opening, 1) as workers:
+        with pytest.raises(InputError, match="a corpus changed while the study began"):
+            run_tasks([a_task("a")], workers, study)
 
 
 def test_records_are_whole_files(study, workers):

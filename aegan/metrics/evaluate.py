@@ -34,7 +34,7 @@ from aegan.metrics.fold_tools import (
     svm_on_set2,
 )
 from aegan.metrics.intervals import summarise
-from aegan.metrics.references import GENERATORS
+from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.runner import Runner
 from aegan.metrics.svm import (
     SvmProtocol,
@@ -260,8 +260,7 @@ def _reference(
     space = fold_space(corpus, fold, standardiser)
     rows = None
     if name in GENERATORS:
-        place = [protocol.seed, fold.index, list(GENERATORS).index(name)]
-        seed = int(np.random.SeedSequence(place).generate_state(1)[0])
+        seed = reference_seed(protocol.seed, fold.index, name)
         rows = GENERATORS[name](space.set1_z, space.labels1, protocol.reference_rows, seed)
     measured = measure(space, tools, rows, len(corpus.classes), protocol)
     store(cache_dir, key, measured, {})

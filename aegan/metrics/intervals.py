@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -80,6 +81,39 @@ def corrected_estimate(
         level: of the interval.
     """
     return _t_interval(values, level, test_to_train)
+
+
+def crossed_estimate(values: np.ndarray, level: float = 0.95) -> dict[str, Any]:
+    """Mean and interval of values that two kinds of draw share: ``{"mean", "ci95", "values"}``.
+
+    The interval reaches to both sides by the root of the sum of t^2 times variance, of the mean
+    of the row means and of that of the column means; what belongs to neither counts in both, so
+    it errs towards wide. With one row only the columns count, and vice versa. Draws that are all
+    equal are one draw; a single value has no interval.
+
+    Args:
+        values: (generator seeds, draws) float; a row of NaN is a generator without a value and is
+            left out, as None in "values".
+        level: of the interval.
+    """
+    flat = [float(v) if math.isfinite(v) else None for v in values.ravel()]
+    known = values[np.isfinite(values).all(axis=1)]
+    found: dict[str, Any] = {"mean": None, "ci95": None, "values": flat}
+    if not known.size:
+        return found
+    found["mean"] = float(known.mean())
+    several = [m for m in (known.mean(axis=1), known.mean(axis=0)) if np.ptp(m) > 0]
+    if several:
+        reach = math.sqrt(
+            math.fsum(
+                float(means.var(ddof=1))
+                / len(means)
+                * float(stats.t.ppf((1 + level) / 2, len(means) - 1)) ** 2
+                for means in several
+            )
+        )
+        found["ci95"] = [found["mean"] - reach, found["mean"] + reach]
+    return found
 
 
 def fold_means(

@@ -107,6 +107,12 @@ GENERATORS: dict[str, Generator] = {
 }
 
 
+def reference_seed(seed: int, fold: int, name: str) -> int:
+    """The seed of a trivial generator's rows on a fold, other than any other's."""
+    place = [seed, fold, list(GENERATORS).index(name)]
+    return int(np.random.SeedSequence(place).generate_state(1)[0])
+
+
 def _draw_labels(labels: np.ndarray, n: int, seed: int) -> tuple[np.random.Generator, np.ndarray]:
     rng = np.random.default_rng(seed)
     classes = np.unique(labels).astype(np.int32)

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aegan.metrics.intervals import corrected_estimate, fold_means
-from aegan.study.cross_corpus import crossed_estimate
+from aegan.metrics.intervals import corrected_estimate, crossed_estimate, fold_means
 
 Estimate = Mapping[str, Any]  # {"mean", "ci95", "values"}
 
@@ -31,7 +30,7 @@ MOST = 0.5  # "most" rows, "most" codes: more than half
 OUTSIDE = 0.05  # share off the support among set-1's own rows, by the definition of the measure
 MIXED = 0.5  # mixing: nearer to wholly mixed (1) than to wholly apart (0)
 SEPARATE = 0.5  # silhouette; Kaufman and Rousseeuw (1990) call 0.5 and more a clear structure
-OWN = 0.9  # training codes on their own component; the prior's own points reach 0.99
+OWN = 0.9  # training codes on their own component, over that share of the prior's own points
 LIKE_PRIOR = 0.25  # ratio of widths or distances, off 1: a quarter is hardly seen in a scatter plot
 NO_OVERLAP = 0.01  # of points of the toy in a wrong cluster: one in a hundred
 LINE = 0.2  # minor over major axis of a toy cluster: five times as long as wide
@@ -46,8 +45,8 @@ RULE = (
     "within x to both sides, and does not hold if it lies wholly outside. Anything else is "
     "undecided, and so is a figure without an interval; only the course of a loss and the measures "
     "of one embedding, which have none, are compared with their limits as they are. A claim holds "
-    "if all its parts hold, does not hold if any does not, and is undecided otherwise. Parts that "
-    "stand beside a claim do not count."
+    "if all its parts hold, does not hold if any does not, and is undecided otherwise; a part that "
+    "was not measured is undecided. Parts that stand beside a claim do not count."
 )
 
 
@@ -73,7 +72,7 @@ class Condition:
 
 def _number(value: float, unit: str) -> str:
     scaled = 100 * value if unit in ("points", "%") else value
-    return f"{scaled:g}" + (f" {unit}" if unit in ("points", "%") and value else "")
+    return f"{scaled:.3g}" + (f" {unit}" if unit in ("points", "%") and value else "")
 
 
 def above(limit: float, unit: str = "") -> Condition:
@@ -93,21 +92,21 @@ def claims(experiments: Mapping[str, Any], classes: int = 4) -> list[dict[str, A
     """The paper's claims on the experiments that are there, ready for results.json.
 
     Args:
-        experiments: name -> results; what is missing leaves its parts out, and a claim without a
-            deciding part is left out.
+        experiments: name -> results. A claim of which no deciding part was measured is left out;
+            of the others every deciding part is there, so that none holds by what is missing.
         classes: of the corpora; chance is one over it.
 
     Returns:
         Per claim "number", "where" (in the paper), "short" and "claim" (sentences), "parts",
         "verdict", "differs" (how this study differs). Per part "what", "value" (an estimate, UAR
         and shares as fractions), "unit" ("points" and "%" are printed times 100; "difference" of
-        figures without unit, "ratio", ""), "condition",
-        "verdict" and "deciding" (False: beside the claim, does not count).
+        figures without unit, "ratio", ""), "condition", "verdict", "deciding" (False: beside the
+        claim, does not count) and "measured" (False: the study has no such figure).
     """
     found = []
     for number, claim in enumerate(_CLAIMS, start=1):
         parts = list(claim.parts(experiments, classes))
-        if any(part["deciding"] for part in parts):
+        if any(part["deciding"] and part["measured"] for part in parts):
             found.append(
                 {
                     "number": number,
@@ -130,6 +129,9 @@ def overall(parts: Sequence[Mapping[str, Any]]) -> str:
     return HOLDS if words == {HOLDS} else UNDECIDED
 
 
+_UNKNOWN = {"mean": None, "ci95": None, "values": []}
+
+
 def _part(
     what: str,
     value: Estimate | float | None,
@@ -138,9 +140,15 @@ def _part(
     *,
     deciding: bool = True,
 ) -> Iterable[dict[str, Any]]:
-    """One part, or none where the study has no such figure; a bare number is decided pointwise."""
-    if value is None:
-        return
+    """One part; a bare number is decided pointwise.
+
+    Where the study has no such figure a deciding part is undecided, and another is left out.
+    """
+    measured = value is not None
+    if not measured:
+        if not deciding:
+            return
+        value = _UNKNOWN
     pointwise = not isinstance(value, Mapping)
     if pointwise:
         value = {"mean": float(value), "ci95": None, "values": []}
@@ -151,6 +159,7 @@ def _part(
         "condition": condition.words,
         "verdict": condition.verdict(value, pointwise),
         "deciding": deciding,
+        "measured": measured,
     }
 
 
@@ -161,9 +170,6 @@ def _get(tree: Any, *path: str) -> Any:
             return None
         tree = tree.get(key)
     return tree
-
-
-_UNKNOWN = {"mean": None, "ci95": None, "values": []}
 
 
 def _measured(tree: Any, *path: str) -> Any:
@@ -218,12 +224,11 @@ def _fid(experiments: Mapping, classes: int) -> Iterable[dict]:
     yield from _part("FID: M2 less M1, paired by fold", value, below(0), "difference")
     value = _get(found, "differences", "m1-m3", "fid")
     yield from _part("FID: M1 less M3, paired by fold", value, below(0), "difference")
-    if found is not None:
-        what = f"FID of M3 less {FAR:g} times that of M1, paired by fold"
-        yield from _part(what, _fid_beyond(found), above(0), "difference")
+    what = f"FID of M3 less {FAR:g} times that of M1, paired by fold"
+    yield from _part(what, _fid_beyond(found), above(0), "difference")
 
 
-def _fid_beyond(found: Mapping) -> Estimate | None:
+def _fid_beyond(found: Mapping | None) -> Estimate | None:
     """FID of M3 less FAR times that of M1 per fold, with the corrected interval."""
     by_fold = [_fold_values(found, model, "fid") for model in ("m3", "m1")]
     if None in by_fold:
@@ -233,7 +238,7 @@ def _fid_beyond(found: Mapping) -> Estimate | None:
     return corrected_estimate(values, _test_to_train(found))
 
 
-def _fold_values(found: Mapping, model: str, metric: str) -> list[float | None] | None:
+def _fold_values(found: Mapping | None, model: str, metric: str) -> list[float | None] | None:
     run = _get(found, "models", model)
     per_lane = _get(run, "metrics", metric, "per_lane")
     return None if per_lane is None else fold_means(per_lane, run["lanes"])
@@ -261,14 +266,16 @@ def _losses(experiments: Mapping, classes: int) -> Iterable[dict]:
         losses = _get(experiments, "cross_validation", "losses", model) or {}
         shown = {words: losses[name] for name, words in _SHOWN.items() if name in losses}
         for key, words, end, condition in tested:
+            what = f"{_title(model)}: {words}"
             known = {n: loss[key] for n, loss in shown.items() if loss.get(key) is not None}
-            what = f"{_title(model)}: {words}, {', '.join(known or shown)}"
             if known:
                 name = (max if end == "largest" else min)(known, key=known.get)
                 also = f"; {end}: {name}" if len(known) > 1 else ""
-                yield from _part(what + also, known[name], condition)
-            elif shown:  # too few epochs
-                yield from _part(what, _UNKNOWN, condition)
+                yield from _part(f"{what}, {', '.join(known)}{also}", known[name], condition)
+            if lacking := [name for name in shown if name not in known]:  # too few epochs
+                yield from _part(f"{what}, {', '.join(lacking)}", _UNKNOWN, condition)
+            if not shown:
+                yield from _part(what, None, condition)
 
 
 # --- Figs. 4 and 5, section 4.2 ------------------------------------------------------------------
@@ -296,8 +303,10 @@ def _embedding(experiments: Mapping, classes: int) -> Iterable[dict]:
 
 def _codes(experiments: Mapping, classes: int) -> Iterable[dict]:
     found = _get(experiments, "codes")
+    prior = _get(found, "prior", "own_component")  # below 1 where the components overlap
     value = _get(found, "own_component", "train")
-    yield from _part("training codes nearest to their own component", value, above(OWN, "%"), "%")
+    what = f"training codes nearest to their own component, against {OWN:g} of the prior's own"
+    yield from _part(what, value, above(OWN * (1.0 if prior is None else prior), "%"), "%")
     for key, words in (("spread", "width of the classes"), ("distance", "distance of the classes")):
         value = _get(found, key, "train")
         what = f"training codes: {words} over the prior's"
@@ -443,25 +452,38 @@ def _rows_help(experiments: Mapping, classes: int) -> Iterable[dict]:
     if not percents or not sizes:
         return
     least, size = percents[0], sizes[-1]
+    # What the paper says of small P is not tested at a large one.
+    small = len(percents) > 1 and least < LARGE_PERCENT
+    large = [percent for percent in percents if percent >= LARGE_PERCENT]
     for mode, deciding in _MODES:
         also = _MODE_WORDS[mode]
         for percent in _of_mode(percents, mode):
             what = f"M1, {size} rows: gain at P = {percent:g} %{also}"
             value = _low_resource(experiments, mode, "m1", percent)
             yield from _part(what, value, above(0), "points", deciding=deciding)
-        value = _get(experiments, "low_resource", "gain_low_less_high", "target", mode)
-        what = f"M1, {size} rows: gain at P = {least:g} % less gain at {percents[-1]:g} %{also}"
+        value, words = None, "gain at small P less gain at large P"
+        if small:
+            value = _get(experiments, "low_resource", "gain_low_less_high", "target", mode)
+            words = f"gain at P = {least:g} % less gain at {percents[-1]:g} %"
+        what = f"M1, {size} rows: {words}{also}"
         yield from _part(what, value, above(0), "points", deciding=deciding)
-        for less, more in zip(sizes, sizes[1:], strict=False):
+        steps = list(zip(sizes, sizes[1:], strict=False)) if small else []
+        for less, more in steps:
             value = _compared(experiments, mode, least, ("m1", more), ("m1", less))
             what = f"M1, P = {least:g} %: {more} rows less {less} rows{also}"
             yield from _part(what, value, above(0), "points", deciding=deciding)
-        large = [percent for percent in percents if percent >= LARGE_PERCENT]
+        if not steps:
+            what = f"M1, small P: more rows less fewer{also}"
+            yield from _part(what, None, above(0), "points", deciding=deciding)
+        alike = within(ALIKE, "points")
         for percent in _of_mode(large, mode) if len(sizes) > 1 else ():
             less, more = sizes[-2:]
             value = _compared(experiments, mode, percent, ("m1", more), ("m1", less))
             what = f"M1, P = {percent:g} %: {more} rows less {less} rows, alike{also}"
-            yield from _part(what, value, within(ALIKE, "points"), "points", deciding=deciding)
+            yield from _part(what, value, alike, "points", deciding=deciding)
+        if not large or len(sizes) < 2:
+            what = f"M1, P from {LARGE_PERCENT} % on: the two largest numbers of rows, alike{also}"
+            yield from _part(what, None, alike, "points", deciding=deciding)
 
 
 def _of_mode(percents: Sequence[float], mode: str) -> list[float]:
@@ -479,15 +501,19 @@ def _three_models(experiments: Mapping, classes: int) -> Iterable[dict]:
             value = _compared(experiments, mode, percent, ("m1", size), ("m2", size))
             what = f"P = {percent:g} %: M1 less M2, alike{also}"
             yield from _part(what, value, within(ALIKE, "points"), "points", deciding=deciding)
-        for percent in _of_mode(percents[-1:], mode):
-            for model in ("m1", "m2"):
-                value = _low_resource(experiments, mode, model, percent)
-                what = f"{_title(model)}, {size} rows: gain at P = {percent:g} %{also}"
-                yield from _part(what, value, above(0), "points", deciding=deciding)
+        for model in ("m1", "m2"):
+            # 100 % of the study, if it has it: there both modes are one.
+            value = _low_resource(experiments, mode, model, 100) if mode == "paper" else None
+            what = f"{_title(model)}, {size} rows: gain at P = 100 %{also}"
+            yield from _part(what, value, above(0), "points", deciding=deciding)
+        ends = {True: (above(0), ""), False: (below(ALIKE, "points"), ", none to speak of")}
+        for low, (condition, end) in ends.items():
+            if not any((percent < LOW_PERCENT) is low for percent in percents):
+                where = f"{'below' if low else 'from'} P = {LOW_PERCENT} %{'' if low else ' on'}"
+                what = f"M3, {size} rows: gain {where}{end}{also}"
+                yield from _part(what, None, condition, "points", deciding=deciding)
         for percent in _of_mode(percents, mode):
-            low = percent < LOW_PERCENT
-            condition = above(0) if low else below(ALIKE, "points")
-            end = "" if low else ", none to speak of"
+            condition, end = ends[percent < LOW_PERCENT]
             value = _low_resource(experiments, mode, "m3", percent)
             what = f"M3, {size} rows: gain at P = {percent:g} %{end}{also}"
             yield from _part(what, value, condition, "points", deciding=deciding)
@@ -510,6 +536,9 @@ def _toy(experiments: Mapping, classes: int) -> Iterable[dict]:
     )  # fmt: skip
     for what, measure, key, condition, unit in parts:
         yield from _part(what, _get(found, measure, key), condition, unit)
+
+
+_ONE_SEED = "With one generator seed the intervals hold for that one training."
 
 
 class _Claim(NamedTuple):
@@ -545,7 +574,8 @@ _CLAIMS = (
         "Both metrics are higher on set-1, which the models have seen, than on set-2, for all "
         "three models.",
         _sets,
-        "As for claim 1; set-2 holds speakers that set-1 does not.",
+        "As for claim 1; set-2 holds speakers that set-1 does not, and far fewer rows, from which "
+        "the SVM of metric 1 learns.",
     ),
     _Claim(
         "Table 3",
@@ -567,9 +597,9 @@ _CLAIMS = (
     ),
     _Claim(
         "Fig. 4",
-        "rows on the real ones; M3 in four clusters",
+        "rows on the real ones; M3 a cluster per class",
         "Most synthetic rows lie where the real ones are and some outside; M1 and M2 overlap; M3 "
-        "forms four separate clusters.",
+        "forms separate clusters, one per class.",
         _embedding,
         "The paper reads this off a picture; here support is measured in the feature space over "
         "all folds, mixing and clusters in one embedding, which has no interval.",
@@ -577,8 +607,9 @@ _CLAIMS = (
     _Claim(
         "Fig. 5",
         "codes form the prior's clusters; M3 farther",
-        "M1's training codes form four clusters like the prior; validation codes are weaker but "
-        "separable; M3's rows, encoded by M1, fall on subsets of the components, farther apart.",
+        "M1's training codes form one cluster per class, like the prior; validation codes are "
+        "weaker but separable; M3's rows, encoded by M1, fall on subsets of the components, "
+        "farther apart.",
         _codes,
         "The paper reads this off a scatter plot of one fold; here it is measured over all folds.",
     ),
@@ -590,7 +621,7 @@ _CLAIMS = (
         _cross_corpus,
         "Other corpora, and the paper does not say by which statistics it standardises the target; "
         "FIDs come from different networks, so their gaps are compared as ratios. Intervals are "
-        "over draws, seeds and tested speakers, not over corpora.",
+        f"over draws, seeds and tested speakers, not over corpora. {_ONE_SEED}",
     ),
     _Claim(
         "Fig. 6a",
@@ -600,7 +631,7 @@ _CLAIMS = (
         _rows_help,
         "The paper's generator has seen the whole source even where the classifier sees P % of it; "
         "that mode decides here, and the honest one, in which both see the same P %, stands "
-        "beside. Intervals are over draws of the rows and tested speakers.",
+        f"beside. Intervals are over draws of the rows and tested speakers. {_ONE_SEED}",
     ),
     _Claim(
         "Fig. 6b",
@@ -608,7 +639,8 @@ _CLAIMS = (
         "With the largest number of rows M1 and M2 do alike and beat the baseline even at P = 100 "
         f"%; M3 helps only below P = {LOW_PERCENT} %.",
         _three_models,
-        f"As for claim 9. That M3 does not help is read as a gain below {100 * ALIKE:g} points.",
+        f"As for claim 9. That M3 does not help is read as a gain below {100 * ALIKE:g} points. "
+        f"{_ONE_SEED}",
     ),
     _Claim(
         "Section 4.2",

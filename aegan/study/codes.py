@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
@@ -36,6 +37,7 @@ TRAIN, VALID = "train", "valid"  # set-1, set-2
 SOURCES = (TRAIN, VALID, *MODELS)
 MEASURES = ("own_component", "spread", "distance")
 PAIRS = (("m2", "m1"), ("m3", "m1"), ("m3", "m2"), ("m3", TRAIN), (VALID, TRAIN))
+_PRIOR_POINTS = 20_000
 PLOTTED = 1500  # points per source of the scatter plot, at most
 _ROWS_AT_ONCE = 2048  # encoded; bounds memory
 
@@ -136,7 +138,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
     found: dict[str, Any] = {
         "fold": study.config["embedding"]["fold"],
         "seed": measured[0]["seed"],
-        "prior": measured[0]["prior"],
+        "prior": measured[0]["prior"] | {"own_component": _own_of_prior(study)},
         "differences": {},
     }
     for measure in MEASURES:
@@ -191,6 +193,15 @@ def measure_codes(study: Study, fold: int) -> dict[str, Any]:
         "prior": {"means": _plane(means).tolist(), "spread": prior.spread},
         "measures": found,
     }
+
+
+def _own_of_prior(study: Study) -> float | None:
+    """``own_component`` of the prior's own points: the most that codes can be expected to reach."""
+    prior, classes = study.plans[ENCODING].schedule.prior, len(study.source.classes)
+    labels = jnp.arange(_PRIOR_POINTS) % classes
+    points = prior.sample(jax.random.key(0), jax.nn.one_hot(labels, classes))
+    codes = Codes(np.asarray(points), np.asarray(labels))
+    return measure(codes, prior.means(classes), prior.spread)["own_component"]
 
 
 def measure_svm(study: Study, model: str, fold: int) -> dict[str, Any]:

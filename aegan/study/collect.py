@@ -8,7 +8,7 @@ from aegan import stages
 from aegan.errors import InputError
 from aegan.files import read_json, write_json
 from aegan.study import registry
-from aegan.study.claims import claims
+from aegan.study.claims import RULE, claims
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir
 
@@ -23,9 +23,9 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
         processes: workers of this sitting.
         wall_seconds: of this sitting.
     """
-    everything = registry.tasks_of(study, registry.EXPERIMENTS)
-    records = records_of(study.dir, everything)
-    names = registry.complete(study, study.config["experiments"], records)
+    done = {path.stem for path in study.dir.record("any").parent.glob("*.json")}
+    names = registry.complete(study, study.config["experiments"], done)
+    records = records_of(study.dir, registry.tasks_of(study, names))
     finished = {name: record["result"] for name, record in records.items()}
     experiments = registry.results_of(study, names, finished)
     results = {
@@ -46,6 +46,7 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
         },
         "experiments": experiments,
         "claims": claims(experiments, len(study.source.classes)),
+        "rule": RULE,  # by which claims hold
     }
     write_json(study.dir.results, results)
     return results

@@ -17,14 +17,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Standardiser, fit_standardiser, make_folds
 from aegan.errors import InputError
 from aegan.metrics.bootstrap import DRAWS, by_speaker, contrast
 from aegan.metrics.fid import fid_scores, train_net
-from aegan.metrics.references import GENERATORS
+from aegan.metrics.intervals import crossed_estimate
+from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.svm import FittedSvm, confusion_counts, predict, tune_and_fit, uar
 from aegan.sampling import Rows, sample
 from aegan.study.generators import generator_of, part_task
@@ -45,7 +45,8 @@ _DEFINITIONS = {
     "source": "Both in z-scores by the mean and deviation of the source.",
     "trts": "UAR on synthetic rows of an SVM trained on the target with equal rows per class, as "
     "many as the rarest has. Interval over draws of those rows and generator seeds: t^2 times "
-    "variance of either, added under a root. The target's speakers are not resampled.",
+    "variance of either, added under a root; none where the target is balanced, for then all draws "
+    "are the same. The target's speakers are not resampled.",
     "tstr": "UAR on the whole target of an SVM trained on synthetic rows. Interval over the "
     f"target's speakers and generator seeds: as for trts, variances by a bootstrap with {DRAWS} "
     "resamples.",
@@ -301,39 +302,6 @@ def results(study: Study, records: Records) -> dict[str, Any]:
     }
 
 
-def crossed_estimate(values: np.ndarray, level: float = 0.95) -> dict[str, Any]:
-    """Mean and interval of values that two kinds of draw share: ``{"mean", "ci95", "values"}``.
-
-    The interval reaches to both sides by the root of the sum of t^2 times variance, of the mean
-    of the row means and of that of the column means; what belongs to neither counts in both, so
-    it errs towards wide. With one row only the columns count, and vice versa; a single value has
-    none.
-
-    Args:
-        values: (generator seeds, draws) float; a row of NaN is a generator without a value and is
-            left out, as None in "values".
-        level: of the interval.
-    """
-    flat = [float(v) if math.isfinite(v) else None for v in values.ravel()]
-    known = values[np.isfinite(values).all(axis=1)]
-    found: dict[str, Any] = {"mean": None, "ci95": None, "values": flat}
-    if not known.size:
-        return found
-    found["mean"] = float(known.mean())
-    several = [m for m in (known.mean(axis=1), known.mean(axis=0)) if len(m) > 1]
-    if several:
-        reach = math.sqrt(
-            math.fsum(
-                float(means.var(ddof=1))
-                / len(means)
-                * float(stats.t.ppf((1 + level) / 2, len(means) - 1)) ** 2
-                for means in several
-            )
-        )
-        found["ci95"] = [found["mean"] - reach, found["mean"] + reach]
-    return found
-
-
 def _matrix(per_seed: list[list[float] | None]) -> np.ndarray:
     """(generator seeds, draws); NaN for a seed without values."""
     width = max((len(values) for values in per_seed if values is not None), default=1)
@@ -353,8 +321,7 @@ def _rows(study: Study, name: str, seed: int | None) -> Rows | None:
         return real
     protocol = study.plans[MODELS[0]].protocol
     # A fold's number that no fold of the cross-validation has: the references' rows are others.
-    place = [protocol.seed, len(study.folds), list(GENERATORS).index(name)]
-    drawn_with = int(np.random.SeedSequence(place).generate_state(1)[0])
+    drawn_with = reference_seed(protocol.seed, len(study.folds), name)
     return GENERATORS[name](*real, protocol.reference_rows, drawn_with)
 
 

@@ -23,7 +23,7 @@ from aegan.errors import InputError
 from aegan.files import replacing
 from aegan.metrics.fold_tools import fold_space
 from aegan.metrics.intervals import corrected_estimate, fold_means
-from aegan.metrics.references import GENERATORS
+from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.support import off_support, reach
 from aegan.study.cross_validation import paired, test_to_train
 from aegan.study.generators import train_task
@@ -136,9 +136,8 @@ def measure_support(study: Study, fold: int) -> dict[str, Any]:
         for model in MODELS:
             lanes = (_synthetic(study, model, seed, fold) for seed in study.seeds)
             found[model] = [share(None if lane is None else lane.rows) for lane in lanes]
-        for place, (name, generator) in enumerate(GENERATORS.items()):
-            numbers = np.random.SeedSequence([protocol.seed, fold, place])
-            seed = int(numbers.generate_state(1)[0])
+        for name, generator in GENERATORS.items():
+            seed = reference_seed(protocol.seed, fold, name)
             rows, _ = generator(space.set1_z, space.labels1, protocol.reference_rows, seed)
             found[name] = [share(rows)]
     return {"off_support": found}

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from aegan import stages
-from aegan.files import replacing
+from aegan.files import digest, replacing
 from aegan.generator import Generator, flat_arrays, load_generator, nested_arrays
 from aegan.models import networks as n
 from aegan.plan import Plan
@@ -127,7 +127,9 @@ def train_run(study: Study, model: str) -> dict[str, Any]:
 def evaluate_run(study: Study, model: str) -> dict[str, Any]:
     """All metrics of a model's run and its own report, as ``experiments.run`` makes them."""
     plan, workdir = study.plans[model], study.dir.run(model)
-    stages.evaluate_run(plan, workdir, study.cache_dir, study.identity["command"])
+    # On a CPU other workers use the other cores.
+    jobs = 1 if jax.default_backend() == "cpu" else None
+    stages.evaluate_run(plan, workdir, study.cache_dir, study.identity["command"], jobs)
     stages.report(workdir)
     return {}
 
@@ -140,20 +142,24 @@ def train_part(study: Study, model: str, seed: int, part: int) -> dict[str, Any]
 def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
     """``train_part`` for several parts (model, seed, part) of one model, as lanes of one call."""
     (model,) = {model for model, _, _ in lanes}
-    chosen = [(seed, study.parts[part]) for _, seed, part in lanes]
-    numbers = tuple((seed, study.part_fold(part).index) for seed, part in chosen)
+    parts = {(seed, study.part_fold(study.parts[p]).index): study.parts[p] for _, seed, p in lanes}
+    # In an order, and under a name, that do not depend on the order of the tasks: so an interrupted
+    # group finds its checkpoint.
+    numbers = tuple(sorted(parts))
     plan = _with_lanes(study.part_plans[model], numbers)
-    name = part_task(model, *chosen[0]) + (f"-and-{len(lanes) - 1}" if len(lanes) > 1 else "")
-    workdir = study.dir.training(name)
+    workdir = study.dir.training(f"{model}-{digest(numbers)}")
     workdir.claim(plan.identity, plan.corpus.contract)
     stages.train(plan, workdir, keep_rows=False)
-    records = stages.trained_lanes(workdir)
-    for (seed, part), lane in zip(chosen, records, strict=True):
-        path = study.dir.generator(model, seed, part)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(workdir.generator(lane), path)
-    shutil.rmtree(workdir.root)
-    return records
+    records = {(lane["seed"], lane["fold"]): lane for lane in stages.trained_lanes(workdir)}
+    for (seed, fold), lane in records.items():
+        with replacing(study.dir.generator(model, seed, parts[seed, fold])) as path:
+            shutil.copyfile(workdir.generator(lane), path)
+    # Renamed first: whoever is cut off while deleting must not be taken for a checkpoint.
+    finished = workdir.root.with_name(f"{workdir.root.name}.finished")
+    shutil.rmtree(finished, ignore_errors=True)
+    workdir.root.rename(finished)
+    shutil.rmtree(finished)
+    return [records[seed, study.part_fold(study.parts[p]).index] for _, seed, p in lanes]
 
 
 def _with_lanes(plan: Plan, lanes: tuple[tuple[int, int], ...]) -> Plan:
@@ -184,15 +190,16 @@ def generator_task(model: str, seed: int, part: Part) -> str:
     return part_task(model, seed, part)
 
 
-def generator_of(study: Study, model: str, seed: int, part: Part) -> tuple[Generator, jax.Array]:
-    """The generator trained on exactly the rows of a part, and the key to draw its rows with.
+def generator_of(
+    study: Study, model: str, seed: int, part: Part, draw: int = 0
+) -> tuple[Generator, jax.Array]:
+    """The generator trained on exactly the rows of a part, and a key to draw rows with.
 
-    For all of a fold's training part it is the cross-validation's.
+    For all of a fold's training part it is the cross-validation's. Another ``draw`` gives other
+    rows of the same generator.
     """
     if part.scope == SOURCE and part.percent == 100:
-        path = study.dir.run(model).generator({"seed": seed, "fold": part.fold})
-        return load_generator(path), sampling_key(lane_key(seed, part.fold))
-    fold = study.part_fold(part).index
-    return load_generator(study.dir.generator(model, seed, part)), sampling_key(
-        lane_key(seed, fold)
-    )
+        path, fold = study.dir.run(model).generator({"seed": seed, "fold": part.fold}), part.fold
+    else:
+        path, fold = study.dir.generator(model, seed, part), study.part_fold(part).index
+    return load_generator(path), sampling_key(lane_key(seed, fold), draw)

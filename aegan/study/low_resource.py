@@ -43,8 +43,9 @@ _DEFINITIONS = {
     "target": "P per cent of every class of the source; tested on the target corpus.",
     "source": "P per cent of every class of the training part of a fold; tested on the fold's "
     "held-out speakers. Draw r takes fold r modulo the folds.",
-    "replicate": "One draw of the P per cent, one seed of the classifier and one of the "
-    "generator's seeds. Draws are nested: the 10 % of a draw are among its 25 %.",
+    "replicate": "One draw of the P per cent, one seed of the classifier, one of the generator's "
+    "seeds, and rows of that generator drawn anew. Draws are nested: the 10 % of a draw are among "
+    "its 25 %.",
     "uar": "Mean recall over the classes, of the counts pooled over the replicates.",
     "accuracy": "Share of rows classified rightly, of the counts pooled over the replicates.",
     "gain": "UAR less that of the same classifier without added rows, same mode and P, paired by "
@@ -261,7 +262,8 @@ def _added(study: Study, space: _Space, method: str, n: int, replicate: int) -> 
         return BASELINES[method](*space.real, n, replicate)
     if method == NONE:
         return first(space.real, 0)
-    generator, key = generator_of(study, method, seed_of(study, replicate), space.seen)
+    seed = seed_of(study, replicate)
+    generator, key = generator_of(study, method, seed, space.seen, replicate)
     raw, labels = sample(generator, key, n)
     # Before standardising: the clip would make an infinite cell look finite.
     return (space.statistics.to_z(raw), labels) if np.isfinite(raw).all() else None
@@ -281,11 +283,21 @@ def results(study: Study, records: Records) -> dict[str, Any]:
         "notes": [
             f"Every classifier takes {low['updates']} updates of {low['batch_size']} rows, however "
             "many rows it has: with equal epochs instead, added rows would also add updates.",
+            *_statistics_notes(study),
             "Added rows have uniform classes, the real ones those of the source; oversampling "
             "shows what that alone does.",
             *(note for scope in scopes.values() for note in scope.notes()),
         ],
     }
+
+
+def _statistics_notes(study: Study) -> list[str]:
+    if study.config["source"]["statistics"] != "speaker":
+        return []
+    return [
+        "Every speaker is standardised by all of its rows before any are drawn (transductive), in "
+        "the honest mode too: there, rows outside the P per cent tell their speaker's statistics."
+    ]
 
 
 class _Scope:

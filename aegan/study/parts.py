@@ -79,7 +79,10 @@ def find_part(parts: Sequence[Part], scope: str, percent: float, replicate: int)
     if scope == TARGET and percent == 100:
         return parts[0]
     wanted = (scope, percent, replicate)
-    return next(p for p in parts if (p.scope, p.percent, p.replicate) == wanted)
+    for part in parts:
+        if (part.scope, part.percent, part.replicate) == wanted:
+            return part
+    raise LookupError(f"no part {wanted}")
 
 
 def _draw(corpus: Corpus, pool: np.ndarray, percent: float, replicate: int) -> np.ndarray:
@@ -90,10 +93,11 @@ def _draw(corpus: Corpus, pool: np.ndarray, percent: float, replicate: int) -> n
         rows = rng.permutation(pool[corpus.labels[pool] == label])
         count = round(percent / 100 * len(rows))
         if count < LEAST_OF_A_CLASS:
-            least = 100 * LEAST_OF_A_CLASS / len(rows)
+            least = 100 * LEAST_OF_A_CLASS / max(len(rows), 1)
+            mend = f"take {least:.3g} % or more" if least <= 100 else "the class needs more rows"
             raise InputError(
                 f"config.low_resource.percents: {percent:g} % of corpus '{corpus.name}' leaves "
-                f"{count} of {len(rows)} rows of class '{name}'; take {least:.3g} % or more"
+                f"{count} of {len(rows)} rows of class '{name}'; {mend}"
             )
         chosen.append(rows[:count])
     return np.sort(np.concatenate(chosen)).astype(np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -78,11 +78,14 @@ def results_of(study: Study, names: Iterable[str], records: Records) -> dict[str
     return {name: EXPERIMENTS[name].results(study, records) for name in names}
 
 
-def complete(study: Study, names: Iterable[str], done: Mapping[str, Any]) -> list[str]:
+def complete(study: Study, names: Iterable[str], done: Container[str]) -> list[str]:
     """The experiments to report: those named, and others whose tasks are all done already."""
     named = set(names)
-    return [
-        name
-        for name in EXPERIMENTS
-        if name in named or all(task.name in done for task in tasks_of(study, [name]))
-    ]
+
+    def is_done(name: str) -> bool:
+        try:
+            return all(task.name in done for task in tasks_of(study, [name]))
+        except (InputError, LookupError):  # the config or the corpora do not allow it
+            return False
+
+    return [name for name in EXPERIMENTS if name in named or is_done(name)]

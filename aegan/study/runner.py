@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Opening:
     root: str
     cache_dir: str | None
     command: str
+    config_hash: str | None = None  # of the study that asks; None: not compared
 
 
 class Workers:
@@ -52,26 +54,31 @@ class Workers:
 
     Args:
         opening: of the study.
-        jobs: processes; 0 takes one per core on a CPU, and a single one on an accelerator.
+        jobs: processes; 0 takes one per core. On an accelerator there is one.
     """
 
     def __init__(self, opening: Opening, jobs: int) -> None:
         self.opening = opening
-        self.accelerator = jobs == 0 and _platform() != "cpu"
+        # Processes would each take the whole device: there `jobs` counts for nothing.
+        self.accelerator = _platform() != "cpu"
         self.jobs = 1 if self.accelerator else jobs or cpu_count()
-        others = set(multiprocessing.active_children())
-        self._pool = _pool(self.jobs, {} if self.accelerator else ONE_THREAD)
-        self._processes = set(multiprocessing.active_children()) - others
+        self._pool: ProcessPoolExecutor | None = None
+        self._processes: set[multiprocessing.process.BaseProcess] = set()
 
     def submit(self, tasks: Sequence[Task]) -> Future:
         """Runs one task, or several of a group at once."""
+        if self._pool is None:
+            others = set(multiprocessing.active_children())
+            self._pool = _pool(self.jobs, {} if self.accelerator else ONE_THREAD)
+            self._processes = set(multiprocessing.active_children()) - others
         return self._pool.submit(_run, self.opening, list(tasks))
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
         if kind is not None:  # whatever they do
             for process in self._processes:
                 process.kill()
@@ -80,6 +87,8 @@ class Workers:
 
 def _platform() -> str:
     """Asked in a process of its own, for whoever asks takes hold of the device."""
+    if not any(map(find_spec, ("jax_plugins", "libtpu"))):
+        return "cpu"
     with _pool(1, {}) as pool:
         return pool.submit(_backend).result()
 
@@ -145,26 +154,20 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
             progress.set_postfix_str(f"about {screen.duration(seconds)} left: {_titles(running)}")
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                _check(future)
+                future.result()
                 for task in running.pop(future):
                     records[task.name] = record = read_json(study.dir.record(task.name))
                     progress.update()
                     projection.learn(record)
-    finally:
-        progress.close()
-        projection.keep()
-    return records
-
-
-def _check(future: Future) -> None:
-    """Raises what a task raised."""
-    try:
-        future.result()
     except BrokenProcessPool:
         raise InputError(
             "a worker process was killed, perhaps for want of memory; the same command goes on, "
             "with --config.jobs=1 in one process"
         ) from None
+    finally:
+        progress.close()
+        projection.keep()
+    return records
 
 
 def _titles(running: Mapping[Future, Sequence[Task]]) -> str:
@@ -216,6 +219,8 @@ def _study(opening: Opening) -> Study:
         jax.config.update(
             "jax_default_matmul_precision", study.config["m1"]["train"]["matmul_precision"]
         )
+        if opening.config_hash not in (None, study.identity["config_hash"]):
+            raise InputError("a corpus changed while the study began; run the same command again")
         _studies[opening.root] = study
     return _studies[opening.root]
 

@@ -16,10 +16,10 @@ try:
 except ImportError:  # not on every system
     fcntl = None
 
-from aegan.data.audit import as_json
+from aegan.data.audit import Leak, as_json, audit_generator, refuse, row_digests
 from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus, describe, read_corpus
-from aegan.data.folds import Fold, Standardiser, fit_standardiser
+from aegan.data.folds import Fold, Standardiser, fit_standardiser, speaker_standardised
 from aegan.data.simulate import simulated_target
 from aegan.errors import InputError
 from aegan.files import digest, read_json, write_json
@@ -90,7 +90,7 @@ class Study:
     identity: dict[str, Any]  # what study.json holds; its hash names the study
     dir: StudyDir
     prepared: Prepared  # the source corpus with its folds
-    target: Corpus  # same classes and features as the source
+    target: Corpus | None  # same classes and features as the source; None where nothing needs it
     parts: tuple[Part, ...]  # of the source: first the whole, then those of the low-resource study
     cache_dir: Path | None  # where results that no model changes are kept
 
@@ -111,7 +111,7 @@ class Study:
     @cached_property
     def plans(self) -> dict[str, Plan]:
         """Per model the cross-validation run, the very plan that ``experiments.run`` makes."""
-        return {model: plan_of(run_config(self.config, model), self.prepared) for model in MODELS}
+        return self._plans(self.prepared)
 
     @cached_property
     def part_plans(self) -> dict[str, Plan]:
@@ -122,8 +122,15 @@ class Study:
             Fold(first + place, part.rows, none, (), part.words)
             for place, part in enumerate(self.parts)
         )
-        prepared = Prepared(self.source, self.prepared.digests, folds, ())
-        return {model: plan_of(run_config(self.config, model), prepared) for model in MODELS}
+        return self._plans(Prepared(self.source, self.prepared.digests, folds, ()))
+
+    def _plans(self, prepared: Prepared) -> dict[str, Plan]:
+        """A run per model; the statistics of the folds are the same for all."""
+        plans: dict[str, Plan] = {}
+        for model in MODELS:
+            known = plans[MODELS[0]].standardisers if plans else None
+            plans[model] = plan_of(run_config(self.config, model), prepared, known)
+        return plans
 
     def part_fold(self, part: Part) -> Fold:
         """The fold of ``part_plans`` that a part is."""
@@ -172,7 +179,7 @@ def read_study(config: Any, root: Path, cache_dir: Path | None, command: str) ->
 
     Raises:
         InputError: a value of the config or a corpus that can't be used; two corpora whose
-            features or classes differ.
+            features or classes differ, or that share rows.
     """
     values = plain(config)
     values["source"]["classes"] = listed(values["source"]["classes"])
@@ -180,25 +187,55 @@ def read_study(config: Any, root: Path, cache_dir: Path | None, command: str) ->
     with _fields_of("source"):
         prepared = prepare(values["source"])
     target = _target(values, prepared.corpus)
-    check_same(
-        f"target '{target.name}'",
-        target.contract,
-        f"source '{prepared.corpus.name}'",
-        prepared.corpus.contract,
-    )
+    leaks: tuple[Leak, ...] = ()
+    if target is not None:
+        leaks = _checked_pair(values, prepared, target)
+        if values["source"]["statistics"] == "speaker":
+            target = speaker_standardised(target)
     low = values["low_resource"]
     parts = make_parts(
-        prepared.corpus, prepared.folds, low["percents"], low["replicates"], low["scopes"]
+        prepared.corpus,
+        prepared.folds,
+        low["percents"] if "low_resource" in values["experiments"] else (),
+        low["replicates"],
+        low["scopes"],
     )
-    identity = _identity(values, prepared, target, command)
+    identity = _identity(values, prepared, target, leaks, command)
     return Study(values, identity, StudyDir(Path(root)), prepared, target, parts, cache_dir)
 
 
-def _target(values: Mapping[str, Any], source: Corpus) -> Corpus:
+def _checked_pair(
+    values: Mapping[str, Any], prepared: Prepared, target: Corpus
+) -> tuple[Leak, ...]:
+    """Refuses a pair of other features, or of common rows unless leaks are allowed."""
+    name, source = f"target '{target.name}'", prepared.corpus
+    check_same(name, target.contract, f"source '{source.name}'", source.contract)
+    leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
+    if not values["source"]["allow_leaks"]:
+        refuse(
+            f"corpora '{source.name}' and '{target.name}'",
+            leaks,
+            ", or pass --config.source.allow_leaks=True for a banner in the report",
+        )
+    return leaks
+
+
+def _target(values: Mapping[str, Any], source: Corpus) -> Corpus | None:
     target = values["target"]
     if target["path"]:
-        with _fields_of("target"):
+        try:
             return read_corpus(target["path"], source.classes)
+        except InputError as error:  # the classes are the source's
+            raise InputError(str(error).replace("config.data.", "config.source.")) from None
+    if not source.simulated:
+        scopes = values["low_resource"]["scopes"]
+        for name in values["experiments"]:
+            if name == "cross_corpus" or (name == "low_resource" and "target" in scopes):
+                raise InputError(
+                    f"config.target.path: is empty, but {name} tests on a target; give the table "
+                    "of a second corpus with --config.target.path=..."
+                )
+        return None
     return simulated_target(
         rows=target["simulated_rows"],
         source_rows=values["source"]["simulated_rows"],
@@ -217,22 +254,29 @@ def _fields_of(section: str) -> Iterator[None]:
 
 
 def _identity(
-    values: Mapping[str, Any], prepared: Prepared, target: Corpus, command: str
+    values: Mapping[str, Any],
+    prepared: Prepared,
+    target: Corpus | None,
+    leaks: tuple[Leak, ...],
+    command: str,
 ) -> dict[str, Any]:
     """What makes this study this study; where its corpora lie and how it runs count for nothing."""
-    hashed = {name: value for name, value in values.items() if name not in ("jobs", "experiments")}
+    hashed = _that_counts(values)
     for name in ("source", "target"):
         hashed[name] = {k: v for k, v in values[name].items() if k != "path"}
-    hashed["corpora"] = [prepared.corpus.hash, target.hash]
-    described = {
-        "source": describe(prepared.corpus) | {"leaks": as_json(prepared.leaks)},
-        "target": describe(target) | {"leaks": []},
-    }
-    for name, corpus in (("source", prepared.corpus), ("target", target)):
-        described[name] |= {
-            "statistics": values[name]["statistics"],
-            "licence": values[name]["licence"] or corpus.licence or "not stated",
-        }
+    hashed["corpora"] = [prepared.corpus.hash, None if target is None else target.hash]
+    described: dict[str, Any] = {}
+    for name, corpus, found in (
+        ("source", prepared.corpus, prepared.leaks),
+        ("target", target, leaks),
+    ):
+        described[name] = None
+        if corpus is not None:
+            described[name] = describe(corpus) | {
+                "statistics": values[name]["statistics"],
+                "licence": values[name]["licence"] or corpus.licence or "not stated",
+                "leaks": as_json(found),
+            }
     return {
         "format": 1,
         "config_hash": digest(hashed),
@@ -240,6 +284,11 @@ def _identity(
         **described,
         "command": command,
     }
+
+
+def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without what makes no difference to any figure."""
+    return {name: value for name, value in values.items() if name not in ("jobs", "experiments")}
 
 
 def _check(values: Mapping[str, Any]) -> None:
@@ -284,7 +333,11 @@ def check_folder(study: Study) -> None:
             f"--workdir={root}: cannot be read ({error.strerror}); give another one"
         ) from None
     if existing.get("config_hash") != study.identity["config_hash"]:
-        how = first_difference(existing, study.identity, ("source", "target", "config"))
+        there, here = (
+            {**identity, "config": _that_counts(identity.get("config") or {})}
+            for identity in (existing, study.identity)
+        )
+        how = first_difference(there, here, ("source", "target", "config"))
         raise InputError(
             f"--workdir={root}: holds another study ({how}); give another --workdir or delete "
             "this one"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
 from aegan.report.panels import GREY, INK, Figure, Panel, class_style, panel
-from aegan.report.study.words import MODELS, classes, experiment, method_title
+from aegan.report.study.words import MODELS, classes, drawn_over, experiment, method_title
 from aegan.report.tables import Results, cell
 
 MODEL_STYLE = {"m1": ("#0072B2", "o"), "m2": ("#D55E00", "s"), "m3": ("#000000", "^")}
@@ -309,7 +309,7 @@ def low_resource(results: Results, scope: str) -> Figure:
         "In (a) to (c), to one scale, the curves of a panel share draws and speakers and so most "
         "of their bands; (d) has the paired difference to no added rows: see whether it lies "
         "above 0, whether most at small P, and how much of it is left in the honest mode. In (c) "
-        "see whether M1 beats what needs no generator."
+        f"see whether M1 beats what needs no generator. Intervals are over {drawn_over(results)}."
     )
     title = f"Fig. 6: few real rows, {'target' if scope == 'target' else 'source'} corpus"
     return Figure(f"fig6-{scope}", title, caption, tuple(panels), data)

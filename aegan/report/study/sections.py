@@ -18,12 +18,13 @@ from aegan.report.study.words import (
     corpora,
     corpus_name,
     counted,
+    drawn_over,
     experiment,
+    parts,
     said,
     simulated,
 )
 from aegan.report.tables import Results, Table, number, percent, plain
-from aegan.study.claims import RULE
 
 Block = str | Table | Figure
 
@@ -62,27 +63,26 @@ def title(results: Results) -> str:
 
 
 def subtitle(results: Results) -> str:
-    parts = []
-    for name in ("source", "target"):
-        corpus = results[name]
-        parts.append(
-            f"{name} {corpus_name(corpus)} ({corpus['rows']} rows, {len(corpus['classes'])} "
-            f"classes, {corpus['speakers']} speakers)"
-        )
-    return f"variant {results['variant']}, {', '.join(parts)}"
+    said_of = (
+        f"{part} {corpus_name(corpus)} ({corpus['rows']} rows, {len(corpus['classes'])} "
+        f"classes, {corpus['speakers']} speakers)"
+        for part, corpus in parts(results).items()
+    )
+    return f"variant {results['variant']}, {', '.join(said_of)}"
 
 
 def banners(results: Results) -> list[str]:
     """What a reader has to know before any figure."""
     found = []
-    parts = simulated(results)
-    if parts:
-        which = " and the ".join(parts)
-        verb = "corpora are" if len(parts) > 1 else "corpus is"
+    made_up = simulated(results)
+    if made_up:
+        which = " and the ".join(made_up)
+        verb = "corpora are" if len(made_up) > 1 else "corpus is"
         found.append(
             f"SIMULATED: the {which} {verb} simulated. These figures say nothing about real speech."
         )
-    leaks = [leak["words"] for leak in results["source"].get("leaks") or ()]
+    described = [results["source"], results.get("target") or {}]
+    leaks = [leak["words"] for corpus in described for leak in corpus.get("leaks") or ()]
     if leaks:
         others = f"; and {len(leaks) - 3} more" if len(leaks) > 3 else ""
         found.append(
@@ -113,13 +113,13 @@ def in_short(results: Results) -> list[str]:
 
 def _verdicts(results: Results) -> str:
     claims = results.get("claims") or []
-    parts = []
+    found = []
     for word, verb in _VERBS.items():
         names = [f"{claim['number']} ({claim['where']})" for claim in claims]
         names = [n for n, claim in zip(names, claims, strict=True) if claim["verdict"] == word]
         if names:
-            parts.append(f"{verb}: {', '.join(names)}")
-    text = "; ".join(parts)
+            found.append(f"{verb}: {', '.join(names)}")
+    text = "; ".join(found)
     return text[:1].upper() + text[1:] + ("." if text else "")
 
 
@@ -225,7 +225,7 @@ def _troubles(results: Results) -> list[str]:
     return lines
 
 
-HOW_TO_READ = (
+_HOW_TO_READ = (
     "Set-1 is the training part of a fold, which the model has seen; set-2 is the held-out part, "
     "whose speakers it has not seen. Metric 1 (TRTS): an SVM trained on real rows classifies "
     "synthetic ones. Metric 2 (TSTR): an SVM trained on synthetic rows classifies real ones. Both "
@@ -237,14 +237,20 @@ HOW_TO_READ = (
     "the FID above its floor (less that of real against real rows, at equal numbers of rows) says "
     "something across corpora, and the paper's FID cannot be compared with ours directly.",
     "UAR and shares stand in %, differences between them in points. Every bracket is a 95 % "
-    "interval: in the cross-validation over folds, with seeds averaged inside a fold; across "
-    "corpora and with few rows over draws, seeds and tested speakers; in Fig. 1 over seeds. Folds "
+    "interval, and a figure without one has none: in the cross-validation over folds, with seeds "
+    "averaged inside a fold; in Fig. 1 over seeds; in Table 4 and Fig. 6 over {drawn_over}. Folds "
     "share training rows, so that differences between models carry the wider interval of the "
     "corrected t. No interval tells how another corpus would come out. A dash means no value.",
-    "Class mean, Class Gaussian, SMOTE and Jitter are generators that need no training and stand "
-    "beside the models everywhere; SMOTE and Jitter are built from real rows and show what copying "
-    "looks like.",
+    "Class mean, Class Gaussian, SMOTE and Jitter are generators that need no training. They stand "
+    "beside the models in Tables 2 to 4 and among the rows off the support of Fig. 4; in Fig. 6 "
+    "Oversampling takes the place of Class mean. In Figs. 3 and 5 there is none of them. SMOTE and "
+    "Jitter are built from real rows and show what copying looks like.",
 )
+
+
+def how_to_read(results: Results) -> tuple[str, ...]:
+    """What a reader has to know of the measures and intervals."""
+    return tuple(text.format(drawn_over=drawn_over(results)) for text in _HOW_TO_READ)
 
 
 def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
@@ -309,11 +315,12 @@ def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
     if found := experiment(results, "toy"):
         blocks = some(figures.get("fig1"), T.toy_table(results), _definitions(found))
         kept.append(Section("Fig. 1: vanilla GAN and InfoGAN", blocks, "none"))
-    kept.append(Section("How to read this", HOW_TO_READ, "", command=False))
+    kept.append(Section("How to read this", how_to_read(results), "", command=False))
     kept.append(
         Section(
             "How to repeat this",
             some(
+                _LAST_COMMAND if results.get("command") else None,
                 T.corpora_table(results),
                 T.machine_table(results),
                 Folded("The whole config", "", (T.config_table(results),)),
@@ -324,14 +331,21 @@ def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
     return [section for section in kept if section.blocks]
 
 
+_LAST_COMMAND = (
+    "The command shown is the last one given. Earlier sittings may have run other experiments of "
+    "the study; how long the last one took tells nothing of them."
+)
+
+
 def _claims(results: Results) -> Section:
     claims = results.get("claims") or []
     if not claims:
         return Section("The paper's claims", ())
+    alone = "" if "target" in parts(results) else " alone"
     where = (
-        f"The paper trains on IEMOCAP and tests on MSP-IMPROV; this study has {corpora(results)}, "
-        f"classes {', '.join(classes(results))}. So a claim that does not hold here is not wrong "
-        "there, and the reverse."
+        "The paper trains on IEMOCAP and tests on MSP-IMPROV; this study has "
+        f"{corpora(results)}{alone}, classes {', '.join(classes(results))}. So a claim that does "
+        "not hold here is not wrong there, and the reverse."
     )
     folded = tuple(
         Folded(
@@ -341,8 +355,8 @@ def _claims(results: Results) -> Section:
         )
         for claim in claims
     )
-    blocks = (where, T.claims_table(claims), f"The rule. {RULE}", *folded)
-    return Section("The paper's claims", blocks)
+    rule = (f"The rule. {results['rule']}",) if results.get("rule") else ()
+    return Section("The paper's claims", (where, T.claims_table(claims), *rule, *folded))
 
 
 def _runs(found: Results) -> str | None:
@@ -413,11 +427,11 @@ def _low_resource_blocks(found: Results, scope: str) -> list[Block | Folded | No
 
 def _low_less_high(found: Results, one: Results) -> str:
     names = {"paper": "as the paper", "honest": "honest"}
-    parts = [f"{said(found[key], 'points')} ({names[key]})" for key in names if found.get(key)]
-    if not parts:
+    gains = [f"{said(found[key], 'points')} ({names[key]})" for key in names if found.get(key)]
+    if not gains:
         return ""
     least, most = min(one["percents"]), max(one["percents"])
     return (
         f"Gain of {max(one['sizes'])} rows of M1 at P = {least:g} % less that at {most:g} %, in "
-        f"points: {', '.join(parts)}."
+        f"points: {', '.join(gains)}."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from aegan.report.detail_tables import settings_table
@@ -11,9 +11,11 @@ from aegan.report.study.words import (
     MODELS,
     SETS,
     chance,
+    drawn_over,
     experiment,
     method_title,
     pair_title,
+    parts,
     said,
 )
 from aegan.report.tables import (
@@ -75,6 +77,8 @@ def parts_table(claim: Results) -> Table:
 
 def _with_unit(part: Results) -> str:
     unit = part["unit"]
+    if not part.get("measured", True):
+        return "not measured"
     text = said(part["value"], unit)
     mean, bracket, interval = text.partition(" [")
     if unit not in ("%", "points") or text == DASH:
@@ -151,8 +155,9 @@ def sets_table(results: Results) -> Table:
         for model, values in found.items()
     )
     caption = (
-        "Set-1 less set-2, paired by fold: how much of a figure belongs to the speakers that the "
-        "model has seen."
+        "Set-1 less set-2, paired by fold. Of TSTR: how much of the figure belongs to the speakers "
+        "that the model has seen. Of TRTS not that alone: on set-2 the SVM also learns from far "
+        "fewer rows."
     )
     return Table(caption, ("Model", "TRTS (points)", "TSTR (points)"), lines)
 
@@ -253,10 +258,13 @@ def codes_table(results: Results) -> Table:
         lines.append(
             (pair_title(pair).capitalize() if pair[0] == "v" else pair_title(pair), *values)
         )
+    own = number((found.get("prior") or {}).get("own_component"))
+    share = "" if own is None else f"{percent(own)} in the first column and "
     caption = (
-        "Codes by M1's encoder over all folds, 95 % intervals. On the prior itself the first "
-        "column would be near 100 and the others 1. Less width than 1 means that a class fills "
-        "only a part of its component. Differences of the first column are in points."
+        "Codes by M1's encoder over all folds, 95 % intervals; each class has a component of the "
+        f"prior. The prior's own points would have {share}1 in the columns of width and distance. "
+        "Less width than 1 means that a class fills only a part of its component. Differences of "
+        "the first column are in points."
     )
     return Table(caption, ("Codes", *(title for _, _, title in columns)), tuple(lines))
 
@@ -310,12 +318,23 @@ def target_table(results: Results, statistics: str) -> Table:
     caption = (
         "Synthetic rows of generators trained on the whole source against the target corpus. "
         "\u201cReal rows of the source\u201d are what a faithful generator would score: see "
-        "whether a model's rows serve the target better than the source's own. Intervals are over "
-        "draws, seeds and tested speakers, not over corpora. Chance is "
-        f"{percent(chance(results))} %."
+        "whether a model's rows serve the target better than the source's own. No interval is over "
+        f"corpora; all are over {drawn_over(results)}. Chance is {percent(chance(results))} %."
     )
+    caption += _bare(value for key in names for value in (table.get(key) or {}).values())
     header = ("Generator", *(title for _, _, title in _TARGET_COLUMNS))
     return Table(caption, header, tuple(lines), marked=tuple(marked))
+
+
+def _bare(values: Iterable[Results | None]) -> str:
+    """What to know of figures without an interval, empty where there is none of them."""
+    known = (value for value in values if value and number(value.get("mean")) is not None)
+    if all(value.get("ci95") for value in known):
+        return ""
+    return (
+        " A figure without brackets has no interval, as where all draws of a balanced target are "
+        "the same rows."
+    )
 
 
 def target_differences_table(results: Results, statistics: str) -> Table:
@@ -335,6 +354,7 @@ def target_differences_table(results: Results, statistics: str) -> Table:
         "Differences between models of the table above, paired. The paper's three models lie "
         "within 1.5 points on metric 1 and within 0.9 on metric 2."
     )
+    caption += _bare(found[pair].get(name) for pair in pairs for name, _, _ in columns)
     return Table(caption, ("Pair", *(title for _, _, title in columns)), lines)
 
 
@@ -500,7 +520,7 @@ def definitions_table(found: Results) -> Table | None:
 
 
 def corpora_table(results: Results) -> Table:
-    """Both corpora: counts, licence, hashes."""
+    """The corpora: counts, licence, hashes."""
 
     def text(corpus: Results, key: str) -> str:
         value = corpus.get(key)
@@ -523,12 +543,15 @@ def corpora_table(results: Results) -> Table:
         "feature_hash": "Hash of the features' names",
         "hash": "Hash of the content",
     }
-    corpora = (results["source"], results["target"])
+    corpora = parts(results)
     lines = tuple(
-        (title, *(text(corpus, key) for corpus in corpora)) for key, title in names.items()
+        (title, *(text(corpus, key) for corpus in corpora.values())) for key, title in names.items()
     )
     caption = "The corpora. The paper's are IEMOCAP (source) and MSP-IMPROV (target)."
-    return Table(caption, ("", "Source", "Target"), lines, text_columns=(1, 2))
+    if "target" not in corpora:
+        caption = "The corpus, without a target. The paper's source is IEMOCAP."
+    header = ("", *(part.capitalize() for part in corpora))
+    return Table(caption, header, lines, text_columns=tuple(range(1, len(header))))
 
 
 def machine_table(results: Results) -> Table:
@@ -541,7 +564,7 @@ def machine_table(results: Results) -> Table:
         "time": {
             name: plain(timing[key])
             for key, name in (
-                ("wall_s", "from start to end (s)"),
+                ("wall_s", "of the last sitting (s)"),
                 ("task_seconds", "of all tasks together (s)"),
             )
             if number(timing.get(key)) is not None

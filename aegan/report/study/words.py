@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aegan.report.tables import DASH, REFERENCES, Results, cell, number, percent, plain
@@ -42,19 +42,41 @@ def corpus_name(corpus: Mapping[str, Any]) -> str:
 
 
 def corpora(results: Results) -> str:
-    """Source and target: "nemo \u2192 ravdess"."""
-    return f"{corpus_name(results['source'])} \u2192 {corpus_name(results['target'])}"
+    """Source and target: "nemo \u2192 ravdess"; a study without a target has the source alone."""
+    return " \u2192 ".join(corpus_name(corpus) for corpus in parts(results).values())
+
+
+def parts(results: Results) -> dict[str, Results]:
+    """The corpora that the study has: source, and target unless no experiment needed one."""
+    return {part: results[part] for part in ("source", "target") if results.get(part)}
 
 
 def simulated(results: Results) -> list[str]:
-    return [part for part in ("source", "target") if results[part]["simulated"]]
+    return [part for part, corpus in parts(results).items() if corpus["simulated"]]
+
+
+def one_seed(results: Results) -> bool:
+    """Whether each generator was trained with one seed only."""
+    seeds = (results.get("config") or {}).get("seeds")
+    return isinstance(seeds, Sequence) and len(seeds) == 1
+
+
+def drawn_over(results: Results) -> str:
+    """What the intervals of Table 4 and Fig. 6 are over, and for which generators they hold."""
+    if one_seed(results):
+        return (
+            "draws and tested speakers. Every generator has one seed: intervals hold for that one "
+            "training and do not tell how another would come out"
+        )
+    return "draws, generator seeds and tested speakers"
 
 
 def origin(results: Results, part: str) -> str:
     """Corpus and versions behind a table or figure; ``part``: source, both or none."""
+    several = len(parts(results)) > 1
     where = {
         "source": f"Corpus {corpus_name(results['source'])}",
-        "both": f"Corpora {corpora(results)}",
+        "both": f"{'Corpora' if several else 'Corpus'} {corpora(results)}",
         "none": "Points in the plane, no corpus",
     }[part]
     versions = results.get("versions") or {}
