@@ -71,7 +71,7 @@ def workload(
     """How many tasks are left and how long they will take."""
     projection = Projection(study.cache_dir, records_of(study.dir, tasks))
     left = [task for task in tasks if task.name not in done]
-    seconds = sum(projection.seconds(task) for task in left) / workers.jobs
+    seconds = projection.wall_seconds(left, workers.jobs)
     basis = "as measured on this machine" if projection.measured(left) else "a guess"
     where = "an accelerator" if workers.accelerator else f"{workers.jobs} processes"
     finished = f", {len(done)} of them done before" if done else ""

@@ -14,7 +14,7 @@ from study_helpers import tiny_config, tiny_study
 
 from aegan.errors import InputError
 from aegan.study.projection import Projection
-from aegan.study.runner import Opening, Workers, _priorities, records_of, run_tasks
+from aegan.study.runner import Opening, Workers, records_of, run_tasks
 from aegan.study.tasks import Task
 
 # What the workers run.
@@ -145,9 +145,12 @@ def test_the_longest_way_starts_first(study):
         a_task("tail", "head", work=20),
     ]
     pace = {"some": {"kind": "test", "seconds": 3, "work": 3}}
-    ways = _priorities(tasks, Projection(None, pace))
+    projection = Projection(None, pace)
+    ways = projection.ways(tasks)
     assert sorted(ways, key=ways.get, reverse=True) == ["head", "tail", "long", "short"]
     assert ways == {"short": 1, "long": 9, "head": 21, "tail": 20}
+    assert projection.wall_seconds(tasks, 1) == 31
+    assert projection.wall_seconds(tasks, 2) == 21  # head and tail one after the other
 
 
 def test_projection_learns_the_pace_of_a_kind_and_keeps_it(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,23 @@ class Projection:
         if rates:
             return statistics.median(rates) * task.work
         return GUESSES[task.kind] * task.work if task.kind in GUESSES else GUESS
+
+    def ways(self, tasks: Sequence[Task]) -> dict[str, float]:
+        """Seconds from the start of each task to the end of all that waits for it.
+
+        ``tasks`` stand in an order in which needs come before the needy.
+        """
+        behind: dict[str, float] = {}
+        for task in reversed(tasks):
+            own = self.seconds(task) + behind.get(task.name, 0.0)
+            for need in task.needs:
+                behind[need] = max(behind.get(need, 0.0), own)
+        return {task.name: self.seconds(task) + behind.get(task.name, 0.0) for task in tasks}
+
+    def wall_seconds(self, tasks: Sequence[Task], processes: int) -> float:
+        """Seconds of all tasks: shared by the processes, but no less than the longest way."""
+        total = sum(self.seconds(task) for task in tasks)
+        return max([total / processes, *self.ways(tasks).values()])
 
     def measured(self, tasks: Iterable[Task]) -> bool:
         """Whether every kind among the tasks was measured on this machine."""

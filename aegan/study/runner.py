@@ -134,7 +134,7 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
     waiting = {task.name: task for task in tasks if task.name not in records}
     if not waiting:
         return records
-    priority = _priorities(list(waiting.values()), projection)
+    priority = projection.ways(list(waiting.values()))
     progress = screen.bar(len(tasks), "study", "task", initial=len(records), remaining=False)
     running: dict[Future, list[Task]] = {}
     try:
@@ -149,8 +149,8 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
                 for task in chosen:
                     del waiting[task.name]
                 running[workers.submit(chosen)] = chosen
-            left = [*waiting.values(), *(task for tasks in running.values() for task in tasks)]
-            seconds = sum(projection.seconds(task) for task in left) / workers.jobs
+            left = [task for tasks in running.values() for task in tasks] + [*waiting.values()]
+            seconds = projection.wall_seconds(left, workers.jobs)
             progress.set_postfix_str(f"about {screen.duration(seconds)} left: {_titles(running)}")
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -173,16 +173,6 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
 def _titles(running: Mapping[Future, Sequence[Task]]) -> str:
     words = [tasks[0].words + (" ..." if len(tasks) > 1 else "") for tasks in running.values()]
     return "; ".join(words)
-
-
-def _priorities(tasks: Sequence[Task], projection: Projection) -> dict[str, float]:
-    """Seconds from the start of each task to the end of all that waits for it."""
-    behind: dict[str, float] = {}
-    for task in reversed(tasks):  # needs stand before the needy
-        own = projection.seconds(task) + behind.get(task.name, 0.0)
-        for need in task.needs:
-            behind[need] = max(behind.get(need, 0.0), own)
-    return {task.name: projection.seconds(task) + behind.get(task.name, 0.0) for task in tasks}
 
 
 # What follows runs in the workers.
