@@ -48,7 +48,7 @@ parse_flags = partial(parse_config_flags, example="configs/paper.py")
 
 def summary(study: Study) -> list[str]:
     """The study in a few lines of at most 80 columns."""
-    lines = [f"The paper's study: {', '.join(study.config['experiments'])}"]
+    lines = ["The paper's study", *field("experiments", ", ".join(study.config["experiments"]))]
     for role, corpus in (("source", study.source), ("target", study.target)):
         if corpus is None:
             continue

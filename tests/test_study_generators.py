@@ -1,0 +1,106 @@
+"""Generators on parts of the source: nothing of the withheld rows, and lanes together as alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+from study_helpers import tiny_study
+
+from aegan.generator import load_generator
+from aegan.study.generators import (
+    generator_of,
+    generator_task,
+    part_task,
+    seed_of,
+    tasks,
+    train_part,
+    train_parts,
+    whole_of,
+)
+from aegan.study.parts import SOURCE, TARGET, find_part
+from aegan.study.study import StudyDir
+
+PERCENT = 20.0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A study with M1 trained on one part, alone."""
+    study = tiny_study(tmp_path_factory.mktemp("alone"))
+    part = find_part(study.parts, TARGET, PERCENT, 0)
+    record = train_part(study, "m1", 0, study.parts.index(part))
+    return study, part, record
+
+
+def generator(study, part):
+    return load_generator(study.dir.generator("m1", 0, part))
+
+
+def test_a_part_leaves_its_generator_and_nothing_else(trained):
+    study, part, record = trained
+    assert record["status"] in ("ok", "collapsed") and record["seed"] == 0
+    assert not list((study.dir.root / "training").iterdir())
+    assert len(generator(study, part).trained_on) == len(part.rows)
+
+
+def test_withheld_rows_do_not_reach_the_generator_of_the_honest_mode(trained, tmp_path):
+    """Whatever lies beyond the P per cent, weights and statistics keep their bits."""
+    study, part, _ = trained
+    source = study.source
+    beyond = np.setdiff1d(np.arange(len(source.labels)), part.rows)
+    features = source.features.copy()
+    features[beyond] = 1e3 * np.random.default_rng(0).normal(size=(len(beyond), 24))
+    changed = replace(
+        study,
+        dir=StudyDir(tmp_path),
+        prepared=replace(study.prepared, corpus=replace(source, features=features)),
+    )
+    train_part(changed, "m1", 0, study.parts.index(part))
+    one, other = generator(study, part), generator(changed, part)
+    np.testing.assert_array_equal(one.standardiser.mean, other.standardiser.mean)
+    np.testing.assert_array_equal(one.standardiser.scale, other.standardiser.scale)
+    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_lanes_trained_together_are_those_trained_alone(trained, tmp_path):
+    study, part, record = trained
+    other = find_part(study.parts, TARGET, PERCENT, 1)
+    elsewhere = replace(study, dir=StudyDir(tmp_path))
+    # In the other order: a lane's place among the others makes no difference.
+    lanes = [("m1", 0, study.parts.index(p)) for p in (other, part)]
+    records = train_parts(elsewhere, lanes)
+    assert [r["fold"] for r in records] == [study.part_fold(p).index for p in (other, part)]
+    assert records[1]["fold"] == record["fold"]
+    one, same = generator(study, part), generator(elsewhere, part)
+    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(same.params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    assert not np.allclose(
+        jax.tree.leaves(same.params)[0], jax.tree.leaves(generator(elsewhere, other).params)[0]
+    )
+
+
+def test_another_draw_of_a_generator_gives_other_rows(trained):
+    study, part, _ = trained
+    _, key = generator_of(study, "m1", 0, part)
+    _, other = generator_of(study, "m1", 0, part, draw=1)
+    assert not np.array_equal(jax.random.key_data(key), jax.random.key_data(other))
+
+
+def test_tasks_cover_what_the_modes_ask_for(tmp_path):
+    study = tiny_study(tmp_path, low_resource__honest=("m2",), seeds=(3, 5))
+    names = {task.name for task in tasks(study)}
+    whole = study.parts[0]
+    for model in ("m1", "m2", "m3"):
+        assert {part_task(model, seed, whole) for seed in (3, 5)} <= names
+    for part in study.parts[1:]:
+        seed = seed_of(study, part.replicate)
+        assert generator_task("m2", seed, part) in names
+        assert (part_task("m1", seed, part) in names) is False
+        assert generator_task("m1", seed, whole_of(study, part)) in names
+    fold = find_part(study.parts, SOURCE, 100.0, 1)
+    assert generator_task("m2", 5, fold) == "train-m2"
+    assert whole_of(study, fold).rows.tolist() == fold.rows.tolist()
