@@ -76,6 +76,13 @@ def test_tasks_need_the_generators_of_the_whole_source(study):
     assert len(found) == 2 + 3 * 2 + 5 + 1
 
 
+def test_a_balanced_target_has_one_draw():
+    """Every draw would hold all rows: no interval of no width must come of it."""
+    (draw,) = balanced_draws(np.array([0, 1, 1, 0]), 5)
+    assert draw.tolist() == [0, 1, 2, 3]
+    assert crossed_estimate(np.array([[0.4]]))["ci95"] is None
+
+
 def test_balanced_draws():
     labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [30, 7, 12]))
     draws = balanced_draws(labels, 4)

@@ -208,7 +208,7 @@ def test_cells_once_more(study, records, monkeypatch):
     of_fold = fit_standardiser(source.features, fold.train, clip)
     features, labels = source.features[part.rows], source.labels[part.rows]
     smote = BASELINES["smote"](own.to_z(features), labels, 60, 1)
-    key = sampling_key(lane_key(0, fold.index))  # the run's own rows
+    key = sampling_key(lane_key(0, fold.index), 1)  # rows of replicate 1, not the run's own
     path = study.dir.run("m1").generator({"seed": 0, "fold": fold.index})
     m1, classes = sample(load_generator(path), key, 60)
     wanted = {

@@ -88,8 +88,8 @@ def crossed_estimate(values: np.ndarray, level: float = 0.95) -> dict[str, Any]:
 
     The interval reaches to both sides by the root of the sum of t^2 times variance, of the mean
     of the row means and of that of the column means; what belongs to neither counts in both, so
-    it errs towards wide. With one row only the columns count, and vice versa. Draws that are all
-    equal are one draw; a single value has no interval.
+    it errs towards wide. With one row only the columns count, and vice versa; a single value has
+    none.
 
     Args:
         values: (generator seeds, draws) float; a row of NaN is a generator without a value and is
@@ -102,7 +102,7 @@ def crossed_estimate(values: np.ndarray, level: float = 0.95) -> dict[str, Any]:
     if not known.size:
         return found
     found["mean"] = float(known.mean())
-    several = [m for m in (known.mean(axis=1), known.mean(axis=0)) if np.ptp(m) > 0]
+    several = [m for m in (known.mean(axis=1), known.mean(axis=0)) if len(m) > 1]
     if several:
         reach = math.sqrt(
             math.fsum(

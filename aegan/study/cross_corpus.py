@@ -45,8 +45,8 @@ _DEFINITIONS = {
     "source": "Both in z-scores by the mean and deviation of the source.",
     "trts": "UAR on synthetic rows of an SVM trained on the target with equal rows per class, as "
     "many as the rarest has. Interval over draws of those rows and generator seeds: t^2 times "
-    "variance of either, added under a root; none where the target is balanced, for then all draws "
-    "are the same. The target's speakers are not resampled.",
+    "variance of either, added under a root; a balanced target has one draw. The target's speakers "
+    "are not resampled.",
     "tstr": "UAR on the whole target of an SVM trained on synthetic rows. Interval over the "
     f"target's speakers and generator seeds: as for trts, variances by a bootstrap with {DRAWS} "
     "resamples.",
@@ -221,11 +221,13 @@ def measure_target_to_target(study: Study) -> dict[str, Any]:
 def balanced_draws(labels: np.ndarray, draws: int) -> list[np.ndarray]:
     """Sorted row numbers of equally many rows of each class, as many as the rarest has, at random.
 
-    Draw i is the same however many there are.
+    Draw i is the same however many there are. Of classes that are equal already there is one draw:
+    every row.
     """
-    size = int(np.bincount(labels)[np.unique(labels)].min())
+    counts = np.bincount(labels)[np.unique(labels)]
+    size = int(counts.min())
     found = []
-    for draw in range(draws):
+    for draw in range(1 if size == counts.max() else draws):
         rng = np.random.default_rng([draw, len(labels)])
         chosen = [
             rng.permutation(np.flatnonzero(labels == label))[:size] for label in np.unique(labels)

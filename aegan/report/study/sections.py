@@ -98,12 +98,14 @@ def headline(results: Results) -> str:
     if not claims:
         return "No claim of the paper was tested"
     counts = counted(claims)
-    shown = [f"{counts[word]} {word if counts[word] == 1 else verb}" for word, verb in _SHOWN]
+    shown = [
+        f"{counts[word]} {_VERB[word] if counts[word] == 1 else _VERBS[word]}" for word in _VERBS
+    ]
     return f"Of {len(claims)} claims of the paper tested, {', '.join(shown[:-1])} and {shown[-1]}"
 
 
 _VERBS = {"holds": "hold", "does not hold": "do not hold", "undecided": "are undecided"}
-_SHOWN = [("holds", "hold"), ("does not hold", "do not hold"), ("undecided", "undecided")]
+_VERB = {"holds": "holds", "does not hold": "does not hold", "undecided": "is undecided"}
 
 
 def in_short(results: Results) -> list[str]:
