@@ -302,10 +302,11 @@ def low_resource(results: Results, scope: str) -> Figure:
         "target": "the target corpus, as in the paper",
         "source": "held-out speakers of the source, which the paper does not show",
     }[scope]
+    whole = {"target": "the whole source", "source": "the whole training part of the fold"}[scope]
     caption = (
         f"The paper's Fig. 6, tested on {where}; {found['replicates']} draws together, bands are "
-        "95 % intervals (not of the baselines). As the paper: the generator saw the whole source "
-        "even where the classifier sees P % of it; honest: the generator saw the same P % only. "
+        f"95 % intervals (not of the baselines). As the paper: the generator saw {whole} even "
+        "where the classifier sees P % of it; honest: the generator saw the same P % only. "
         "In (a) to (c), to one scale, the curves of a panel share draws and speakers and so most "
         "of their bands; (d) has the paired difference to no added rows: see whether it lies "
         "above 0, whether most at small P, and how much of it is left in the honest mode. In (c) "

@@ -413,8 +413,8 @@ def accuracy_table(found: Results, what: str, measure: str) -> Table:
     name = {"uar": "UAR", "accuracy": "Accuracy, weighted by the classes' rows,"}[measure]
     caption = (
         f"{name} in % {what}, by the share P of the source that the classifier sees. As the "
-        "paper: the generator saw the whole source; honest: generator and classifier see the same "
-        "P %. At P = 100 % both are one."
+        "paper: the generator saw all rows that the P % are drawn from; honest: generator and "
+        "classifier see the same P %. At P = 100 % both are one."
     )
     return Table(caption, _header("Added to the real rows", percents), tuple(lines))
 
