@@ -72,18 +72,23 @@ class Table:
     badges: Mapping[str, str] = field(default_factory=dict)  # text of a cell -> its CSS class
 
 
+def leak_banner(leaks: Sequence[str]) -> list[str]:
+    """The banner over figures that leaks, in words, may have made too good; none without leaks."""
+    if not leaks:
+        return []
+    others = f"; and {len(leaks) - 3} more" if len(leaks) > 3 else ""
+    return [
+        "Leaks were allowed: training and test parts share speakers, sessions or rows, so the "
+        f"figures may be too good. First: {'; '.join(leaks[:3])}{others}."
+    ]
+
+
 def banners(results: Results) -> list[str]:
     """What a reader has to know before any figure."""
     corpus = results["corpus"]
     found = [SIMULATED] if corpus["simulated"] else []
     leaks = [leak["words"] for leak in corpus.get("leaks") or ()]
-    if leaks:
-        others = f"; and {len(leaks) - 3} more" if len(leaks) > 3 else ""
-        found.append(
-            "Leaks were allowed: training and test parts share speakers, sessions or rows, so the "
-            f"figures may be too good. First: {'; '.join(leaks[:3])}{others}."
-        )
-    return found
+    return found + leak_banner(leaks)
 
 
 def number(value: Any) -> float | None:

@@ -18,7 +18,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from aegan import stages
-from aegan.data.folds import Fold, Standardiser, fit_standardiser
+from aegan.data.folds import Standardiser, fit_standardiser
 from aegan.errors import InputError
 from aegan.files import replacing
 from aegan.metrics.fold_tools import svm_on_set1
@@ -206,7 +206,7 @@ def _own_of_prior(study: Study) -> float | None:
 
 def measure_svm(study: Study, model: str, fold: int) -> dict[str, Any]:
     """UAR on set-2 of SVMs on set-1: "raw" features, and "codes" with one value per seed."""
-    chosen, standardiser = _fold(study, fold), study.standardiser(fold)
+    chosen, standardiser = study.fold(fold), study.standardiser(fold)
     corpus, protocol = study.source, study.plans[MODELS[0]].protocol.svm
     truth, classes = corpus.labels[chosen.valid], len(corpus.classes)
     found: dict[str, Any] = {"fold": fold, "model": model, "codes": [], "chosen_c": []}
@@ -305,7 +305,7 @@ def _codes_of_fold(study: Study, seed: int, fold: int) -> dict[str, Codes]:
 
 def _codes_of_corpus(study: Study, model: str, seed: int, fold: int) -> tuple[Codes, Codes]:
     """Codes of set-1 and of set-2 by a model's encoder of that fold."""
-    chosen, corpus = _fold(study, fold), study.source
+    chosen, corpus = study.fold(fold), study.source
     train, valid = (
         Codes(_encode(study, model, seed, fold, corpus.features[rows]), corpus.labels[rows])
         for rows in (chosen.train, chosen.valid)
@@ -325,11 +325,6 @@ def _diverged(study: Study, model: str, seed: int, fold: int) -> bool:
     lanes = stages.trained_lanes(study.dir.run(model))
     (lane,) = (lane for lane in lanes if (lane["seed"], lane["fold"]) == (seed, fold))
     return lane["status"] == "diverged"
-
-
-def _fold(study: Study, index: int) -> Fold:
-    (found,) = (fold for fold in study.folds if fold.index == index)
-    return found
 
 
 def _plane(points: np.ndarray) -> np.ndarray:

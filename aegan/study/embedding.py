@@ -123,7 +123,7 @@ def measure_support(study: Study, fold: int) -> dict[str, Any]:
 
     The rows of the trivial generators are those that Tables 2 and 3 measure.
     """
-    chosen, standardiser = _fold(study, fold), study.standardiser(fold)
+    chosen, standardiser = study.fold(fold), study.standardiser(fold)
     protocol = study.plans[MODELS[0]].protocol
     with threadpool_limits(1):
         space = fold_space(study.source, chosen, standardiser)
@@ -151,7 +151,7 @@ def embed_sources(study: Study) -> dict[str, Any]:
     """
     settings, protocol = study.config["embedding"], study.plans[MODELS[0]].protocol
     fold, seed = settings["fold"], study.seeds[0]
-    space = fold_space(study.source, _fold(study, fold), study.standardiser(fold))
+    space = fold_space(study.source, study.fold(fold), study.standardiser(fold))
     whole = {REAL: Set(space.set1_z, space.labels1)}
     whole |= {model: _synthetic(study, model, seed, fold) for model in MODELS}
     sets = {}
@@ -293,11 +293,6 @@ def _synthetic(study: Study, model: str, seed: int, fold: int) -> Set | None:
     if not np.isfinite(features).all():
         return None
     return Set(study.standardiser(fold).to_z(features), labels)
-
-
-def _fold(study: Study, index: int) -> Fold:
-    (found,) = (fold for fold in study.folds if fold.index == index)
-    return found
 
 
 def _placed_rows(study: Study, fold: Fold) -> int:

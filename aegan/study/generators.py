@@ -179,8 +179,7 @@ def whole_of(study: Study, part: Part) -> Part:
     """All of what a part was drawn from: the training rows of the generators in paper mode."""
     if part.scope != SOURCE:
         return study.parts[0]
-    (fold,) = (fold for fold in study.folds if fold.index == part.fold)
-    return replace(part, percent=100, rows=fold.train)
+    return replace(part, percent=100, rows=study.fold(part.fold).train)
 
 
 def generator_task(model: str, seed: int, part: Part) -> str:

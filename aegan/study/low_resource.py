@@ -239,8 +239,7 @@ def _tested(study: Study, part: Part) -> tuple[Corpus, np.ndarray]:
     """The corpus that is tested on, and the numbers of its rows."""
     if part.fold is None:
         return study.target, np.arange(len(study.target.labels))
-    (fold,) = (fold for fold in study.folds if fold.index == part.fold)
-    return study.source, fold.valid
+    return study.source, study.fold(part.fold).valid
 
 
 def _space(study: Study, part: Part, seen: Part) -> _Space:

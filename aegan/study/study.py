@@ -132,6 +132,11 @@ class Study:
             plans[model] = plan_of(run_config(self.config, model), prepared, known)
         return plans
 
+    def fold(self, index: int) -> Fold:
+        """The fold of the cross-validation with that number."""
+        (found,) = (fold for fold in self.folds if fold.index == index)
+        return found
+
     def part_fold(self, part: Part) -> Fold:
         """The fold of ``part_plans`` that a part is."""
         return self.part_plans[MODELS[0]].folds[self.parts.index(part)]

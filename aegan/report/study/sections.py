@@ -24,7 +24,7 @@ from aegan.report.study.words import (
     said,
     simulated,
 )
-from aegan.report.tables import Results, Table, number, percent, plain
+from aegan.report.tables import Results, Table, leak_banner, number, percent, plain
 
 Block = str | Table | Figure
 
@@ -83,13 +83,7 @@ def banners(results: Results) -> list[str]:
         )
     described = [results["source"], results.get("target") or {}]
     leaks = [leak["words"] for corpus in described for leak in corpus.get("leaks") or ()]
-    if leaks:
-        others = f"; and {len(leaks) - 3} more" if len(leaks) > 3 else ""
-        found.append(
-            "Leaks were allowed: training and test parts share speakers, sessions or rows, so the "
-            f"figures may be too good. First: {'; '.join(leaks[:3])}{others}."
-        )
-    return found
+    return found + leak_banner(leaks)
 
 
 def headline(results: Results) -> str:
