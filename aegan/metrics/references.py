@@ -26,7 +26,7 @@ Generator = Callable[[np.ndarray, np.ndarray, int, int], Rows]
 
 def class_mean(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
     """The mean of the class plus white noise of sd 0.05: a prototype and nothing else."""
-    rng, drawn = _draw_labels(labels, n, seed)
+    rng, drawn = draw_labels(labels, n, seed)
     out = rng.standard_normal((n, features_z.shape[1]), dtype=np.float32)
     out *= CLASS_MEAN_NOISE
     for label in np.unique(drawn):
@@ -42,7 +42,7 @@ def class_gaussian(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int
     it then lacks of a column's variance is added as noise of that column, so that every column
     keeps the variance of the class (variance ratio 1). A class of one row gives that row.
     """
-    rng, drawn = _draw_labels(labels, n, seed)
+    rng, drawn = draw_labels(labels, n, seed)
     out = np.empty((n, features_z.shape[1]), dtype=np.float32)
     for label in np.unique(drawn):
         rows = features_z[labels == label]
@@ -70,7 +70,7 @@ def smote(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows
     A class of two to five rows uses the neighbours it has; a class of one row gives that row.
     (imbalanced-learn's SMOTE tops classes up beside the real rows; here all rows are synthetic.)
     """
-    rng, drawn = _draw_labels(labels, n, seed)
+    rng, drawn = draw_labels(labels, n, seed)
     out = np.empty((n, features_z.shape[1]), dtype=np.float32)
     for label in np.unique(drawn):
         rows = features_z[labels == label]
@@ -89,7 +89,7 @@ def smote(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows
 
 def jitter(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
     """Real rows of the class, drawn with replacement, plus white noise of sd 0.1: noisy copies."""
-    rng, drawn = _draw_labels(labels, n, seed)
+    rng, drawn = draw_labels(labels, n, seed)
     out = rng.standard_normal((n, features_z.shape[1]), dtype=np.float32)
     out *= JITTER_NOISE
     for label in np.unique(drawn):
@@ -113,7 +113,8 @@ def reference_seed(seed: int, fold: int, name: str) -> int:
     return int(np.random.SeedSequence(place).generate_state(1)[0])
 
 
-def _draw_labels(labels: np.ndarray, n: int, seed: int) -> tuple[np.random.Generator, np.ndarray]:
+def draw_labels(labels: np.ndarray, n: int, seed: int) -> tuple[np.random.Generator, np.ndarray]:
+    """A generator of random numbers and n labels, uniform over the classes: those of a seed."""
     rng = np.random.default_rng(seed)
     classes = np.unique(labels).astype(np.int32)
     return rng, classes[rng.integers(len(classes), size=n)]

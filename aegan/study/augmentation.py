@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from aegan.metrics.references import Generator, Rows, class_gaussian, jitter
+from aegan.metrics.references import Generator, Rows, class_gaussian, draw_labels, jitter
 
 SMOTE_NEIGHBOURS = 5
 
 
 def oversampling(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
     """Real rows of the class, drawn with replacement: what more and balanced rows do alone."""
-    rng, drawn = _draw_labels(labels, n, seed)
+    rng, drawn = draw_labels(labels, n, seed)
     places = np.empty(n, np.int64)
     for label in np.unique(drawn):
         members = np.flatnonzero(labels == label)
@@ -34,7 +34,7 @@ def smote(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows
     # Half a second that a study without this experiment need not spend.
     from imblearn.over_sampling import SMOTE
 
-    _, drawn = _draw_labels(labels, n, seed)
+    _, drawn = draw_labels(labels, n, seed)
     out = np.empty((n, features_z.shape[1]), np.float32)
     for label in np.unique(drawn):
         members = np.flatnonzero(labels == label)
@@ -67,10 +67,3 @@ BASELINES: dict[str, Generator] = {
 def first(rows: Rows, n: int) -> Rows:
     """The first ``n`` of drawn rows."""
     return rows[0][:n], rows[1][:n]
-
-
-def _draw_labels(labels: np.ndarray, n: int, seed: int) -> tuple[np.random.Generator, np.ndarray]:
-    """As the other trivial generators draw theirs, so that all of one seed have the same labels."""
-    rng = np.random.default_rng(seed)
-    classes = np.unique(labels).astype(np.int32)
-    return rng, classes[rng.integers(len(classes), size=n)]
