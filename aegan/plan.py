@@ -33,6 +33,7 @@ from aegan.models.priors import MixturePrior, NormalPrior, Prior
 from aegan.training.cost import flops_per_update
 from aegan.training.schedule import Schedule
 from aegan.training.steps import Learner, StepRule
+from aegan.training.strategy import AUTO, STRATEGIES
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,9 +272,15 @@ def _protocol(values: Mapping[str, Any]) -> EvaluationProtocol:
 def _identity(
     values: Mapping[str, Any], described: Mapping[str, Any], lanes: tuple[tuple[int, int], ...]
 ) -> dict[str, Any]:
-    """What makes this run this run. The corpus counts by its content, not by where it lies."""
+    """What makes this run this run.
+
+    The corpus counts by its content, not by where it lies, and training not by how its lanes run:
+    a run may go on in another way, or on another machine.
+    """
     data = {name: value for name, value in values["data"].items() if name != "path"}
-    hashed = {"config": {**values, "data": data}, "corpus": described["hash"], "lanes": lanes}
+    train = {name: value for name, value in values["train"].items() if name != "strategy"}
+    config = {**values, "data": data, "train": train}
+    hashed = {"config": config, "corpus": described["hash"], "lanes": lanes}
     return {
         "format": 1,
         "config_hash": digest(hashed),
@@ -333,6 +340,7 @@ def check_values(values: Mapping[str, Any]) -> None:
     one_of("train.optimiser", ("sgd", "adam"))
     one_of("train.init", tuple(INITIALISERS))
     one_of("train.matmul_precision", ("float32", "tensorfloat32", "bfloat16"))
+    one_of("train.strategy", (AUTO, *STRATEGIES))
     one_of("metrics.kernel", ("linear", "rbf"))
     for step, rule in values["train"]["steps"].items():
         rate, momentum = rule["rate"], rule["momentum"]

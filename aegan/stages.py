@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -41,11 +40,12 @@ from aegan.report.write import write_report
 from aegan.sampling import sample, sampling_key
 from aegan.screen import bar, say, say_above
 from aegan.tables.synthetic import read_passport, write_synthetic
-from aegan.training import checkpoints, lanes
+from aegan.training import checkpoints, hosts, lanes
 from aegan.training.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss_names
+from aegan.training.strategy import choose
+from aegan.training.trainers import MAX_EPOCHS_PER_CALL, Job, Trainer, open_trainer
 from aegan.workdir import Workdir
 
-MAX_EPOCHS_PER_CALL = 32
 LOOKED_AT = 20_000  # training rows that a lane's health and plausibility are judged by
 SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
 PACKAGES = (
@@ -75,10 +75,16 @@ def train(plan: Plan, workdir: Workdir, keep_rows: bool = True) -> None:
 
     Without ``keep_rows`` the generators are written, but no table of synthetic rows.
     """
-    if _is_trained(workdir, keep_rows):
+    # On several hosts the first alone reads and writes files.
+    if hosts.agree(hosts.is_first() and _is_trained(workdir, keep_rows)):
         say("train: finished before")
         return
-    trained = _train_lanes(plan, workdir)
+    strategy = strategy_of(plan)
+    where = device(plan, strategy)
+    trained = _train_lanes(plan, workdir, strategy)
+    hosts.leave()
+    if not hosts.is_first():
+        return
     started = time.perf_counter()
     records = _write_lanes(plan, workdir, trained, keep_rows)
     _write_losses(plan, workdir, trained.history, records)
@@ -97,7 +103,7 @@ def train(plan: Plan, workdir: Workdir, keep_rows: bool = True) -> None:
                 "train_s": round(trained.seconds, 2),
                 "sample_s": round(time.perf_counter() - started, 2),
             },
-            "device": device(plan),
+            "device": where,
         },
     )
 
@@ -122,11 +128,9 @@ def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
     Raises:
         InputError: no checkpoint is there, or not that of the end.
     """
-    stacked = _stacked(plan)
-    with checkpoints.open_manager(workdir.checkpoints) as manager:
-        like = jax.eval_shape(lanes.init_lanes, plan.learner, stacked)
-        losses = len(loss_names(plan.learner.model))
-        found = checkpoints.restore(manager, like, stacked.key, _meta(plan), losses)
+    stacked, names = _stacked(plan), loss_names(plan.learner.model)
+    with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, names) as keeper:
+        found = keeper.restore(jax.eval_shape(lanes.init_lanes, plan.learner, stacked))
     if found is None or found.epochs < plan.epochs:
         raise InputError(
             f"{workdir.checkpoints}: no checkpoint of the last epoch; delete "
@@ -151,57 +155,63 @@ def _meta(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _train_lanes(plan: Plan, workdir: Workdir) -> checkpoints.Checkpoint:
-    learner, schedule, names = plan.learner, plan.schedule, loss_names(plan.learner.model)
-    table = lanes.make_table(plan.corpus)
-    stacked, meta = _stacked(plan), _meta(plan)
-    with checkpoints.open_manager(workdir.checkpoints) as manager:
-        like = jax.eval_shape(lanes.init_lanes, learner, stacked)
-        now = checkpoints.restore(manager, like, stacked.key, meta, len(names))
+def _train_lanes(plan: Plan, workdir: Workdir, strategy: str) -> checkpoints.Checkpoint:
+    """Trains to the end, from the last checkpoint if there is one.
+
+    On several hosts the first reads and writes the checkpoints, and all return the same.
+    """
+    names = loss_names(plan.learner.model)
+    stacked = _stacked(plan)
+    job = Job(plan.learner, plan.schedule, lanes.make_table(plan.corpus), stacked)
+    with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, names) as keeper:
+        like = jax.eval_shape(lanes.init_lanes, plan.learner, stacked)
+        now = keeper.restore(like)
         if now is None:
             empty = np.zeros((0, 2, len(plan.lanes), len(names)), np.float32)
-            now = checkpoints.Checkpoint(0, lanes.init_lanes(learner, stacked), empty, 0.0)
+            now = checkpoints.Checkpoint(0, lanes.init_lanes(plan.learner, stacked), empty, 0.0)
         else:
             say(f"train: goes on after epoch {now.epochs} of {plan.epochs}")
         if now.epochs == plan.epochs:
             return now
-        say("train: compiling ...")
-        saved = time.monotonic()
-        count, named = 1, set()
-        progress = bar(plan.epochs, "train", "epoch", initial=now.epochs)
-        while now.epochs < plan.epochs:
-            started = time.perf_counter()
-            count = min(count, plan.epochs - now.epochs)
-            state, history = lanes.run_epochs(
-                learner,
-                schedule,
-                table,
-                stacked,
-                now.state,
-                jnp.int32(now.epochs),
-                jnp.int32(count),
-                MAX_EPOCHS_PER_CALL,
-            )
-            history = np.asarray(history)[:count]
-            spent = time.perf_counter() - started
-            now = checkpoints.Checkpoint(
-                now.epochs + count,
-                state,
-                np.concatenate([now.history, history]),
-                now.seconds + spent,
-            )
-            progress.set_postfix_str(_losses_in_short(names, history), refresh=False)
-            progress.update(count)
-            named = _name_diverged(plan, state, named, progress)
-            # The first call compiles as well: it says nothing about the next.
-            if now.epochs > count:
-                count = int(np.clip(count * SECONDS_PER_CALL / spent, 1, MAX_EPOCHS_PER_CALL))
-            done = now.epochs == plan.epochs
-            if done or time.monotonic() - saved > plan.config["train"]["checkpoint_seconds"]:
-                checkpoints.save(manager, now, stacked.key, meta)
-                saved = time.monotonic()
-        progress.close()
-        return now
+        say(f"train: compiling ({strategy}) ...")
+        with open_trainer(strategy, job) as trainer:
+            return _train_on(plan, now, trainer, keeper)
+
+
+def _train_on(
+    plan: Plan, now: checkpoints.Checkpoint, trainer: Trainer, keeper: checkpoints.Keeper
+) -> checkpoints.Checkpoint:
+    names = loss_names(plan.learner.model)
+    trainer.load(now.state)
+    epochs, history, seconds = now.epochs, now.history, now.seconds
+    saved = time.monotonic()
+    count, first_call, named = 1, True, set()
+    progress = bar(plan.epochs, "train", "epoch", initial=epochs)
+    while epochs < plan.epochs:
+        started = time.perf_counter()
+        count = min(count, plan.epochs - epochs)
+        trained = trainer.run(epochs, count)
+        spent = time.perf_counter() - started
+        epochs, seconds = epochs + count, seconds + spent
+        history = np.concatenate([history, trained.history])
+        progress.set_postfix_str(_losses_in_short(names, trained.history), refresh=False)
+        progress.update(count)
+        named = _name_diverged(plan, trained.diverged, named, progress)
+        # The first call compiles as well: it says nothing about the next.
+        if not first_call:
+            count = int(np.clip(count * SECONDS_PER_CALL / spent, 1, MAX_EPOCHS_PER_CALL))
+        count, first_call = -(-count // trainer.pieces) * trainer.pieces, False
+        if epochs == plan.epochs or keeper.due(saved, plan.config["train"]["checkpoint_seconds"]):
+            now = checkpoints.Checkpoint(epochs, trainer.state(), history, seconds)
+            keeper.save(now)
+            saved = time.monotonic()
+    progress.close()
+    return now
+
+
+def strategy_of(plan: Plan) -> str:
+    """How the lanes of a plan run on this machine."""
+    return choose(plan.config["train"]["strategy"], len(plan.lanes), plan.flops)
 
 
 def _losses_in_short(names: tuple[str, ...], history: np.ndarray) -> str:
@@ -212,11 +222,11 @@ def _losses_in_short(names: tuple[str, ...], history: np.ndarray) -> str:
     return " ".join(f"{SHORT_NAMES[name]} {v.mean():.3g}" for name, v in pairs if v.size)
 
 
-def _name_diverged(plan: Plan, state: LaneState, named: set[int], progress: Any) -> set[int]:
-    diverged = {int(i) for i in np.flatnonzero(np.asarray(state.diverged))}
+def _name_diverged(plan: Plan, diverged_in: np.ndarray, named: set[int], progress: Any) -> set[int]:
+    diverged = {int(i) for i in np.flatnonzero(diverged_in)}
     for i in sorted(diverged - named):
         seed, fold = plan.lanes[i]
-        epoch = int(state.diverged[i])
+        epoch = int(diverged_in[i])
         say_above(
             progress,
             f"seed {seed}, fold {fold} diverged in epoch {epoch}: keeps the state before it",
@@ -469,15 +479,16 @@ def versions() -> dict[str, str]:
     }
 
 
-def device(plan: Plan) -> dict[str, Any]:
-    """Where training ran and in which precision."""
+def device(plan: Plan, strategy: str) -> dict[str, Any]:
+    """Where training ran, in which precision and how its lanes ran."""
     first = jax.devices()[0]
     return {
         "platform": first.platform,
         "kind": first.device_kind,
         "count": jax.device_count(),
         "matmul_precision": plan.config["train"]["matmul_precision"],
-        "strategy": "vmap",
+        "hosts": jax.process_count(),
+        "strategy": strategy,
     }
 
 

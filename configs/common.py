@@ -57,6 +57,9 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
     config.train.aux_sees_label = True  # as printed; False: AUX reads the rows alone
     config.train.matmul_precision = "float32"  # or "tensorfloat32", "bfloat16" (GPU, TPU)
     config.train.checkpoint_seconds = 60.0
+    # How lanes run: vmap, sharded (over all devices), processes (CPU), sequential; auto chooses.
+    # The results are the same up to rounding; aegan/training/strategy.py says how it chooses.
+    config.train.strategy = "auto"
     # Rates and momenta of section 4.3.
     config.train.steps = ConfigDict()
     for step, rate, momentum in (

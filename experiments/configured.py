@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import platform
 import re
 from pathlib import Path
 
+import jax
 from absl import flags
 
+from aegan.files import digest
 from experiments.command import fail
 
 
@@ -23,6 +26,27 @@ def cache_dir() -> Path:
     """Where results that no model changes are kept: $AEGAN_CACHE or the user's cache folder."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("AEGAN_CACHE") or Path(root) / "aegan")
+
+
+def keep_compiled() -> None:
+    """Keeps compiled programs in the user's cache, or where JAX_COMPILATION_CACHE_DIR says.
+
+    One folder per kind of processor: a home folder may be shared by several, and a program
+    compiled for one can stop on another.
+    """
+    if not jax.config.jax_compilation_cache_dir:
+        folder = cache_dir() / "compiled" / _processor()
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _processor() -> str:
+    """A name for the processor and what it can do."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        known = {line for line in text.splitlines() if line.startswith(("flags", "Features"))}
+    except OSError:  # not Linux
+        known = {platform.processor()}
+    return digest([platform.machine(), *sorted(known)])
 
 
 def _config_path(argv: list[str]) -> str:

@@ -27,9 +27,10 @@ from aegan.estimate import training_seconds
 from aegan.plan import Plan, make_plan
 from aegan.report.tables import text_table
 from aegan.screen import duration, field, say
+from aegan.training import hosts
 from aegan.workdir import Workdir
 from experiments.command import guarded, start
-from experiments.configured import cache_dir, default_workdir, parse_flags
+from experiments.configured import cache_dir, default_workdir, keep_compiled, parse_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon: configs/m2.py:quick"
@@ -37,6 +38,14 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; default: runs/<config>")
 _STAGE = flags.DEFINE_enum(
     "stage", "all", ["train", "evaluate", "report", "all"], "Which stage to run"
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "Several hosts: address:port of the first, the same on all"
+)
+_HOSTS = flags.DEFINE_integer("hosts", None, "Several hosts: how many")
+_HOST = flags.DEFINE_integer("host", None, "Several hosts: number of this one, from 0")
+_CLUSTER = flags.DEFINE_bool(
+    "cluster", False, "Several hosts: Slurm, Open MPI, Kubernetes or the TPU pod knows them"
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show folds, speakers and the estimate, and stop")
 
@@ -54,9 +63,9 @@ def summary(plan: Plan, seconds: float) -> list[str]:
         f"  data    {kind}: {described['rows']} rows x {described['features']} features,"
         f" {described['speakers']} speakers",
         f"          {classes}",
-        f"  lanes   {folds} folds x {seeds} seed{'s' * (seeds > 1)}, trained together on"
+        f"  lanes   {folds} folds x {seeds} seed{'s' * (seeds > 1)} on"
         f" {jax.device_count()} {device.platform} device{'s' * (jax.device_count() > 1)}"
-        f" ({device.device_kind})",
+        f" ({device.device_kind}), strategy {stages.strategy_of(plan)}",
         f"  length  {plan.epochs} epochs x {plan.schedule.batches} batches of"
         f" {plan.schedule.batch_size}; training takes about {duration(seconds)}",
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
@@ -93,7 +102,17 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         _need(workdir.results, "evaluate")
         say(f"report: {stages.report(workdir)}")
         return
+    if _CLUSTER.value or any(
+        v is not None for v in (_COORDINATOR.value, _HOSTS.value, _HOST.value)
+    ):
+        hosts.join(_COORDINATOR.value, _HOSTS.value, _HOST.value)
+    keep_compiled()
     plan = make_plan(config)
+    if not hosts.is_first():
+        jax.config.update("jax_default_matmul_precision", plan.config["train"]["matmul_precision"])
+        if stage in ("train", "all") and not dry_run:
+            stages.train(plan, workdir)
+        return
     if not dry_run:
         workdir.check(plan.identity, plan.corpus.contract)
     precision = plan.config["train"]["matmul_precision"]

@@ -12,7 +12,7 @@ from aegan.estimate import training_seconds
 from aegan.models.declarations import MODELS
 from aegan.models.networks import Sizes, build_networks
 from aegan.plan import make_plan
-from aegan.training.cost import flops_per_update, multiply_adds_per_row
+from aegan.training.cost import Product, flops_per_update, multiply_adds_per_row, products
 from aegan.training.schedule import init_state, train_step
 from configs.m2 import get_config
 
@@ -76,6 +76,58 @@ def test_d2_costs_nothing_in_the_epochs_it_sits_out(d2_every):
 def test_a_fresh_z_costs_another_generator_pass():
     assert count("m2", PAPER_M2, fresh_z=True) - count("m2", PAPER_M2) == 2_132_200
     assert count("m3", PAPER_M3, fresh_z=True) - count("m3", PAPER_M3) == 2_608_000
+
+
+@pytest.mark.parametrize("d2_every", [1, 2])
+@pytest.mark.parametrize("fresh_z", [False, True])
+@pytest.mark.parametrize("name", ["m1", "m2", "m3"])
+def test_products_sum_to_the_operations(name, fresh_z, d2_every):
+    model, sizes, batch = MODELS[name], PAPER_M3 if name == "m3" else PAPER_M2, 64
+    epochs = [products(model, sizes, batch, fresh_z, epoch == 0) for epoch in range(d2_every)]
+    mean = sum(2 * p.rows * p.inputs * p.outputs for ps in epochs for p in ps) / d2_every
+    assert mean == flops_per_update(model, sizes, batch, d2_every, fresh_z)
+
+
+def test_products_of_a_small_model_by_hand():
+    sizes = replace(PAPER_M2, features=7, encoder=(5,), code_discriminator=(3,))
+    fourth = [
+        Product("forward", 4, 2, 5),
+        Product("forward", 4, 5, 7),
+    ]
+    first = [
+        Product("forward", 4, 7, 5),
+        Product("forward", 4, 5, 2),
+        *fourth,
+        Product("weights", 4, 5, 7),
+        Product("inputs", 4, 5, 7),
+        Product("weights", 4, 2, 5),
+        Product("inputs", 4, 2, 5),
+        Product("weights", 4, 5, 2),
+        Product("inputs", 4, 5, 2),
+        Product("weights", 4, 7, 5),
+    ]
+    second = [
+        *first[:2],
+        Product("forward", 8, 6, 3),
+        Product("forward", 8, 3, 1),
+        Product("weights", 8, 3, 1),
+        Product("inputs", 8, 3, 1),
+        Product("weights", 8, 6, 3),
+    ]
+    third = [
+        Product("forward", 4, 6, 3),
+        Product("forward", 4, 3, 1),
+        Product("inputs", 4, 3, 1),
+        Product("inputs", 4, 6, 3),
+        *first[-3:],
+    ]
+    assert products(MODELS["m1"], sizes, 4) == (*first, *second, *third)
+    with_d2 = products(MODELS["m2"], sizes, 4)
+    without = products(MODELS["m2"], sizes, 4, update_d2=False)
+    one_and_all = len(first + second + third + fourth)
+    assert with_d2[:one_and_all] == without[:one_and_all] == (*first, *second, *third, *fourth)
+    assert {p.rows for p in with_d2[one_and_all : len(with_d2) - len(without) + one_and_all]} == {8}
+    assert {p.rows for p in without[one_and_all:]} == {4}
 
 
 def xla_flops(name, fresh_z, aux_sees_label, update_d2):

@@ -16,6 +16,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from aegan.models.dense import dot_general
 from aegan.models.priors import Draw
 
 ENCODER = "encoder"
@@ -34,6 +35,10 @@ INITIALISERS = {
 }
 
 
+def _dense(width: int, name: str, kernel_init: nn.initializers.Initializer) -> nn.Dense:
+    return nn.Dense(width, name=name, kernel_init=kernel_init, dot_general=dot_general)
+
+
 class MLP(nn.Module):
     """Fully connected: ReLU after every hidden layer, the output layer linear."""
 
@@ -45,8 +50,8 @@ class MLP(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel_init = INITIALISERS[self.initialiser]()
         for i, width in enumerate(self.hidden):
-            x = nn.relu(nn.Dense(width, name=f"hidden{i}", kernel_init=kernel_init)(x))
-        return nn.Dense(self.out, name="output", kernel_init=kernel_init)(x)
+            x = nn.relu(_dense(width, f"hidden{i}", kernel_init)(x))
+        return _dense(self.out, "output", kernel_init)(x)
 
 
 class Trunk(nn.Module):
@@ -59,7 +64,7 @@ class Trunk(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel_init = INITIALISERS[self.initialiser]()
         for i, width in enumerate(self.widths):
-            x = nn.relu(nn.Dense(width, name=f"hidden{i}", kernel_init=kernel_init)(x))
+            x = nn.relu(_dense(width, f"hidden{i}", kernel_init)(x))
         return x
 
 

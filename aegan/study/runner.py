@@ -7,13 +7,9 @@ which runs tasks of a group as lanes of one call.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -28,14 +24,7 @@ from aegan.files import read_json, write_json
 from aegan.study.projection import Projection
 from aegan.study.study import Study, StudyDir, read_study
 from aegan.study.tasks import Task
-
-ONE_THREAD = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    "NPROC": "1",  # threads of XLA
-}
-_LOOK_AFTER_PARENT = 1.0  # seconds
-# Not fork: jax has threads, and libraries read their environment when they start.
-_CONTEXT = multiprocessing.get_context("spawn")
+from aegan.workers import Pool, threads_of
 
 
 @dataclass(frozen=True)
@@ -62,15 +51,12 @@ class Workers:
         # Processes would each take the whole device: there `jobs` counts for nothing.
         self.accelerator = _platform() != "cpu"
         self.jobs = 1 if self.accelerator else jobs or cpu_count()
-        self._pool: ProcessPoolExecutor | None = None
-        self._processes: set[multiprocessing.process.BaseProcess] = set()
+        self._pool: Pool | None = None
 
     def submit(self, tasks: Sequence[Task]) -> Future:
         """Runs one task, or several of a group at once."""
         if self._pool is None:
-            others = set(multiprocessing.active_children())
-            self._pool = _pool(self.jobs, {} if self.accelerator else ONE_THREAD)
-            self._processes = set(multiprocessing.active_children()) - others
+            self._pool = Pool(self.jobs, {} if self.accelerator else threads_of(1))
         return self._pool.submit(_run, self.opening, list(tasks))
 
     def __enter__(self) -> Workers:
@@ -78,37 +64,15 @@ class Workers:
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        if kind is not None:  # whatever they do
-            for process in self._processes:
-                process.kill()
-                process.join()
+            self._pool.close(kill=kind is not None)
 
 
 def _platform() -> str:
     """Asked in a process of its own, for whoever asks takes hold of the device."""
     if not any(map(find_spec, ("jax_plugins", "libtpu"))):
         return "cpu"
-    with _pool(1, {}) as pool:
+    with Pool(1, {}) as pool:
         return pool.submit(_backend).result()
-
-
-def _pool(jobs: int, environment: Mapping[str, str]) -> ProcessPoolExecutor:
-    """Processes with an environment of their own, all started."""
-    pool = ProcessPoolExecutor(jobs, _CONTEXT, initializer=_begin, initargs=(os.getpid(),))
-    # Libraries read it when they are imported, before any code of ours runs in the process.
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        for _ in range(jobs):  # each starts a process while none is idle
-            pool.submit(os.getpid)
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-    return pool
 
 
 def records_of(directory: StudyDir, tasks: Sequence[Task]) -> dict[str, Any]:
@@ -176,19 +140,6 @@ def _titles(running: Mapping[Future, Sequence[Task]]) -> str:
 
 
 # What follows runs in the workers.
-
-
-def _begin(parent: int) -> None:
-    """A worker ends with its parent, whatever becomes of it, and leaves Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    screen.silence()
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_AFTER_PARENT)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True).start()
 
 
 def _backend() -> str:

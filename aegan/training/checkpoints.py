@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from aegan.data.contract import UNKNOWN, FeatureContract, check_same
 from aegan.errors import InputError
@@ -28,12 +31,92 @@ class Checkpoint(NamedTuple):
 
 
 def open_manager(directory: Path) -> ocp.CheckpointManager:
-    """A manager of the checkpoints in ``directory``; close it, or saves under way are lost."""
+    """A manager of the checkpoints in ``directory``; close it, or saves under way are lost.
+
+    Of several hosts only the first has one: the others would wait for each other at every save.
+    """
     return ocp.CheckpointManager(
         Path(directory).resolve(),
-        options=ocp.CheckpointManagerOptions(max_to_keep=KEEP, create=True),
+        options=ocp.CheckpointManagerOptions(
+            max_to_keep=KEEP,
+            create=True,
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                primary_host=0, active_processes={0}, barrier_sync_key_prefix="first-host"
+            )
+            if jax.process_count() > 1
+            else ocp.options.MultiprocessingOptions(),
+        ),
         item_names=("state", "history", "meta"),
     )
+
+
+class Keeper:
+    """The checkpoints of a run: one of their number is read, others are written.
+
+    On several hosts all call the same methods; only the first touches files.
+    """
+
+    def __init__(
+        self,
+        manager: ocp.CheckpointManager | None,
+        meta: Mapping[str, Any],
+        keys: jax.Array,
+        losses: tuple[str, ...],
+    ) -> None:
+        self._manager, self._meta, self._keys, self._losses = manager, meta, keys, losses
+
+    def restore(self, like: LaneState) -> Checkpoint | None:
+        """``restore`` on the first host, whose answer all hosts return."""
+        found = None
+        if self._manager is not None:
+            found = restore(self._manager, like, self._keys, self._meta, len(self._losses))
+        if jax.process_count() == 1:
+            return found
+        return _from_first_host(found, like, self._keys.shape[0], len(self._losses))
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """``save``, on the first host."""
+        if self._manager is not None:
+            save(self._manager, checkpoint, self._keys, self._meta)
+
+    def due(self, saved: float, every: float) -> bool:
+        """Whether the last checkpoint, of the monotonic time ``saved``, is older than ``every`` s.
+
+        All hosts go by the first one's clock, since gathering the states takes them all.
+        """
+        late = time.monotonic() - saved > every
+        if jax.process_count() == 1:
+            return late
+        return bool(multihost_utils.broadcast_one_to_all(np.array(late)))
+
+
+@contextmanager
+def open_keeper(
+    directory: Path, meta: Mapping[str, Any], keys: jax.Array, losses: tuple[str, ...]
+) -> Iterator[Keeper]:
+    """The checkpoints in ``directory`` of the run that ``meta`` and the lanes' ``keys`` name."""
+    if jax.process_index() != 0:
+        yield Keeper(None, meta, keys, losses)
+        return
+    with open_manager(directory) as manager:
+        yield Keeper(manager, meta, keys, losses)
+
+
+def _from_first_host(
+    found: Checkpoint | None, like: LaneState, lanes: int, losses: int
+) -> Checkpoint | None:
+    facts = np.array([-1.0, 0.0] if found is None else [found.epochs, found.seconds], np.float32)
+    facts = multihost_utils.broadcast_one_to_all(facts)
+    epochs = int(facts[0])
+    if epochs < 0:
+        return None
+    blank = (
+        jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like),
+        np.zeros((epochs, 2, lanes, losses), np.float32),
+    )
+    held = blank if found is None else (jax.tree.map(np.asarray, found.state), found.history)
+    state, history = multihost_utils.broadcast_one_to_all(held)
+    return Checkpoint(epochs, state, np.asarray(history), float(facts[1]))
 
 
 def save(

@@ -1,0 +1,42 @@
+"""The matrix product of a dense layer, with its gradients written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jax import lax
+
+_OUTPUT = (((1,), (0,)), ((), ()))  # x @ w
+_INPUTS = (((1,), (1,)), ((), ()))  # g @ w.T
+_WEIGHTS = (((0,), (0,)), ((), ()))  # x.T @ g
+
+
+@jax.custom_vjp
+def product(x: jax.Array, w: jax.Array) -> jax.Array:
+    """x @ w: (n, inputs), (inputs, outputs) -> (n, outputs)."""
+    return lax.dot_general(x, w, _OUTPUT)
+
+
+def _forward(x: jax.Array, w: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return product(x, w), (x, w)
+
+
+def _backward(
+    inputs: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, w = inputs
+    return lax.dot_general(gradient, w, _INPUTS), lax.dot_general(x, gradient, _WEIGHTS)
+
+
+# Differentiated by jax, the weights' gradient comes out as (outputs, inputs) and is turned. Under
+# vmap XLA does not fold that into the product: the optimiser then reads the gradient column by
+# column, a tenth to a fifth of the whole train step on a CPU.
+product.defvjp(_forward, _backward)
+
+
+def dot_general(x: jax.Array, w: jax.Array, dimension_numbers: Any, **_: Any) -> jax.Array:
+    """``product`` as Flax's ``Dense`` wants it; the precision is jax's default_matmul_precision."""
+    if dimension_numbers != _OUTPUT:
+        raise ValueError(f"a dense layer multiplies (n, inputs) rows, not {dimension_numbers}")
+    return product(x, w)

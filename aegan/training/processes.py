@@ -1,0 +1,161 @@
+"""Lanes in worker processes, each on its share of the cores, one lane at a time.
+
+The states lie in memory that all processes share: a worker takes a lane's state from there,
+trains it for some epochs and puts it back, so that any worker may go on with any lane.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aegan.errors import InputError
+from aegan.training import lanes as l
+from aegan.training.schedule import Lane, LaneState, Schedule, Table
+from aegan.training.steps import Learner
+from aegan.training.trainers import Job, Trained, only, run_chunk
+from aegan.workers import CONTEXT, Pool, threads_of, usable_cores
+
+_ALIGN = 64  # bytes
+
+
+class _Order(NamedTuple):
+    """Epochs of one lane for a worker."""
+
+    lane: int
+    first: int
+    count: int
+
+
+class SharedStates:
+    """States of lanes in shared memory; what ``like`` looks like is one of them, its axis kept."""
+
+    def __init__(self, like: LaneState, lanes: int, memory: Any = None) -> None:
+        leaves, self._tree = jax.tree.flatten(like)
+        self._leaves = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in leaves]
+        sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in self._leaves]
+        self._starts = np.cumsum([0, *(-(-size // _ALIGN) * _ALIGN for size in sizes)]).tolist()
+        self.memory = memory or CONTEXT.RawArray("b", lanes * self._starts[-1])
+
+    def __getitem__(self, lane: int) -> LaneState:
+        """Views of one lane's state: writing to them writes the state."""
+        offset = lane * self._starts[-1]
+        leaves = [
+            np.frombuffer(self.memory, dtype, math.prod(shape), offset + start).reshape(shape)
+            for (shape, dtype), start in zip(self._leaves, self._starts, strict=False)
+        ]
+        return jax.tree.unflatten(self._tree, leaves)
+
+    def put(self, lane: int, state: LaneState) -> None:
+        """Writes one lane's state."""
+        for place, leaf in zip(*map(jax.tree.leaves, (self[lane], state)), strict=True):
+            place[...] = leaf
+
+
+class Processes:
+    """A trainer whose lanes run in processes: at most one per core and lane."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        cores = usable_cores()
+        self.jobs = min(cores, job.number)
+        # Each lane's epochs are cut into as many pieces as there are processes: so all of them
+        # have work to the end although a lane is in one place at a time.
+        self.pieces = self.jobs
+        like = jax.eval_shape(l.init_lanes, job.learner, only(job.lanes, 0))
+        self._states = SharedStates(like, job.number)
+        lanes = job.lanes._replace(key=jax.random.key_data(job.lanes.key))
+        table, lanes = (jax.tree.map(np.asarray, tree) for tree in (job.table, lanes))
+        arguments = (job.learner, job.schedule, table, lanes, self._states.memory)
+        environment = threads_of(max(cores // self.jobs, 1)) | {"JAX_PLATFORMS": "cpu"}
+        precision = jax.config.jax_default_matmul_precision
+        cache = jax.config.jax_compilation_cache_dir
+        self._pool = Pool(self.jobs, environment, _prepare, (*arguments, precision, cache))
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._pool.close(kill=kind is not None)
+
+    def load(self, state: LaneState) -> None:
+        for lane in range(self.job.number):
+            self._states.put(lane, only(state, lane))
+
+    def state(self) -> LaneState:
+        states = [self._states[lane] for lane in range(self.job.number)]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+
+    def run(self, first: int, count: int) -> Trained:
+        piece = -(-count // self.pieces)
+        left = {
+            lane: [
+                _Order(lane, first + start, min(piece, count - start))
+                for start in range(0, count, piece)
+            ]
+            for lane in range(self.job.number)
+        }
+        history: list[list[np.ndarray]] = [[] for _ in left]
+        running: dict[Future, _Order] = {}
+        try:
+            while any(left.values()) or running:
+                for order in self._next(left, [order.lane for order in running.values()]):
+                    running[self._pool.submit(_train, order)] = order
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    history[running.pop(future).lane].append(future.result())
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process was killed, perhaps for want of memory; the same command goes "
+                "on, with --config.train.strategy=vmap in one process"
+            ) from None
+        diverged = [int(self._states[lane].diverged[0]) for lane in left]
+        lanes = [np.concatenate(chunks) for chunks in history]
+        return Trained(np.concatenate(lanes, axis=2), np.array(diverged, np.int32))
+
+    def _next(self, left: dict[int, list[_Order]], busy: Sequence[int]) -> list[_Order]:
+        """Takes orders for the idle processes: of the lanes at rest those with most left."""
+        resting = sorted(
+            (k for k in left if left[k] and k not in busy), key=lambda k: -len(left[k])
+        )
+        return [left[lane].pop(0) for lane in resting[: self.jobs - len(busy)]]
+
+
+# What follows runs in the workers.
+
+_worker: dict[str, Any] = {}
+
+
+def _prepare(
+    learner: Learner,
+    schedule: Schedule,
+    table: Table,
+    lanes: Lane,
+    memory: Any,
+    precision: str | None,
+    cache: str | None,
+) -> None:
+    jax.config.update("jax_default_matmul_precision", precision)
+    jax.config.update("jax_compilation_cache_dir", cache)
+    lanes = lanes._replace(key=jax.random.wrap_key_data(jnp.asarray(lanes.key)))
+    job = Job(learner, schedule, jax.tree.map(jnp.asarray, table), lanes)
+    like = jax.eval_shape(l.init_lanes, learner, only(lanes, 0))
+    _worker.update(job=job, states=SharedStates(like, job.number, memory))
+
+
+def _train(order: _Order) -> np.ndarray:
+    """Trains a lane, in its place in the shared memory; returns its losses."""
+    job, states = _worker["job"], _worker["states"]
+    # A copy, since the call donates it.
+    state = jax.tree.map(jnp.array, states[order.lane])
+    lane = only(job.lanes, order.lane)
+    state, history = run_chunk(job, lane, state, order.first, order.count)
+    states.put(order.lane, state)
+    return history

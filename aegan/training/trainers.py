@@ -1,0 +1,217 @@
+"""The strategies at work: trainers that hold the states of all lanes and train them.
+
+All trainers run the same compiled epochs of ``aegan.training.lanes`` and give the same results up
+to rounding; they differ in which lanes share a call, a device or a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from aegan.training import lanes as l
+from aegan.training import strategy as s
+from aegan.training.schedule import Lane, LaneState, Schedule, Table
+from aegan.training.steps import Learner
+
+MAX_EPOCHS_PER_CALL = 32
+AXIS = "lanes"  # of the mesh
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is trained, and on what."""
+
+    learner: Learner
+    schedule: Schedule
+    table: Table
+    lanes: Lane  # stacked
+
+    @property
+    def number(self) -> int:
+        """How many lanes."""
+        return self.lanes.n_train.shape[0]
+
+
+class Trained(NamedTuple):
+    """What a call tells."""
+
+    history: np.ndarray  # (epochs, 2, lanes, losses): training and validation losses
+    diverged: np.ndarray  # (lanes,) int32: 0, or the number of the epoch that went wrong
+
+
+class Trainer(Protocol):
+    """Trains the lanes of a job; holds their states wherever its strategy keeps them."""
+
+    pieces: int  # a call of a multiple of so many epochs uses the machine best
+
+    def load(self, state: LaneState) -> None:
+        """Takes over the states of all lanes."""
+
+    def run(self, first: int, count: int) -> Trained:
+        """Trains for ``count`` epochs (at most 32), the first being number ``first`` (from 0)."""
+
+    def state(self) -> LaneState:
+        """A copy of the states, in numpy arrays."""
+
+
+@contextmanager
+def open_trainer(strategy: str, job: Job) -> Iterator[Trainer]:
+    """The trainer of a strategy; what it holds is gone after the block."""
+    if strategy == s.PROCESSES:
+        from aegan.training.processes import Processes
+
+        with Processes(job) as trainer:
+            yield trainer
+    else:
+        yield {s.VMAP: Vmapped, s.SEQUENTIAL: Sequential, s.SHARDED: Sharded}[strategy](job)
+
+
+class Vmapped:
+    """All lanes in one call on one device."""
+
+    pieces = 1
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def load(self, state: LaneState) -> None:
+        self._state = jax.tree.map(jnp.array, state)  # a copy: calls donate it
+
+    def run(self, first: int, count: int) -> Trained:
+        self._state, history = run_chunk(self.job, self.job.lanes, self._state, first, count)
+        return Trained(history, np.asarray(self._state.diverged))
+
+    def state(self) -> LaneState:
+        return jax.tree.map(np.array, self._state)
+
+
+class Sequential:
+    """One lane after the other, each on the whole device."""
+
+    pieces = 1
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._lanes = [only(job.lanes, i) for i in range(job.number)]
+
+    def load(self, state: LaneState) -> None:
+        self._states = [jax.tree.map(jnp.array, only(state, i)) for i in range(self.job.number)]
+
+    def run(self, first: int, count: int) -> Trained:
+        histories = []
+        for i, lane in enumerate(self._lanes):
+            self._states[i], history = run_chunk(self.job, lane, self._states[i], first, count)
+            histories.append(history)
+        diverged = np.concatenate([np.asarray(state.diverged) for state in self._states])
+        return Trained(np.concatenate(histories, axis=2), diverged)
+
+    def state(self) -> LaneState:
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *self._states)
+
+
+class Sharded:
+    """Lanes spread over the devices of all hosts, vmapped on each.
+
+    Where the devices do not divide the lanes, the first lane fills the places left over; what
+    becomes of those copies is dropped.
+    """
+
+    pieces = 1
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.mesh = Mesh(np.array(jax.devices()), (AXIS,))
+        devices = self.mesh.size
+        self._places = np.arange(-(-job.number // devices) * devices)
+        self._places[job.number :] = 0
+        # Keys as plain numbers: not every transfer takes typed ones.
+        self._table = self._put(job.table, PartitionSpec())
+        self._lanes = self._put(self._padded(_plain_keys(job.lanes)), PartitionSpec(AXIS))
+        self._run = _sharded_run(job.learner, job.schedule, self.mesh)
+
+    def _padded(self, tree):
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[self._places], tree)
+
+    def _put(self, tree, spec: PartitionSpec):
+        """Arrays over all devices, each host giving the parts of its own."""
+        sharding = NamedSharding(self.mesh, spec)
+
+        def put(leaf) -> jax.Array:
+            values = np.asarray(leaf)
+            return jax.make_array_from_callback(values.shape, sharding, lambda i: values[i])
+
+        return jax.tree.map(put, tree)
+
+    def load(self, state: LaneState) -> None:
+        self._state = self._put(self._padded(state), PartitionSpec(AXIS))
+
+    def run(self, first: int, count: int) -> Trained:
+        first, count = self._put((np.int32(first), np.int32(count)), PartitionSpec())
+        self._state, history = self._run(self._table, self._lanes, self._state, first, count)
+        history, diverged = _gathered((history, self._state.diverged))
+        lanes = self.job.number
+        return Trained(history[: int(count), :, :lanes], diverged[:lanes])
+
+    def state(self) -> LaneState:
+        return jax.tree.map(lambda leaf: leaf[: self.job.number], _gathered(self._state))
+
+
+def _plain_keys(lanes: Lane) -> Lane:
+    return lanes._replace(key=jax.random.key_data(lanes.key))
+
+
+def _gathered(tree):
+    """Whole arrays in numpy, on every host."""
+    if jax.process_count() == 1:
+        return jax.tree.map(np.array, tree)
+    return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def _sharded_run(learner: Learner, schedule: Schedule, mesh: Mesh):
+    def run(table: Table, lanes: Lane, state: LaneState, first: jax.Array, count: jax.Array):
+        lanes = lanes._replace(key=jax.random.wrap_key_data(lanes.key))
+        return l.epochs(learner, schedule, table, lanes, state, first, count, MAX_EPOCHS_PER_CALL)
+
+    one, spread = PartitionSpec(), PartitionSpec(AXIS)
+    return jax.jit(
+        jax.shard_map(
+            run,
+            mesh=mesh,
+            in_specs=(one, spread, spread, one, one),
+            out_specs=(spread, PartitionSpec(None, None, AXIS)),
+            check_vma=False,  # the losses start as one constant and end different per device
+        ),
+        donate_argnums=2,
+        compiler_options=l.COMPILER_OPTIONS,
+    )
+
+
+def only(tree, index: int):
+    """One lane of stacked lanes or states, its axis kept."""
+    return jax.tree.map(lambda leaf: leaf[index : index + 1], tree)
+
+
+def run_chunk(
+    job: Job, lanes: Lane, state: LaneState, first: int, count: int
+) -> tuple[LaneState, np.ndarray]:
+    """One compiled call: the states after and the losses (count, 2, lanes, losses)."""
+    state, history = l.run_epochs(
+        job.learner,
+        job.schedule,
+        job.table,
+        lanes,
+        state,
+        jnp.int32(first),
+        jnp.int32(count),
+        MAX_EPOCHS_PER_CALL,
+    )
+    return state, np.asarray(history)[:count]

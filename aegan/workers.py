@@ -1,0 +1,98 @@
+"""Worker processes: started with an environment of their own, gone when their parent is gone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from types import TracebackType
+
+from joblib import cpu_count
+
+from aegan import screen
+
+_LOOK_AFTER_PARENT = 1.0  # seconds
+# Not fork: jax has threads, and libraries read their environment when they start.
+CONTEXT = multiprocessing.get_context("spawn")
+
+
+def threads_of(number: int) -> dict[str, str]:
+    """The environment in which a process computes on ``number`` threads."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # NPROC: XLA
+    return dict.fromkeys(names, str(number))
+
+
+def usable_cores() -> int:
+    """Threads that this process computes on: the machine's cores, or what NPROC says."""
+    return int(os.environ.get("NPROC") or cpu_count())
+
+
+class Pool:
+    """Processes that end with the block, and with this process whatever becomes of it.
+
+    Args:
+        jobs: processes, all started at once.
+        environment: of the processes, beside this one's.
+        initializer: called in each with ``arguments`` before any task.
+    """
+
+    def __init__(
+        self,
+        jobs: int,
+        environment: Mapping[str, str],
+        initializer: Callable[..., None] | None = None,
+        arguments: tuple = (),
+    ) -> None:
+        others = set(multiprocessing.active_children())
+        self._pool = ProcessPoolExecutor(
+            jobs, CONTEXT, initializer=_begin, initargs=(os.getpid(), initializer, arguments)
+        )
+        self.submit = self._pool.submit
+        # Libraries read it when they are imported, before any code of ours runs in the process.
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        try:
+            for _ in range(jobs):  # each starts a process while none is idle
+                self.submit(os.getpid)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        self._processes = set(multiprocessing.active_children()) - others
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self.close(kill=kind is not None)
+
+    def close(self, kill: bool = False) -> None:
+        """Ends the processes; with ``kill`` whatever they do."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if kill:
+            for process in self._processes:
+                process.kill()
+                process.join()
+
+
+def _begin(parent: int, initializer: Callable[..., None] | None, arguments: tuple) -> None:
+    """A worker ends with its parent, whatever becomes of it, and leaves Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    screen.silence()
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_AFTER_PARENT)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+    if initializer is not None:
+        initializer(*arguments)
