@@ -76,8 +76,9 @@ def train(plan: Plan, workdir: Workdir, keep_rows: bool = True) -> None:
     Without ``keep_rows`` the generators are written, but no table of synthetic rows.
     """
     # On several hosts the first alone reads and writes files.
-    if hosts.agree(hosts.is_first() and _is_trained(workdir, keep_rows)):
+    if hosts.agree(hosts.settle(lambda: hosts.is_first() and _is_trained(workdir, keep_rows))):
         say("train: finished before")
+        hosts.leave()
         return
     strategy = strategy_of(plan)
     where = device(plan, strategy)

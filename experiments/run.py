@@ -107,17 +107,18 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
     ):
         hosts.join(_COORDINATOR.value, _HOSTS.value, _HOST.value)
     keep_compiled()
-    plan = make_plan(config)
-    if not hosts.is_first():
-        jax.config.update("jax_default_matmul_precision", plan.config["train"]["matmul_precision"])
-        if stage in ("train", "all") and not dry_run:
-            stages.train(plan, workdir)
-        return
-    if not dry_run:
-        workdir.check(plan.identity, plan.corpus.contract)
+    plan = hosts.settle(lambda: make_plan(config))
+    hosts.check_equal(plan.identity["config_hash"], "config or corpus")
+    hosts.settle(lambda: _claim(plan, workdir, stage, dry_run))
     precision = plan.config["train"]["matmul_precision"]
     jax.config.update("jax_default_matmul_precision", precision)
     say(*summary(plan, training_seconds(plan)))
+    if dry_run or stage == "evaluate":
+        hosts.leave()
+    if not hosts.is_first():
+        if hosts.are_together():
+            stages.train(plan, workdir)
+        return
     if dry_run:
         say(*fold_lines(plan))
         try:
@@ -125,9 +126,6 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         except InputError as error:
             say(*field("NOTE", str(error)))
         return
-    if stage == "evaluate":
-        _need(workdir.train_record, "train")
-    workdir.claim(plan.identity, plan.corpus.contract)
     if stage in ("train", "all"):
         stages.train(plan, workdir)
     if stage in ("evaluate", "all"):
@@ -140,6 +138,16 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         say("", text_table(stages.read_results(workdir)))
 
 
+def _claim(plan: Plan, workdir: Workdir, stage: str, dry_run: bool) -> None:
+    """Makes the workdir this run's, on the host that writes it."""
+    stages.strategy_of(plan)  # refuses what this machine has not
+    if hosts.is_first() and not dry_run:
+        workdir.check(plan.identity, plan.corpus.contract)
+        if stage == "evaluate":
+            _need(workdir.train_record, "train")
+        workdir.claim(plan.identity, plan.corpus.contract)
+
+
 def _need(path: Path, stage: str) -> None:
     if not path.exists():
         raise InputError(f"{path}: not there yet; run --stage={stage} first")
@@ -150,11 +158,14 @@ def main(argv: Sequence[str]) -> int:
     workdir = Workdir(
         Path(_WORKDIR.value or default_workdir(flags.FLAGS["config"].config_filename))
     )
-    return guarded(
+    status = guarded(
         lambda: run(FrozenConfigDict(_CONFIG.value), workdir, _STAGE.value, _DRY_RUN.value),
         argv,
         "the same command goes on from the last checkpoint",
     )
+    if hosts.are_together():
+        hosts.end(status)
+    return status
 
 
 if __name__ == "__main__":

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
+import sys
 from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
 from helpers import initial, same_bits, small_run, trained
 
+from aegan.errors import InputError
+from aegan.training import lanes, processes
 from aegan.training import strategy as s
-from aegan.training.trainers import Job, open_trainer
+from aegan.training.checkpoints import Checkpoint, open_keeper
+from aegan.training.schedule import loss_names
+from aegan.training.trainers import Job, only, open_trainer
+
+ROOT = Path(__file__).resolve().parents[1]
+# Compiling takes most of the time.
+QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 EPOCHS = 3
 
@@ -53,3 +67,219 @@ def test_every_strategy_trains_every_lane_alike(strategy):
 def test_vmap_has_the_bits_of_one_call():
     state, history, _ = by(s.VMAP)
     assert same_bits((state, history), jax.tree.map(np.asarray, trained("m3", EPOCHS)))
+
+
+# --- over several devices, in processes that are told to have them -------------------------------
+
+
+class OnDevices(NamedTuple):
+    """What ``_on_devices`` leaves."""
+
+    whole: tuple
+    again: tuple
+    resumed: tuple
+    facts: dict
+
+
+META = {
+    "features": ["a", "b"],
+    "feature_set": "IS10",
+    "corpus_hash": "c" * 16,
+    "config_hash": "a" * 16,
+}
+
+
+def _keeper(folder: Path):
+    run = small_run("m3")
+    return open_keeper(folder, META, run.lanes().key, loss_names(run.learner.model))
+
+
+def _like():
+    run = small_run("m3")
+    return jax.eval_shape(lanes.init_lanes, run.learner, run.lanes())
+
+
+def _go_on(trainer, folder: Path, epochs: int = EPOCHS) -> tuple:
+    """The checkpoint in ``folder`` trained to the end: states, losses and divergences."""
+    with _keeper(folder) as keeper:
+        found = keeper.restore(_like())
+    trainer.load(found.state)
+    trained = trainer.run(found.epochs, epochs - found.epochs)
+    return trainer.state(), np.concatenate([found.history, trained.history]), trained.diverged
+
+
+def _with_a_bad_lane():
+    """States of which one lane's goes wrong in the first epoch."""
+    state = jax.tree.map(np.array, initial("m3"))
+    state.params["encoder"]["hidden0"]["kernel"][2] = np.nan
+    return state
+
+
+def _on_devices(folder: str, other: str | None) -> None:
+    """Runs in a process with several devices: trains, saves, and goes on from another's save."""
+    place = Path(folder)
+    with open_trainer(s.SHARDED, job_of("m3")) as trainer:
+        results = []
+        for attempt in range(2):
+            trainer.load(initial("m3"))
+            calls = [trainer.run(0, 2)]
+            if attempt == 0:
+                with _keeper(place / "checkpoints") as keeper:
+                    keeper.save(Checkpoint(2, trainer.state(), calls[0].history, 1.0))
+            calls.append(trainer.run(2, 1))
+            history = np.concatenate([call.history for call in calls])
+            results.append((trainer.state(), history, calls[-1].diverged))
+        leaves = jax.tree.leaves(trainer._state)
+        facts = {
+            "devices": jax.device_count(),
+            "on": [len(leaf.sharding.device_set) for leaf in leaves],
+            "rows": [sorted({s.data.shape[0] for s in leaf.addressable_shards}) for leaf in leaves],
+            "places": [leaf.shape[0] for leaf in leaves],
+        }
+        resumed = _go_on(trainer, Path(other) if other else place / "checkpoints")
+        trainer.load(_with_a_bad_lane())
+        facts["diverged"] = trainer.run(0, 1).diverged.tolist()
+    (place / "left").write_bytes(pickle.dumps(OnDevices(*results, resumed, facts)))
+
+
+def on_devices(devices: int, folder: Path, other: Path | None = None) -> OnDevices:
+    folder.mkdir()
+    arguments = (str(folder), str(other) if other else None)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import test_strategies as t; t._on_devices(*{arguments!r})"],
+        env={
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",
+            "NPROC": "1",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(ROOT)]),
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} {QUICK}",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return pickle.loads((folder / "left").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory) -> tuple[OnDevices, Path]:
+    """Four devices for six lanes."""
+    folder = tmp_path_factory.mktemp("devices") / "four"
+    return on_devices(4, folder), folder / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def five(four, tmp_path_factory) -> OnDevices:
+    """Five devices, which go on from the checkpoint of four."""
+    return on_devices(5, tmp_path_factory.mktemp("devices") / "five", four[1])
+
+
+@pytest.mark.parametrize("devices", [4, 5])
+def test_lanes_over_several_devices_are_those_of_one(devices, request):
+    left = request.getfixturevalue("four")[0] if devices == 4 else request.getfixturevalue("five")
+    whole, whole_history = trained("m3", EPOCHS)
+    for state, history, diverged in (left.whole, left.resumed):
+        assert_close(state, whole)
+        np.testing.assert_allclose(history, whole_history, rtol=1e-4)
+        assert history.shape == (EPOCHS, 2, 6, 6) and diverged.tolist() == [0] * 6
+    assert same_bits(left.whole, left.again)
+    # Two places on each device, those beyond the six lanes with copies.
+    assert left.facts["devices"] == devices
+    assert set(left.facts["on"]) == {devices} and left.facts["rows"] == [[2]] * len(
+        left.facts["rows"]
+    )
+    assert set(left.facts["places"]) == {2 * devices}
+    assert left.facts["diverged"] == [0, 0, 1, 0, 0, 0]
+
+
+def test_one_device_goes_on_from_the_checkpoint_of_four(four):
+    with open_trainer(s.VMAP, job_of("m3")) as trainer:
+        state, history, _ = _go_on(trainer, four[1])
+    assert_close(state, trained("m3", EPOCHS)[0])
+    np.testing.assert_allclose(history, trained("m3", EPOCHS)[1], rtol=1e-4)
+
+
+# --- a lane that goes wrong, a process that dies -------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", s.STRATEGIES)
+def test_a_lane_that_diverges_keeps_its_state_and_the_others_train(strategy):
+    begun = _with_a_bad_lane()
+    with open_trainer(strategy, job_of("m3")) as trainer:
+        trainer.load(begun)
+        diverged = [trainer.run(epoch, 1).diverged.tolist() for epoch in range(2)]
+        state = trainer.state()
+    assert diverged == [[0, 0, 1, 0, 0, 0]] * 2
+    for lane in range(6):
+        before, after = (only(tree.params, lane) for tree in (begun, state))
+        assert same_bits(before, after) == (lane == 2)
+
+
+def test_lanes_go_on_in_any_process_and_a_killed_one_is_one_line(monkeypatch):
+    """Two processes, six lanes: each lane's epochs come in pieces, wherever one is idle."""
+    monkeypatch.setattr(processes, "usable_cores", lambda: 2)
+    with open_trainer(s.PROCESSES, job_of("m3")) as trainer:
+        assert trainer.pieces == trainer.jobs == 2
+        trainer.load(initial("m3"))
+        history = trainer.run(0, EPOCHS).history
+        assert_close(trainer.state(), trained("m3", EPOCHS)[0])
+        np.testing.assert_allclose(history, trained("m3", EPOCHS)[1], rtol=1e-4)
+        for process in trainer._pool._processes:
+            process.kill()
+        with pytest.raises(InputError, match="a worker process was killed.*strategy=vmap") as error:
+            trainer.run(EPOCHS, 1)
+        assert "\n" not in str(error.value)
+
+
+# --- the choice ----------------------------------------------------------------------------------
+
+
+BIG, SMALL = 2 * s.WORTH_PROCESSES, s.WORTH_PROCESSES / 2
+
+
+@pytest.mark.parametrize(
+    ("backend", "cores", "devices", "lane_count", "flops", "chosen"),
+    [
+        ("cpu", 8, 4, 6, BIG, s.SHARDED),
+        ("gpu", 8, 4, 6, SMALL, s.SHARDED),
+        ("gpu", 8, 1, 6, BIG, s.VMAP),
+        ("gpu", 1, 1, 1, SMALL, s.VMAP),
+        ("tpu", 8, 1, 6, BIG, s.VMAP),
+        ("cpu", 8, 1, 6, BIG, s.PROCESSES),
+        ("cpu", 8, 1, 6, SMALL, s.VMAP),
+        ("cpu", 1, 1, 6, BIG, s.SEQUENTIAL),
+        ("cpu", 8, 1, 1, BIG, s.SEQUENTIAL),
+    ],
+)
+def test_auto_chooses_by_machine_and_work(
+    backend, cores, devices, lane_count, flops, chosen, monkeypatch
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(s, "usable_cores", lambda: cores)
+    assert s.choose(s.AUTO, lane_count, flops, devices) == chosen
+
+
+def test_the_devices_are_those_of_all_hosts(monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 2)
+    assert s.choose(s.AUTO, 6, SMALL) == s.SHARDED
+
+
+@pytest.mark.parametrize("strategy", s.STRATEGIES)
+def test_what_is_asked_for_is_taken_on_one_cpu(strategy):
+    assert s.choose(strategy, 6, SMALL) == strategy
+
+
+def test_processes_on_a_gpu_are_refused(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with pytest.raises(InputError, match="each take the whole gpu; give vmap or auto"):
+        s.choose(s.PROCESSES, 6, BIG)
+
+
+@pytest.mark.parametrize("strategy", [s.VMAP, s.PROCESSES, s.SEQUENTIAL])
+def test_a_strategy_of_one_host_is_refused_on_several(strategy, monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(InputError, match="uses one host of 2; give sharded or auto"):
+        s.choose(strategy, 6, BIG)
+    assert s.choose(s.SHARDED, 6, BIG) == s.SHARDED

@@ -16,6 +16,7 @@ from jax.experimental import multihost_utils
 from aegan.data.contract import UNKNOWN, FeatureContract, check_same
 from aegan.errors import InputError
 from aegan.screen import say
+from aegan.training import hosts
 from aegan.training.schedule import LaneState
 
 KEEP = 2  # a save that is cut off leaves the one before
@@ -35,15 +36,19 @@ def open_manager(directory: Path) -> ocp.CheckpointManager:
 
     Of several hosts only the first has one: the others would wait for each other at every save.
     """
+    directory = Path(directory).resolve()
+    several = jax.process_count() > 1
+    if several:  # orbax does not, for some of the hosts
+        directory.mkdir(parents=True, exist_ok=True)
     return ocp.CheckpointManager(
-        Path(directory).resolve(),
+        directory,
         options=ocp.CheckpointManagerOptions(
             max_to_keep=KEEP,
-            create=True,
+            create=not several,
             multiprocessing_options=ocp.options.MultiprocessingOptions(
                 primary_host=0, active_processes={0}, barrier_sync_key_prefix="first-host"
             )
-            if jax.process_count() > 1
+            if several
             else ocp.options.MultiprocessingOptions(),
         ),
         item_names=("state", "history", "meta"),
@@ -67,12 +72,15 @@ class Keeper:
 
     def restore(self, like: LaneState) -> Checkpoint | None:
         """``restore`` on the first host, whose answer all hosts return."""
-        found = None
-        if self._manager is not None:
-            found = restore(self._manager, like, self._keys, self._meta, len(self._losses))
-        if jax.process_count() == 1:
+        found = hosts.settle(lambda: self._found(like))
+        if not hosts.are_together():
             return found
         return _from_first_host(found, like, self._keys.shape[0], len(self._losses))
+
+    def _found(self, like: LaneState) -> Checkpoint | None:
+        if self._manager is None:
+            return None
+        return restore(self._manager, like, self._keys, self._meta, len(self._losses))
 
     def save(self, checkpoint: Checkpoint) -> None:
         """``save``, on the first host."""
@@ -84,10 +92,7 @@ class Keeper:
 
         All hosts go by the first one's clock, since gathering the states takes them all.
         """
-        late = time.monotonic() - saved > every
-        if jax.process_count() == 1:
-            return late
-        return bool(multihost_utils.broadcast_one_to_all(np.array(late)))
+        return hosts.agree(time.monotonic() - saved > every)
 
 
 @contextmanager
@@ -95,7 +100,7 @@ def open_keeper(
     directory: Path, meta: Mapping[str, Any], keys: jax.Array, losses: tuple[str, ...]
 ) -> Iterator[Keeper]:
     """The checkpoints in ``directory`` of the run that ``meta`` and the lanes' ``keys`` name."""
-    if jax.process_index() != 0:
+    if not hosts.is_first():
         yield Keeper(None, meta, keys, losses)
         return
     with open_manager(directory) as manager:
@@ -131,12 +136,22 @@ def save(
     manager.save(
         checkpoint.epochs,
         args=ocp.args.Composite(
-            state=ocp.args.StandardSave({"lanes": state, "keys": keys}),
+            state=ocp.args.StandardSave({"lanes": state, "keys": _plain(keys)}),
             history=ocp.args.StandardSave({"losses": checkpoint.history}),
             meta=ocp.args.JsonSave({**meta, "seconds": checkpoint.seconds}),
         ),
         force=True,
     )
+
+
+def _plain(keys: jax.Array) -> np.ndarray:
+    """Keys as numbers in numpy: of several hosts one alone may write these."""
+    return np.asarray(jax.random.key_data(keys))
+
+
+def _place_for(leaf: jax.ShapeDtypeStruct | np.ndarray) -> np.ndarray:
+    """What tells orbax to restore into numpy, on however many devices; takes no memory."""
+    return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
 
 
 def _contract(meta: Mapping[str, Any]) -> FeatureContract:
@@ -208,8 +223,8 @@ def _restore_step(
                 f"{value}); give another --workdir"
             )
     shape = (step, 2, keys.shape[0], losses)
-    history = jax.ShapeDtypeStruct(shape, np.float32)
-    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, {"lanes": like, "keys": keys})
+    history = _place_for(jax.ShapeDtypeStruct(shape, np.float32))
+    abstract = jax.tree.map(_place_for, {"lanes": like, "keys": _plain(keys)})
     restored = manager.restore(
         step,
         args=ocp.args.Composite(
@@ -217,8 +232,7 @@ def _restore_step(
             history=ocp.args.StandardRestore({"losses": history}),
         ),
     )
-    stored_keys = jax.random.key_data(restored.state["keys"])
-    if not np.array_equal(stored_keys, jax.random.key_data(keys)):
+    if not np.array_equal(restored.state["keys"], _plain(keys)):
         raise InputError(
             f"{manager.directory}: a checkpoint of other seeds; give another --workdir"
         )

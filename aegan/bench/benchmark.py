@@ -1,0 +1,488 @@
+"""The benchmark: what is measured, in which order, and the dict that bench.json holds."""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib.util import find_spec
+from statistics import median
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.stats import linregress
+
+from aegan.bench import jobs
+from aegan.bench.jobs import Shape
+from aegan.bench.metric_stage import SvmComparison, compare
+from aegan.bench.peak import Peak, prepare_peak
+from aegan.bench.timing import interleave, ratio, spread
+from aegan.data.simulate import simulated_corpus
+from aegan.metrics.svm import SvmProtocol
+from aegan.screen import say
+from aegan.training import lanes, strategy
+from aegan.training.trainers import Job, only, open_trainer, run_chunk
+from aegan.workers import Pool, threads_of, usable_cores
+
+Measurement = dict[str, Any]  # "median", "min", "max", "n", or "value" None and a "reason"
+
+PEAK, ONE_FOLD, SEEDS, EAGER, TUNED = "peak", "one fold", "folds x seeds", "eager", "tuned"
+TARGETS = {
+    "peak_share": [">=", 0.9],
+    "peak_share_vmap": [">=", 0.8],
+    "vs_torch_eager": [">=", 1.5],
+    "vs_torch_tuned": [">=", 1.15],
+    "auto_vs_best": [">=", 0.95],
+    "svm_speedup_linear": [">=", 8],
+    "svm_speedup_rbf": [">=", 20],
+    "predictions_differ": ["<=", 0],
+    "torch_parity": ["<=", 5e-3],
+    "memory_per_lane": ["<=", 1.3],
+    "linear_in_rows": [">=", 0.98],
+    "linear_in_lanes": [">=", 0.98],
+}
+NOTES = {
+    "peak_share": "M2, five folds under auto: time of the step's matrix products alone, each by "
+    "the fastest routine at hand, over time of the step",
+    "peak_share_vmap": "the same, vmapped",
+    "vs_torch_eager": "throughput of M2 under auto over eager PyTorch's",
+    "vs_torch_tuned": "over PyTorch tuned by hand",
+    "vs_sequential": "M2 under auto over one fold after the other",
+    "auto_vs_best": "M2 under auto over the best strategy of this run",
+    "svm_speedup_linear": "the metric stage's search over scikit-learn's grid search",
+    "svm_speedup_rbf": "the same with the rbf kernel",
+    "predictions_differ": "test rows that both searches' SVMs label differently, both kernels",
+    "torch_parity": "M2 after two steps of each: worst relative difference of losses and updates",
+    "memory_per_lane": "bytes planned for one more lane of M2 over those of its parameters, "
+    "optimisers and activations",
+    "linear_in_rows": "R squared of a straight line through seconds by rows",
+    "linear_in_lanes": "R squared of a straight line through seconds by lanes",
+}
+
+
+def not_run(reason: str) -> Measurement:
+    """A measurement that was left out."""
+    return {"value": None, "reason": reason}
+
+
+def single(value: float) -> Measurement:
+    """A measurement that was taken once."""
+    return spread([value])
+
+
+def run_benchmark(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Measures everything that the config asks for: "headline", "targets" and "sections"."""
+    headline: dict[str, Measurement] = {name: not_run("not measured") for name in NOTES}
+    sections = []
+    for model in sorted(config["models"], key=lambda name: name != "m2"):  # the headline's first
+        say(f"bench: {model}, strategies")
+        sections.append(_training(config, model, headline))
+    say("bench: compile time and memory")
+    sections.append(_compiling(config))
+    sections.append(_memory(config, headline))
+    say("bench: metric stage")
+    sections.append(_metrics(config, headline))
+    say("bench: scaling")
+    sections += _scaling(config, headline)
+    for name, note in NOTES.items():
+        headline[name]["detail"] = note
+    return {"headline": headline, "targets": TARGETS, "sections": [s for s in sections if s]}
+
+
+def _shape(config: Mapping[str, Any], model: str, **changes: int) -> Shape:
+    fields = {name: config[name] for name in ("features", "batch_size", "batches", "folds")}
+    return Shape(model, hidden=tuple(config["hidden"]), **(fields | changes))
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def _training(
+    config: Mapping[str, Any], model: str, headline: dict[str, Measurement]
+) -> dict[str, Any]:
+    """Train steps by every strategy, PyTorch's beside M2's, in turn with the products alone."""
+    job = jobs.job_of(_shape(config, model))
+    auto = strategy.choose(strategy.AUTO, job.number, strategy.WORTH_PROCESSES)
+    candidates: dict[str, Callable[[], None]] = {}
+    steps: dict[str, int] = {}  # of one lane, in a call
+    with ExitStack() as stack:
+        left_out = {}
+        for name in strategy.STRATEGIES:
+            reason = _unavailable(name)
+            if reason:
+                left_out[name] = not_run(reason)
+                continue
+            trainer = stack.enter_context(open_trainer(name, job))
+            candidates[name], steps[name] = jobs.caller(job, trainer), jobs.lane_steps(job)
+        if model == "m2":
+            solo = Job(job.learner, job.schedule, job.table, only(job.lanes, 0))
+            trainer = stack.enter_context(open_trainer(strategy.VMAP, solo))
+            candidates[ONE_FOLD], steps[ONE_FOLD] = (
+                jobs.caller(solo, trainer),
+                jobs.lane_steps(solo),
+            )
+            if config["seeds"] > 1:
+                many = jobs.job_of(_shape(config, model, seeds=config["seeds"]))
+                trainer = stack.enter_context(open_trainer(strategy.VMAP, many))
+                candidates[SEEDS], steps[SEEDS] = jobs.caller(many, trainer), jobs.lane_steps(many)
+            reason = _no_torch(config)
+            for form in (EAGER, TUNED):
+                if reason:
+                    left_out[form] = not_run(reason)
+                else:
+                    candidates[form], steps[form] = _torch_steps(job, form)
+            if not reason:
+                headline["torch_parity"] = single(max(_parity(job, f) for f in (EAGER, TUNED)))
+            else:
+                headline["torch_parity"] = not_run(reason)
+        peak = prepare_peak(
+            job.learner.model, job.learner.nets.sizes, job.schedule.batch_size, job.number, 3
+        )
+        passes = max(1, steps[auto] // job.number // 4)
+        candidates[PEAK] = _times(peak.step, passes)
+        steps[PEAK] = passes * job.number
+        seconds = interleave(candidates, config["rounds"])
+    per_step = {name: [s / steps[name] for s in values] for name, values in seconds.items()}
+    if model == "m2":
+        _training_headline(per_step, left_out, auto, headline)
+    flops = jobs.flops_of(job)
+    rows = [
+        _step_row(name, values, per_step[PEAK], flops, auto) for name, values in per_step.items()
+    ]
+    rows += [{"name": _WORDS.get(name, name), **entry} for name, entry in left_out.items()]
+    return {
+        "title": f"{model.upper()}: seconds of one lane's train step, batch "
+        f"{job.schedule.batch_size}, {job.number} folds",
+        "note": f"{flops / 1e9:.2f} GFLOP a step. Every candidate once a round, {config['rounds']} "
+        f"rounds. Auto takes {auto} here. Products alone: {_routines(peak)}.",
+        "unit": "s",
+        "rows": rows,
+    }
+
+
+_WORDS = {
+    PEAK: "matrix products alone",
+    strategy.VMAP: "folds vmapped",
+    strategy.SHARDED: "folds sharded over devices",
+    strategy.PROCESSES: "folds in processes",
+    strategy.SEQUENTIAL: "folds one after the other",
+    ONE_FOLD: "one fold alone",
+    SEEDS: "folds x seeds vmapped",
+    EAGER: "PyTorch, eager",
+    TUNED: "PyTorch, tuned",
+}
+
+
+def _step_row(
+    name: str, values: list[float], peak: list[float], flops: float, auto: str
+) -> Measurement:
+    rate = flops / median(values) / 1e9
+    share = ratio(peak, values)["median"]
+    chosen = ", auto" if name == auto else ""
+    return {
+        "name": _WORDS[name],
+        **spread(values),
+        "detail": f"{rate:.0f} GFLOP/s, share {share:.2f}{chosen}",
+    }
+
+
+def _training_headline(
+    per_step: Mapping[str, list[float]],
+    left_out: Mapping[str, Measurement],
+    auto: str,
+    headline: dict[str, Measurement],
+) -> None:
+    ours = per_step[auto]
+    headline["peak_share"] = ratio(per_step[PEAK], ours)
+    headline["peak_share_vmap"] = ratio(per_step[PEAK], per_step[strategy.VMAP])
+    headline["vs_sequential"] = ratio(per_step[strategy.SEQUENTIAL], ours)
+    best = min((s for s in strategy.STRATEGIES if s in per_step), key=lambda s: median(per_step[s]))
+    headline["auto_vs_best"] = ratio(per_step[best], ours)
+    for form in (EAGER, TUNED):
+        headline[f"vs_torch_{form}"] = left_out.get(form) or ratio(per_step[form], ours)
+
+
+def _unavailable(name: str) -> str | None:
+    if name == strategy.SHARDED and jax.device_count() == 1:
+        return "one device"
+    if name == strategy.PROCESSES and jax.default_backend() != "cpu":
+        return "processes would each take the whole device"
+    return None
+
+
+def _routines(peak: Peak) -> str:
+    rates = [f"{name} {peak.gflops(seconds):.0f}" for name, seconds in peak.seconds.items()]
+    return ", ".join([*rates, f"the best of each {peak.gflops():.0f} GFLOP/s"])
+
+
+def _times(call: Callable[[], None], number: int) -> Callable[[], None]:
+    def several() -> None:
+        for _ in range(number):
+            call()
+
+    return several
+
+
+def _no_torch(config: Mapping[str, Any]) -> str | None:
+    if not config["torch"]:
+        return "config.torch is False"
+    if find_spec("torch") is None:
+        return 'PyTorch is not installed: pip install -e ".[bench]"'
+    if jax.default_backend() != "cpu":
+        return "the PyTorch step was written and checked for a CPU"
+    return None
+
+
+def _batches(job: Job) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches of an epoch in training space, as the first lane would see them unshuffled."""
+    table = np.asarray(job.table.features), np.asarray(job.table.labels)
+    mean, scale = np.asarray(job.lanes.mean[0]), np.asarray(job.lanes.scale[0])
+    size, classes = job.schedule.batch_size, job.learner.nets.sizes.classes
+    for i in range(job.schedule.batches):
+        rows = slice(i * size, (i + 1) * size)
+        z = np.clip((table[0][rows] - mean) / scale, -job.schedule.clip, job.schedule.clip)
+        yield job.schedule.gain * z, np.eye(classes, dtype=np.float32)[table[1][rows]]
+
+
+def _torch_steps(job: Job, form: str) -> tuple[Callable[[], None], int]:
+    """An epoch of every lane in PyTorch, one lane after the other, on as many threads as we use."""
+    from aegan.bench import torch_m2
+
+    state = lanes.init_lanes(job.learner, job.lanes)
+    models = [
+        torch_m2.FORMS[form](
+            job.learner, job.schedule, jax.device_get(lanes.lane_of(state, i).params), seed=i
+        )
+        for i in range(job.number)
+    ]
+    batches = [tuple(map(torch_m2.tensor, batch)) for batch in _batches(job)]
+
+    def call() -> None:
+        with torch_m2.threads(usable_cores()):
+            for model in models:
+                for x, labels in batches:
+                    model.step(x, labels)
+
+    return call, job.schedule.batches * job.number
+
+
+def _parity(job: Job, form: str) -> float:
+    from aegan.bench import torch_m2
+
+    params = jax.device_get(lanes.lane_of(lanes.init_lanes(job.learner, job.lanes), 0).params)
+    x, labels = next(_batches(job))
+    key = jax.random.key(0)
+    return torch_m2.parity(job.learner, job.schedule, params, key, x, labels, form)
+
+
+# --- compile time and memory ---------------------------------------------------------------------
+
+
+def _compiling(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A new process each time: with an empty cache, then with what the one before left in it."""
+    rows = []
+    for model in config["models"]:
+        shape = _shape(config, model)
+        with tempfile.TemporaryDirectory() as folder:
+            found = {}
+            for name in ("cold", "warm"):
+                with Pool(1, threads_of(usable_cores())) as pool:
+                    found[name] = pool.submit(_first_call, shape, folder).result()
+        for name, (seconds, _) in found.items():
+            words = "from an empty cache" if name == "cold" else "from the persistent cache"
+            rows.append({"name": f"{model.upper()} {words}", **single(seconds)})
+        peak = found["warm"][1]
+        rows[-1]["detail"] = f"peak memory of that process {peak / 1e9:.2f} GB"
+    return {
+        "title": "Seconds to the first epoch: compiling and loading",
+        "note": "Folds vmapped, in a process that has imported and built the job: the first call "
+        "less the second.",
+        "unit": "s",
+        "rows": rows,
+    }
+
+
+def _first_call(shape: Shape, cache: str) -> tuple[float, int]:
+    """Seconds of the first call beyond the second's, and the peak memory of this process."""
+    jax.config.update("jax_compilation_cache_dir", cache)
+    job = jobs.job_of(shape)
+    state = lanes.init_lanes(job.learner, job.lanes)
+    spent = []
+    for _ in range(2):
+        started = time.perf_counter()
+        state, _ = run_chunk(job, job.lanes, state, 0, 1)
+        spent.append(time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return spent[0] - spent[1], peak * (1 if os.uname().sysname == "Darwin" else 1024)
+
+
+def _memory(config: Mapping[str, Any], headline: dict[str, Measurement]) -> dict[str, Any]:
+    """Bytes that XLA plans for one lane and for all folds; what one more lane adds."""
+    rows = []
+    for model in config["models"]:
+        one, all_ = (
+            jobs.memory_of(jobs.job_of(_shape(config, model, batches=2, folds=folds)))
+            for folds in (1, config["folds"])
+        )
+        added = (all_["planned"] - one["planned"]) / (config["folds"] - 1)
+        state = one["state"]
+        need = state + _activations(_shape(config, model, batches=2, folds=1))
+        rows.append(
+            {
+                "name": f"{model.upper()}, one more lane",
+                **single(added),
+                "detail": f"parameters and optimisers {state / 1e6:.0f} MB, with activations "
+                f"{need / 1e6:.0f} MB; the rest is gradients and the state before the epoch, to "
+                "which a lane that diverges goes back",
+            }
+        )
+        if model == "m2":
+            headline["memory_per_lane"] = single(added / need)
+    return {"title": "Memory, as XLA plans it", "note": None, "unit": "B", "rows": rows}
+
+
+def _activations(shape: Shape) -> int:
+    """Bytes of the values that the step with most of them keeps for its way back, of one lane."""
+    job = jobs.job_of(shape)
+    learner, batch = job.learner, job.schedule.batch_size
+    found = []
+    for step in learner.model.steps:
+        state = jax.eval_shape(lanes.init_lanes, learner, job.lanes)
+        own = jax.tree.leaves(learner.own(step, state.params))
+        # One bias for every unit; the discriminators see real and synthetic rows.
+        units = sum(leaf.shape[-1] for leaf in own if leaf.ndim == 2)
+        found.append(units * batch * (2 if "discriminator" in step else 1))
+    return 4 * max(found)
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
+def _metrics(config: Mapping[str, Any], headline: dict[str, Measurement]) -> dict[str, Any]:
+    """The search of one SVM, as in one fold, against scikit-learn's grid search."""
+    chosen = config["metrics"]
+    rows = chosen["rows"] + chosen["tested"]
+    corpus = simulated_corpus(rows=rows, dim=config["features"], seed=1)
+    # In random order, as the table is sorted by speaker.
+    order = np.random.default_rng(0).permutation(len(corpus.labels))
+    z = (corpus.features - corpus.features.mean(axis=0)) / corpus.features.std(axis=0)
+    z, labels = z[order].astype(np.float32), corpus.labels[order]
+    cut = chosen["rows"]
+    table, differ = [], 0
+    for kernel in ("linear", "rbf"):
+        protocol = SvmProtocol(kernel=kernel, c_grid=tuple(chosen[kernel]))
+        found = compare(kernel, z[:cut], labels[:cut], z[cut:], protocol)
+        headline[f"svm_speedup_{kernel}"] = spread(
+            [found.seconds_grid / seconds for seconds in found.seconds_ours]
+        )
+        differ += found.predictions_differ
+        table += _svm_rows(kernel, found)
+    headline["predictions_differ"] = single(differ)
+    return {
+        "title": f"Metric stage: search, fit and prediction of one SVM, {cut} rows",
+        "note": f"C of {len(chosen['linear'])} values, 3 inner folds; {chosen['tested']} rows "
+        "predicted. The grid search runs once, on one core as scikit-learn does.",
+        "unit": "s",
+        "rows": table,
+    }
+
+
+def _svm_rows(kernel: str, found: SvmComparison) -> list[Measurement]:
+    cpu = found.cpu_grid / median(found.cpu_ours)
+    return [
+        {
+            "name": f"{kernel}: one Gram matrix",
+            **spread(found.seconds_ours),
+            "detail": f"{found.predictions_differ} of {found.tested} predictions differ, C "
+            f"{found.c_ours:g} and {found.c_grid:g}; processor time {cpu:.1f}x less",
+        },
+        {"name": f"{kernel}: scikit-learn's grid search", **single(found.seconds_grid)},
+    ]
+
+
+# --- scaling -------------------------------------------------------------------------------------
+
+
+def _scaling(
+    config: Mapping[str, Any], headline: dict[str, Measurement]
+) -> list[dict[str, Any] | None]:
+    """How the time of M2 grows: rows, lanes, batch size, feature dimension."""
+    curves = config["scaling"]
+    one = partial(_shape, config, "m2", folds=1)
+    shapes = {
+        "rows": {b * config["batch_size"]: one(batches=b) for b in curves["batches"]},
+        "lanes": {n: _shape(config, "m2", folds=n, batches=8) for n in curves["lanes"]},
+        "batch size": {b: one(batch_size=b, batches=8) for b in curves["batch_sizes"]},
+        "features": {f: one(features=f, batches=8) for f in curves["features"]},
+    }
+    notes = {
+        "rows": "Seconds of an epoch of one lane.",
+        "lanes": "Seconds of an epoch of 8 batches, folds x seeds vmapped.",
+        "batch size": "Seconds per row of one lane.",
+        "features": "Seconds of one lane's train step.",
+    }
+    sections = []
+    for what, points in shapes.items():
+        if not points:
+            sections.append(None)
+            continue
+        seconds = _curve(points, config["rounds"])
+        if what in ("rows", "lanes"):
+            line = linregress(list(points), [median(seconds[p]) for p in points])
+            headline[f"linear_in_{what}"] = single(line.rvalue**2)
+            notes[what] += (
+                f" A straight line: {line.intercept:.3g} s and {line.slope:.3g} s for each of the "
+                f"{what}, R squared {line.rvalue**2:.4f}."
+            )
+        divisor = {"batch size": lambda p: 8 * p, "features": lambda p: 8}.get(what, lambda p: 1)
+        rows = [
+            {"name": f"{p} {what}", **spread([s / divisor(p) for s in seconds[p]])} for p in points
+        ]
+        sections.append(
+            {"title": f"Scaling: {what}", "note": notes[what], "unit": "s", "rows": rows}
+        )
+    return sections
+
+
+def _curve(points: Mapping[int, Shape], rounds: int) -> dict[int, list[float]]:
+    """Seconds of an epoch at every point, in turn."""
+    with _callers(points) as calls:
+        seconds = interleave(calls, rounds)
+    return {point: [s / jobs.EPOCHS for s in values] for point, values in seconds.items()}
+
+
+@contextmanager
+def _callers(points: Mapping[int, Shape]) -> Iterator[dict[int, Callable[[], None]]]:
+    with ExitStack() as stack:
+        calls = {}
+        for point, shape in points.items():
+            job = jobs.job_of(shape)
+            trainer = stack.enter_context(open_trainer(strategy.VMAP, job))
+            calls[point] = jobs.caller(job, trainer)
+        yield calls
+
+
+def machine() -> dict[str, Any]:
+    """Where it ran."""
+    first = jax.devices()[0]
+    return {
+        "platform": first.platform,
+        "kind": first.device_kind,
+        "devices": jax.device_count(),
+        "threads": usable_cores(),
+        "processor": _processor(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
+        return names[0] if names else "unknown"
+    except OSError:
+        return "unknown"

@@ -1,0 +1,111 @@
+"""Jobs to time: a model at the paper's sizes on simulated rows, with nothing held out."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from aegan.data.corpus import Corpus
+from aegan.data.folds import Fold
+from aegan.data.simulate import simulated_corpus
+from aegan.plan import Prepared, plain, plan_of
+from aegan.training import lanes
+from aegan.training.cost import flops_per_update
+from aegan.training.trainers import Job, Trainer
+
+EPOCHS = 2  # in a timed call
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the time of a train step depends on."""
+
+    model: str
+    features: int = 1582
+    batch_size: int = 64
+    batches: int = 16  # of an epoch
+    folds: int = 5
+    seeds: int = 1
+    hidden: tuple[int, ...] = ()  # layers of every network; (): the paper's
+
+    @property
+    def lanes(self) -> int:
+        """Folds x seeds."""
+        return self.folds * self.seeds
+
+
+def job_of(shape: Shape) -> Job:
+    """A job of that shape: D2 learns in every epoch, and validation has no rows.
+
+    So that its operations are those that ``cost.products`` counts.
+    """
+    rows = shape.batches * shape.batch_size
+    corpus = _corpus(max(rows, 400), shape.features)
+    config = importlib.import_module(f"configs.{shape.model}").get_config()
+    values = plain(config)
+    values["seeds"] = list(range(shape.seeds))
+    values["train"].update(batch_size=shape.batch_size, d2_every=1)
+    if shape.hidden:
+        networks = ("encoder", "code_discriminator", "feature_discriminator")
+        values["model"].update(dict.fromkeys(networks, list(shape.hidden)))
+    everything = np.arange(rows, dtype=np.int32)
+    folds = tuple(
+        Fold(index=i, name=f"fold {i}", train=everything, valid=everything[:0], held_out=())
+        for i in range(shape.folds)
+    )
+    prepared = Prepared(corpus, np.zeros(len(corpus.labels), np.uint64), folds, ())
+    plan = plan_of(values, prepared)
+    stacked = lanes.make_lanes(folds, plan.standardisers, plan.lanes, rows, 0)
+    return Job(plan.learner, plan.schedule, lanes.make_table(corpus), stacked)
+
+
+def _corpus(rows: int, features: int) -> Corpus:
+    """Rows whose values don't matter; simulating them in full takes longer than training."""
+    corpus = simulated_corpus(rows=rows, dim=40, seed=0)
+    wide = np.tile(corpus.features, (1, -(-features // 40)))[:, :features]
+    names = replace(corpus.contract, names=tuple(f"f{i}" for i in range(features)))
+    return replace(corpus, features=np.ascontiguousarray(wide), contract=names)
+
+
+def flops_of(job: Job) -> float:
+    """Operations of one train step of one lane."""
+    sizes, batch = job.learner.nets.sizes, job.schedule.batch_size
+    return flops_per_update(job.learner.model, sizes, batch, 1, job.schedule.fresh_z)
+
+
+def lane_steps(job: Job) -> int:
+    """Train steps, of single lanes, in one call of ``caller``."""
+    return EPOCHS * job.schedule.batches * job.number
+
+
+def caller(job: Job, trainer: Trainer) -> Callable[[], None]:
+    """A call that trains all lanes for two epochs; the epoch's number never changes."""
+    trainer.load(lanes.init_lanes(job.learner, job.lanes))
+
+    def call() -> None:
+        trained = trainer.run(0, EPOCHS)
+        if trained.diverged.any():
+            raise FloatingPointError("a lane diverged: its time would mean nothing")
+
+    return call
+
+
+def memory_of(job: Job) -> dict[str, int]:
+    """Bytes of the compiled call, as XLA plans them, and those that a lane cannot do without."""
+    state = jax.eval_shape(lanes.init_lanes, job.learner, job.lanes)
+    number = np.int32(1)
+    compiled = lanes.run_epochs.lower(
+        job.learner, job.schedule, job.table, job.lanes, state, number, number, 4
+    ).compile()
+    plan = compiled.memory_analysis()
+    held = plan.argument_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes
+    return {"planned": held + plan.temp_size_in_bytes, "state": _bytes(state)}
+
+
+def _bytes(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
