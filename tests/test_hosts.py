@@ -162,6 +162,7 @@ def test_a_finished_run_lets_all_hosts_go_and_another_config_is_refused_on_all(t
     assert other.out == "" and not (root / "never").exists()
 
 
+@pytest.mark.slow
 def test_a_strategy_of_one_host_is_refused_on_all(tmp_path):
     for done in two(tmp_path, *TINY, "--config.train.strategy=vmap"):
         assert_one_line(done, "config.train.strategy='vmap'", "sharded or auto")

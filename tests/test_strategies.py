@@ -176,7 +176,7 @@ def five(four, tmp_path_factory) -> OnDevices:
     return on_devices(5, tmp_path_factory.mktemp("devices") / "five", four[1])
 
 
-@pytest.mark.parametrize("devices", [4, 5])
+@pytest.mark.parametrize("devices", [4, pytest.param(5, marks=pytest.mark.slow)])
 def test_lanes_over_several_devices_are_those_of_one(devices, request):
     left = request.getfixturevalue("four")[0] if devices == 4 else request.getfixturevalue("five")
     whole, whole_history = trained("m3", EPOCHS)
@@ -204,7 +204,14 @@ def test_one_device_goes_on_from_the_checkpoint_of_four(four):
 # --- a lane that goes wrong, a process that dies -------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", s.STRATEGIES)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        s.VMAP,
+        s.SEQUENTIAL,
+        *(pytest.param(x, marks=pytest.mark.slow) for x in (s.SHARDED, s.PROCESSES)),
+    ],
+)
 def test_a_lane_that_diverges_keeps_its_state_and_the_others_train(strategy):
     begun = _with_a_bad_lane()
     with open_trainer(strategy, job_of("m3")) as trainer:
