@@ -99,9 +99,11 @@ def memory_of(job: Job) -> dict[str, int]:
     """Bytes of the compiled call, as XLA plans them, and those that a lane cannot do without."""
     state = jax.eval_shape(lanes.init_lanes, job.learner, job.lanes)
     number = np.int32(1)
-    compiled = lanes.run_epochs.lower(
-        job.learner, job.schedule, job.table, job.lanes, state, number, number, 4
-    ).compile()
+    compiled = (
+        lanes.compiled_epochs()
+        .lower(job.learner, job.schedule, job.table, job.lanes, state, number, number, 4)
+        .compile()
+    )
     plan = compiled.memory_analysis()
     held = plan.argument_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes
     return {"planned": held + plan.temp_size_in_bytes, "state": _bytes(state)}

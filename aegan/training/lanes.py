@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +24,6 @@ from aegan.training.schedule import (
     validation_losses,
 )
 from aegan.training.steps import Learner
-
-# On a CPU XLA gives products to YNNPACK, whose are at half of Eigen's speed on some of the layers
-# here (jax 0.10) or on a single thread; other backends don't read this. With it the products are
-# Eigen's.
-COMPILER_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
 
 
 def lane_key(seed: int, fold: int) -> jax.Array:
@@ -110,10 +106,26 @@ def epochs(
     return jax.lax.fori_loop(0, count, epoch, (state, jnp.full(shape, jnp.nan)))
 
 
-run_epochs = jax.jit(
-    epochs, static_argnums=(0, 1, 7), donate_argnums=4, compiler_options=COMPILER_OPTIONS
-)
-"""``epochs``, compiled; the state given to it is gone afterwards."""
+def compiler_options() -> dict[str, str]:
+    """How XLA compiles the epochs on this machine's devices."""
+    if jax.default_backend() != "cpu":
+        return {}
+    # XLA gives products to YNNPACK, whose are at half of Eigen's speed on some of the layers here
+    # (jax 0.10) or on a single thread. This leaves them to Eigen.
+    return {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
+
+
+@cache
+def compiled_epochs() -> Callable[..., tuple[LaneState, jax.Array]]:
+    """``epochs``, compiled. Not at import: what it is compiled for is not known then."""
+    return jax.jit(
+        epochs, static_argnums=(0, 1, 7), donate_argnums=4, compiler_options=compiler_options()
+    )
+
+
+def run_epochs(*arguments: Any) -> tuple[LaneState, jax.Array]:
+    """``epochs``, compiled; the state given to it is gone afterwards."""
+    return compiled_epochs()(*arguments)
 
 
 def lane_of(tree: LaneState | Lane, index: int) -> LaneState | Lane:

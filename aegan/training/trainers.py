@@ -191,7 +191,7 @@ def _sharded_run(learner: Learner, schedule: Schedule, mesh: Mesh):
             check_vma=False,  # the losses start as one constant and end different per device
         ),
         donate_argnums=2,
-        compiler_options=l.COMPILER_OPTIONS,
+        compiler_options=l.compiler_options(),
     )
 
 
