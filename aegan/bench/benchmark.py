@@ -83,8 +83,7 @@ def run_benchmark(config: Mapping[str, Any]) -> dict[str, Any]:
         say(f"bench: {model}, strategies")
         sections.append(_training(config, model, headline))
     say("bench: compile time and memory")
-    sections.append(_compiling(config))
-    sections.append(_memory(config, headline))
+    sections += [_compiling(config), _memory(config, headline)]
     say("bench: metric stage")
     sections.append(_metrics(config, headline))
     say("bench: scaling")
@@ -146,7 +145,8 @@ def _training(
         passes = max(1, steps[auto] // job.number // 4)
         candidates[PEAK] = _times(peak.step, passes)
         steps[PEAK] = passes * job.number
-        seconds = interleave(candidates, config["rounds"])
+        rounds = config["rounds"] if model == "m2" else min(config["rounds"], 3)
+        seconds = interleave(candidates, rounds)
     per_step = {name: [s / steps[name] for s in values] for name, values in seconds.items()}
     if model == "m2":
         _training_headline(per_step, left_out, auto, headline)
@@ -158,8 +158,8 @@ def _training(
     return {
         "title": f"{model.upper()}: seconds of one lane's train step, batch "
         f"{job.schedule.batch_size}, {job.number} folds",
-        "note": f"{flops / 1e9:.2f} GFLOP a step. Every candidate once a round, {config['rounds']} "
-        f"rounds. Auto takes {auto} here. Products alone: {_routines(peak)}.",
+        "note": f"{flops / 1e9:.2f} GFLOP a step. Every candidate once a round, {rounds} rounds. "
+        f"Auto takes {auto} here. Products alone: {_routines(peak)}.",
         "unit": "s",
         "rows": rows,
     }
@@ -285,25 +285,21 @@ def _parity(job: Job, form: str) -> float:
 
 def _compiling(config: Mapping[str, Any]) -> dict[str, Any]:
     """A new process each time: with an empty cache, then with what the one before left in it."""
-    rows = []
-    for model in config["models"]:
-        shape = _shape(config, model)
-        with tempfile.TemporaryDirectory() as folder:
-            found = {}
-            for name in ("cold", "warm"):
-                with Pool(1, threads_of(usable_cores())) as pool:
-                    found[name] = pool.submit(_first_call, shape, folder).result()
-        for name, (seconds, _) in found.items():
-            words = "from an empty cache" if name == "cold" else "from the persistent cache"
-            rows.append({"name": f"{model.upper()} {words}", **single(seconds)})
-        peak = found["warm"][1]
-        rows[-1]["detail"] = f"peak memory of that process {peak / 1e9:.2f} GB"
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("from an empty cache", "from the persistent cache"):
+            with Pool(1, threads_of(usable_cores())) as pool:
+                shape = _shape(config, "m2")
+                found[name] = pool.submit(_first_call, shape, folder).result()
     return {
-        "title": "Seconds to the first epoch: compiling and loading",
-        "note": "Folds vmapped, in a process that has imported and built the job: the first call "
-        "less the second.",
+        "title": "M2: seconds to the first epoch, compiling and loading",
+        "note": "Folds vmapped, in a process that has imported everything and built the job: the "
+        "first call less the second.",
         "unit": "s",
-        "rows": rows,
+        "rows": [
+            {"name": name, **single(seconds), "detail": f"peak memory {peak / 1e9:.2f} GB"}
+            for name, (seconds, peak) in found.items()
+        ],
     }
 
 
@@ -322,28 +318,25 @@ def _first_call(shape: Shape, cache: str) -> tuple[float, int]:
 
 
 def _memory(config: Mapping[str, Any], headline: dict[str, Measurement]) -> dict[str, Any]:
-    """Bytes that XLA plans for one lane and for all folds; what one more lane adds."""
-    rows = []
-    for model in config["models"]:
-        one, all_ = (
-            jobs.memory_of(jobs.job_of(_shape(config, model, batches=2, folds=folds)))
-            for folds in (1, config["folds"])
-        )
-        added = (all_["planned"] - one["planned"]) / (config["folds"] - 1)
-        state = one["state"]
-        need = state + _activations(_shape(config, model, batches=2, folds=1))
-        rows.append(
-            {
-                "name": f"{model.upper()}, one more lane",
-                **single(added),
-                "detail": f"parameters and optimisers {state / 1e6:.0f} MB, with activations "
-                f"{need / 1e6:.0f} MB; the rest is gradients and the state before the epoch, to "
-                "which a lane that diverges goes back",
-            }
-        )
-        if model == "m2":
-            headline["memory_per_lane"] = single(added / need)
-    return {"title": "Memory, as XLA plans it", "note": None, "unit": "B", "rows": rows}
+    """Bytes that XLA plans for one lane of M2 and for all folds; what one more lane adds."""
+    one, all_ = (
+        jobs.memory_of(jobs.job_of(_shape(config, "m2", batches=2, folds=folds)))
+        for folds in (1, config["folds"])
+    )
+    added = (all_["planned"] - one["planned"]) / (config["folds"] - 1)
+    need = one["state"] + _activations(_shape(config, "m2", batches=2, folds=1))
+    headline["memory_per_lane"] = single(added / need)
+    return {
+        "title": "M2: memory of one more lane, as XLA plans it",
+        "note": "The rest is gradients and the state before the epoch, to which a lane that "
+        "diverges goes back.",
+        "unit": "B",
+        "rows": [
+            {"name": "one more lane", **single(added)},
+            {"name": "its parameters and optimisers", **single(one["state"])},
+            {"name": "and its activations", **single(need)},
+        ],
+    }
 
 
 def _activations(shape: Shape) -> int:
@@ -431,7 +424,7 @@ def _scaling(
         if not points:
             sections.append(None)
             continue
-        seconds = _curve(points, config["rounds"])
+        seconds = _curve(points, min(config["rounds"], 3))
         if what in ("rows", "lanes"):
             line = linregress(list(points), [median(seconds[p]) for p in points])
             headline[f"linear_in_{what}"] = single(line.rvalue**2)
