@@ -82,8 +82,9 @@ def run_benchmark(config: Mapping[str, Any]) -> dict[str, Any]:
     for model in sorted(config["models"], key=lambda name: name != "m2"):  # the headline's first
         say(f"bench: {model}, strategies")
         sections.append(_training(config, model, headline))
-    say("bench: compile time and memory")
-    sections += [_compiling(config), _memory(config, headline)]
+    if config["compiling"]:
+        say("bench: compile time and memory")
+        sections += [_compiling(config), _memory(config, headline)]
     say("bench: metric stage")
     sections.append(_metrics(config, headline))
     say("bench: scaling")
@@ -140,12 +141,12 @@ def _training(
             else:
                 headline["torch_parity"] = not_run(reason)
         peak = prepare_peak(
-            job.learner.model, job.learner.nets.sizes, job.schedule.batch_size, job.number, 3
+            job.learner.model, job.learner.nets.sizes, job.schedule.batch_size, job.number, 2
         )
         passes = max(1, steps[auto] // job.number // 4)
         candidates[PEAK] = _times(peak.step, passes)
         steps[PEAK] = passes * job.number
-        rounds = config["rounds"] if model == "m2" else min(config["rounds"], 3)
+        rounds = config["rounds"] if model == "m2" else min(config["rounds"], 2)
         seconds = interleave(candidates, rounds)
     per_step = {name: [s / steps[name] for s in values] for name, values in seconds.items()}
     if model == "m2":
@@ -424,7 +425,7 @@ def _scaling(
         if not points:
             sections.append(None)
             continue
-        seconds = _curve(points, min(config["rounds"], 3))
+        seconds = _curve(points, min(config["rounds"], 2))
         if what in ("rows", "lanes"):
             line = linregress(list(points), [median(seconds[p]) for p in points])
             headline[f"linear_in_{what}"] = single(line.rvalue**2)
