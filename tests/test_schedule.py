@@ -189,7 +189,7 @@ def test_all_lanes_share_the_flag_in_the_whole_program():
     run = small_run("m3")
     stacked, table = run.lanes(), run.table()
     state = jax.eval_shape(lambda: lanes.init_lanes(run.learner, stacked))
-    jaxpr = jax.make_jaxpr(lanes.run_epochs, static_argnums=(0, 1, 7))(
+    jaxpr = jax.make_jaxpr(lanes.epochs, static_argnums=(0, 1, 7))(
         run.learner, run.schedule, table, stacked, state, jnp.int32(0), jnp.int32(2), 4
     ).jaxpr
     assert count_primitives(jaxpr, "cond") == 1

@@ -124,7 +124,7 @@ def compiled_epochs() -> Callable[..., tuple[LaneState, jax.Array]]:
 
 
 def run_epochs(*arguments: Any) -> tuple[LaneState, jax.Array]:
-    """``epochs``, compiled; the state given to it is gone afterwards."""
+    """``epochs``, compiled; the state given to it is gone afterwards. Not to be traced itself."""
     return compiled_epochs()(*arguments)
 
 
