@@ -25,28 +25,28 @@ def gradient(loss, *args, argnum=0):
     return jax.grad(lambda *a: loss(*a).sum(), argnums=argnum)(*args)
 
 
-def close(actual, expected):
+def assert_close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_reconstruction_by_sum_and_mean():
     x = jnp.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
     y = jnp.array([[1.0, 0.0, 0.0], [1.0, -1.0, 2.0]])
-    close(losses.reconstruction(x, y, "sum"), [13.0, 6.0])  # 0 + 4 + 9; 1 + 1 + 4
-    close(losses.reconstruction(x, y, "mean"), [13 / 3, 2.0])
+    assert_close(losses.reconstruction(x, y, "sum"), [13.0, 6.0])  # 0 + 4 + 9; 1 + 1 + 4
+    assert_close(losses.reconstruction(x, y, "mean"), [13 / 3, 2.0])
     by_sum = gradient(lambda y: losses.reconstruction(x, y, "sum"), y)
-    close(by_sum, [[0, -4, -6], [2, -2, 4]])  # 2 (x' - x)
-    close(gradient(lambda y: losses.reconstruction(x, y, "mean"), y), np.array(by_sum) / 3)
-    close(losses.reconstruction(x, x, "sum"), [0.0, 0.0])
+    assert_close(by_sum, [[0, -4, -6], [2, -2, 4]])  # 2 (x' - x)
+    assert_close(gradient(lambda y: losses.reconstruction(x, y, "mean"), y), np.array(by_sum) / 3)
+    assert_close(losses.reconstruction(x, x, "sum"), [0.0, 0.0])
 
 
 @pytest.mark.parametrize("loss", [losses.code_discriminator, losses.feature_discriminator])
 def test_discriminators(loss):
     """First argument: what the paper calls 1 (encoded, synthetic); second: what it calls 0."""
     second = LOGITS[::-1]
-    close(loss(LOGITS, second), TO_ONE + TO_ZERO[::-1])
-    close(gradient(loss, LOGITS, second), SLOPE_TO_ONE)
-    close(gradient(loss, LOGITS, second, argnum=1), SLOPE_TO_ZERO[::-1])
+    assert_close(loss(LOGITS, second), TO_ONE + TO_ZERO[::-1])
+    assert_close(gradient(loss, LOGITS, second), SLOPE_TO_ONE)
+    assert_close(gradient(loss, LOGITS, second, argnum=1), SLOPE_TO_ZERO[::-1])
 
 
 def test_discriminators_are_content_when_they_are_right():
@@ -57,17 +57,17 @@ def test_discriminators_are_content_when_they_are_right():
 
 @pytest.mark.parametrize("loss", [losses.encoder_adversarial, losses.generator_adversarial])
 def test_adversaries_want_the_label_of_the_other_side(loss):
-    close(loss(LOGITS), TO_ZERO)
-    close(gradient(loss, LOGITS), SLOPE_TO_ZERO)
+    assert_close(loss(LOGITS), TO_ZERO)
+    assert_close(gradient(loss, LOGITS), SLOPE_TO_ZERO)
 
 
 def test_information():
     # Softmax of (log 1, log 2, log 5) is (1/8, 2/8, 5/8).
     logits = jnp.log(jnp.array([[1.0, 2.0, 5.0], [1.0, 2.0, 5.0], [1.0, 1.0, 1.0]]))
     labels = jnp.eye(3)[jnp.array([0, 2, 1])]
-    close(losses.information(logits, labels), [math.log(8), math.log(8 / 5), math.log(3)])
+    assert_close(losses.information(logits, labels), [math.log(8), math.log(8 / 5), math.log(3)])
     expected = [[-7 / 8, 2 / 8, 5 / 8], [1 / 8, 2 / 8, -3 / 8], [1 / 3, -2 / 3, 1 / 3]]
-    close(gradient(lambda u: losses.information(u, labels), logits), expected)
+    assert_close(gradient(lambda u: losses.information(u, labels), logits), expected)
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,16 @@ def test_extreme_logits_stay_finite(loss, arguments):
 
 def test_extreme_logits_have_the_exact_value():
     # softplus(1e4) = 1e4 and softplus(-1e4) = 0 in float32.
-    close(losses.encoder_adversarial(EXTREME), [0.0, math.exp(-100), 100.0, 1e4])
-    close(losses.code_discriminator(EXTREME, EXTREME), [1e4, 100.0, 100.0, 1e4])
+    assert_close(losses.encoder_adversarial(EXTREME), [0.0, math.exp(-100), 100.0, 1e4])
+    assert_close(losses.code_discriminator(EXTREME, EXTREME), [1e4, 100.0, 100.0, 1e4])
 
 
 def test_extreme_class_logits_stay_finite():
     logits = jnp.array([[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]])
     labels = jnp.eye(3)[jnp.array([0, 0])]
-    close(losses.information(logits, labels), [0.0, 2e4])
+    assert_close(losses.information(logits, labels), [0.0, 2e4])
     slopes = gradient(lambda u: losses.information(u, labels), logits)
-    close(slopes, [[0, 0, 0], [-1, 1, 0]])
+    assert_close(slopes, [[0, 0, 0], [-1, 1, 0]])
 
 
 def test_losses_are_per_row_without_rank_promotion():

@@ -83,8 +83,13 @@ def test_same_key_same_bits_other_key_other_points(prior):
 
 
 def test_no_key_is_used_twice():
+    prior = MixturePrior(2, 4.0, 1.0)
     with jax.debug_key_reuse(True):
-        jax.jit(lambda key: draw(MixturePrior(2, 4.0, 1.0), key, 8, 4))(jax.random.key(5))
+        once = jax.jit(lambda key: draw(prior, key, 8, 4))(jax.random.key(5))
+        assert np.isfinite(once.z).all()
+        # So that the silence above means something.
+        with pytest.raises(jax.errors.KeyReuseError):
+            jax.jit(lambda key: (draw(prior, key, 8, 4), draw(prior, key, 8, 4)))(jax.random.key(5))
 
 
 def test_points_can_be_drawn_for_given_labels():

@@ -9,6 +9,7 @@ Needs the extra ``bench``: without PyTorch, importing this module raises ``Input
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -99,7 +100,7 @@ def _beside(rows: Tensor, labels: Tensor) -> Tensor:
     return torch.cat([rows, labels], dim=1)
 
 
-class TorchM2:
+class TorchM2(ABC):
     """What both forms share: networks, one SGD per step, draws from the prior."""
 
     fused = False  # SGD in one kernel for all its tensors
@@ -174,11 +175,11 @@ class TorchM2:
         second = second or self.draw(len(x))
         return torch.stack(self.five_steps(x, labels, update_d2, first, second))
 
+    @abstractmethod
     def five_steps(
         self, x: Tensor, labels: Tensor, update_d2: bool, first: Points, second: Points
     ) -> list[Tensor]:
         """The five losses, () each, of a step with given points."""
-        raise NotImplementedError
 
 
 class Eager(TorchM2):
