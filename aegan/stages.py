@@ -41,9 +41,10 @@ from aegan.sampling import sample, sampling_key
 from aegan.screen import bar, say, say_above
 from aegan.tables.synthetic import read_passport, write_synthetic
 from aegan.training import checkpoints, hosts, lanes
+from aegan.training.job import MAX_EPOCHS_PER_CALL, Job, Trainer
 from aegan.training.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss_names
 from aegan.training.strategy import choose
-from aegan.training.trainers import MAX_EPOCHS_PER_CALL, Job, Trainer, open_trainer
+from aegan.training.trainers import open_trainer
 from aegan.workdir import Workdir
 
 LOOKED_AT = 20_000  # training rows that a lane's health and plausibility are judged by

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from commands import command
 
-from aegan.bench import benchmark, jobs
+from aegan.bench import jobs
 from aegan.bench.jobs import Shape
 from aegan.training import strategy
 from aegan.training.cost import products
+from aegan.training.job import Job
 from aegan.training.trainers import open_trainer
 
 TINY = (
@@ -64,7 +65,7 @@ def test_a_call_trains_and_says_so_if_a_lane_diverges():
         moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before.params, after.params)
         assert max(jax.tree.leaves(moved)) > 1e-4
     broken = job.lanes._replace(mean=job.lanes.mean.at[0].set(np.nan))
-    job = benchmark.Job(job.learner, job.schedule, job.table, broken)
+    job = Job(job.learner, job.schedule, job.table, broken)
     with open_trainer(strategy.VMAP, job) as trainer, pytest.raises(FloatingPointError):
         jobs.caller(job, trainer)()
 

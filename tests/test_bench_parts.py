@@ -36,12 +36,6 @@ def test_seconds_are_those_of_the_candidate():
     assert min(seconds["slow"]) >= 0.02 > max(seconds["fast"])
 
 
-@pytest.mark.parametrize(("rounds", "budget_s", "done"), [(9, 0.0, 3), (2, 0.0, 2), (5, 60.0, 5)])
-def test_a_budget_leaves_three_rounds(rounds, budget_s, done):
-    seconds = interleave({"a": lambda: None}, rounds, budget_s=budget_s)
-    assert len(seconds["a"]) == done
-
-
 def test_timing_needs_something_to_time():
     with pytest.raises(ValueError, match="round"):
         interleave({}, 3)
@@ -142,7 +136,7 @@ def test_the_grid_search_predicts_the_same(kernel):
     train, test = rows[:250], rows[250:]
     grid = (1e-3, 1e-2, 1e-1) if kernel == "linear" else (0.1, 1.0, 10.0)
     protocol = SvmProtocol(c_grid=grid, tie=0.2, max_search_rows=100)
-    found = compare(kernel, z[train], corpus.labels[train], z[test], protocol, 200, 2)
+    found = compare(kernel, z[train][:200], corpus.labels[train][:200], z[test], protocol, 2)
     assert (found.rows, found.tested, found.predictions_differ) == (200, 50, 0)
     assert found.c_ours == found.c_grid
     assert len(found.seconds_ours) == len(found.cpu_ours) == 2

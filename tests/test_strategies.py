@@ -19,8 +19,9 @@ from aegan.errors import InputError
 from aegan.training import lanes, processes
 from aegan.training import strategy as s
 from aegan.training.checkpoints import Checkpoint, open_keeper
+from aegan.training.job import Job, only
 from aegan.training.schedule import loss_names
-from aegan.training.trainers import Job, only, open_trainer
+from aegan.training.trainers import open_trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 # Compiling takes most of the time.

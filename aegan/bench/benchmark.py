@@ -26,7 +26,8 @@ from aegan.data.simulate import simulated_corpus
 from aegan.metrics.svm import SvmProtocol
 from aegan.screen import say
 from aegan.training import lanes, strategy
-from aegan.training.trainers import Job, only, open_trainer, run_chunk
+from aegan.training.job import Job, only, run_chunk
+from aegan.training.trainers import open_trainer
 from aegan.workers import Pool, threads_of, usable_cores
 
 Measurement = dict[str, Any]  # "median", "min", "max", "n", or "value" None and a "reason"

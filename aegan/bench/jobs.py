@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold
 from aegan.data.simulate import simulated_corpus
 from aegan.plan import Prepared, plain, plan_of
 from aegan.training import lanes
 from aegan.training.cost import flops_per_update
-from aegan.training.trainers import Job, Trainer
+from aegan.training.job import Job, Trainer
 
 EPOCHS = 2  # in a timed call
 
@@ -45,7 +44,8 @@ def job_of(shape: Shape) -> Job:
     So that its operations are those that ``cost.products`` counts.
     """
     rows = shape.batches * shape.batch_size
-    corpus = _corpus(max(rows, 400), shape.features)
+    # No fewer than the simulation has speakers and classes for.
+    corpus = simulated_corpus(rows=max(rows, 400), dim=shape.features, seed=0)
     config = importlib.import_module(f"configs.{shape.model}").get_config()
     values = plain(config)
     values["seeds"] = list(range(shape.seeds))
@@ -62,14 +62,6 @@ def job_of(shape: Shape) -> Job:
     plan = plan_of(values, prepared)
     stacked = lanes.make_lanes(folds, plan.standardisers, plan.lanes, rows, 0)
     return Job(plan.learner, plan.schedule, lanes.make_table(corpus), stacked)
-
-
-def _corpus(rows: int, features: int) -> Corpus:
-    """Rows whose values don't matter; simulating them in full takes longer than training."""
-    corpus = simulated_corpus(rows=rows, dim=40, seed=0)
-    wide = np.tile(corpus.features, (1, -(-features // 40)))[:, :features]
-    names = replace(corpus.contract, names=tuple(f"f{i}" for i in range(features)))
-    return replace(corpus, features=np.ascontiguousarray(wide), contract=names)
 
 
 def flops_of(job: Job) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 
-from aegan.metrics.svm import SvmProtocol, predict, stratified_subsample, tune_and_fit
+from aegan.metrics.svm import SvmProtocol, predict, tune_and_fit
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,6 @@ def compare(
     train_labels: np.ndarray,
     test_z: np.ndarray,
     protocol: SvmProtocol,
-    rows: int | None = None,
     repeats: int = 3,
 ) -> SvmComparison:
     """Times both on the same rows: the grid search once, ours ``repeats`` times around it.
@@ -62,7 +61,6 @@ def compare(
         test_z: (m, dim) z-scores.
         protocol: the rest of it; ``tie`` is taken as 0 and ``max_search_rows`` as no limit, which
             scikit-learn has neither of.
-        rows: of a stratified subsample to train on; None: all.
         repeats: of ours.
 
     Raises:
@@ -70,9 +68,6 @@ def compare(
     """
     if repeats < 1:
         raise ValueError("a comparison needs at least one repeat")
-    if rows is not None and rows < len(train_labels):
-        chosen = stratified_subsample(train_labels, rows, protocol.seed)
-        train_z, train_labels = train_z[chosen], train_labels[chosen]
     fewest = np.unique(train_labels, return_counts=True)[1].min()
     if fewest < protocol.inner_folds:
         raise ValueError(f"a class has {fewest} rows, fewer than {protocol.inner_folds} folds")

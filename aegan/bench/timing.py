@@ -6,8 +6,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-LEAST_ROUNDS = 3  # that a budget of seconds leaves
-
 Spread = dict[str, float | int]
 
 
@@ -15,7 +13,6 @@ def interleave(
     candidates: Mapping[str, Callable[[], None]],
     rounds: int,
     warm: bool = True,
-    budget_s: float | None = None,
 ) -> dict[str, list[float]]:
     """Seconds of every candidate, one value a round; the same position is the same round.
 
@@ -23,9 +20,8 @@ def interleave(
 
     Args:
         candidates: what to time; a call returns when its work is done.
-        rounds: at most.
+        rounds: how many.
         warm: one untimed call of each comes first.
-        budget_s: no round begins after so many seconds of rounds, once there are three.
 
     Raises:
         ValueError: no candidate, or no round.
@@ -37,11 +33,7 @@ def interleave(
         for name in names:
             candidates[name]()
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    began = time.perf_counter()
     for done in range(rounds):
-        over = budget_s is not None and time.perf_counter() - began >= budget_s
-        if over and done >= LEAST_ROUNDS:
-            break
         first = done % len(names)
         for name in names[first:] + names[:first]:
             started = time.perf_counter()

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from aegan.errors import InputError
-from aegan.training import lanes as l
+from aegan.training.job import Job, Trained, only, plain_keys, run_chunk, typed_keys
+from aegan.training.lanes import init_lanes
 from aegan.training.schedule import Lane, LaneState, Schedule, Table
 from aegan.training.steps import Learner
-from aegan.training.trainers import Job, Trained, only, run_chunk
 from aegan.workers import CONTEXT, Pool, threads_of, usable_cores
 
 _ALIGN = 64  # bytes
@@ -69,10 +69,11 @@ class Processes:
         # Each lane's epochs are cut into as many pieces as there are processes: so all of them
         # have work to the end although a lane is in one place at a time.
         self.pieces = self.jobs
-        like = jax.eval_shape(l.init_lanes, job.learner, only(job.lanes, 0))
+        like = jax.eval_shape(init_lanes, job.learner, only(job.lanes, 0))
         self._states = SharedStates(like, job.number)
-        lanes = job.lanes._replace(key=jax.random.key_data(job.lanes.key))
-        table, lanes = (jax.tree.map(np.asarray, tree) for tree in (job.table, lanes))
+        table, lanes = (
+            jax.tree.map(np.asarray, tree) for tree in (job.table, plain_keys(job.lanes))
+        )
         arguments = (job.learner, job.schedule, table, lanes, self._states.memory)
         environment = threads_of(max(cores // self.jobs, 1)) | {"JAX_PLATFORMS": "cpu"}
         precision = jax.config.jax_default_matmul_precision
@@ -144,9 +145,9 @@ def _prepare(
 ) -> None:
     jax.config.update("jax_default_matmul_precision", precision)
     jax.config.update("jax_compilation_cache_dir", cache)
-    lanes = lanes._replace(key=jax.random.wrap_key_data(jnp.asarray(lanes.key)))
+    lanes = typed_keys(lanes)
     job = Job(learner, schedule, jax.tree.map(jnp.asarray, table), lanes)
-    like = jax.eval_shape(l.init_lanes, learner, only(lanes, 0))
+    like = jax.eval_shape(init_lanes, learner, only(lanes, 0))
     _worker.update(job=job, states=SharedStates(like, job.number, memory))
 
 

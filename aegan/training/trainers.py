@@ -6,10 +6,9 @@ to rounding; they differ in which lanes share a call, a device or a process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,62 +16,33 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from aegan.training import lanes as l
-from aegan.training import strategy as s
+from aegan.training.job import (
+    MAX_EPOCHS_PER_CALL,
+    Job,
+    Trained,
+    Trainer,
+    only,
+    plain_keys,
+    run_chunk,
+    typed_keys,
+)
+from aegan.training.lanes import compiler_options, epochs
+from aegan.training.processes import Processes
 from aegan.training.schedule import Lane, LaneState, Schedule, Table
 from aegan.training.steps import Learner
+from aegan.training.strategy import PROCESSES, SEQUENTIAL, SHARDED, VMAP
 
-MAX_EPOCHS_PER_CALL = 32
 AXIS = "lanes"  # of the mesh
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What is trained, and on what."""
-
-    learner: Learner
-    schedule: Schedule
-    table: Table
-    lanes: Lane  # stacked
-
-    @property
-    def number(self) -> int:
-        """How many lanes."""
-        return self.lanes.n_train.shape[0]
-
-
-class Trained(NamedTuple):
-    """What a call tells."""
-
-    history: np.ndarray  # (epochs, 2, lanes, losses): training and validation losses
-    diverged: np.ndarray  # (lanes,) int32: 0, or the number of the epoch that went wrong
-
-
-class Trainer(Protocol):
-    """Trains the lanes of a job; holds their states wherever its strategy keeps them."""
-
-    pieces: int  # a call of a multiple of so many epochs uses the machine best
-
-    def load(self, state: LaneState) -> None:
-        """Takes over the states of all lanes."""
-
-    def run(self, first: int, count: int) -> Trained:
-        """Trains for ``count`` epochs (at most 32), the first being number ``first`` (from 0)."""
-
-    def state(self) -> LaneState:
-        """A copy of the states, in numpy arrays."""
 
 
 @contextmanager
 def open_trainer(strategy: str, job: Job) -> Iterator[Trainer]:
     """The trainer of a strategy; what it holds is gone after the block."""
-    if strategy == s.PROCESSES:
-        from aegan.training.processes import Processes
-
+    if strategy == PROCESSES:
         with Processes(job) as trainer:
             yield trainer
     else:
-        yield {s.VMAP: Vmapped, s.SEQUENTIAL: Sequential, s.SHARDED: Sharded}[strategy](job)
+        yield {VMAP: Vmapped, SEQUENTIAL: Sequential, SHARDED: Sharded}[strategy](job)
 
 
 class Vmapped:
@@ -133,19 +103,18 @@ class Sharded:
         devices = self.mesh.size
         self._places = np.arange(-(-job.number // devices) * devices)
         self._places[job.number :] = 0
-        # Keys as plain numbers: not every transfer takes typed ones.
         self._table = self._put(job.table, PartitionSpec())
-        self._lanes = self._put(self._padded(_plain_keys(job.lanes)), PartitionSpec(AXIS))
+        self._lanes = self._put(self._padded(plain_keys(job.lanes)), PartitionSpec(AXIS))
         self._run = _sharded_run(job.learner, job.schedule, self.mesh)
 
-    def _padded(self, tree):
+    def _padded(self, tree: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf)[self._places], tree)
 
-    def _put(self, tree, spec: PartitionSpec):
+    def _put(self, tree: Any, spec: PartitionSpec) -> Any:
         """Arrays over all devices, each host giving the parts of its own."""
         sharding = NamedSharding(self.mesh, spec)
 
-        def put(leaf) -> jax.Array:
+        def put(leaf: Any) -> jax.Array:
             values = np.asarray(leaf)
             return jax.make_array_from_callback(values.shape, sharding, lambda i: values[i])
 
@@ -165,21 +134,20 @@ class Sharded:
         return jax.tree.map(lambda leaf: leaf[: self.job.number], _gathered(self._state))
 
 
-def _plain_keys(lanes: Lane) -> Lane:
-    return lanes._replace(key=jax.random.key_data(lanes.key))
-
-
-def _gathered(tree):
+def _gathered(tree: Any) -> Any:
     """Whole arrays in numpy, on every host."""
     if jax.process_count() == 1:
         return jax.tree.map(np.array, tree)
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
-def _sharded_run(learner: Learner, schedule: Schedule, mesh: Mesh):
-    def run(table: Table, lanes: Lane, state: LaneState, first: jax.Array, count: jax.Array):
-        lanes = lanes._replace(key=jax.random.wrap_key_data(lanes.key))
-        return l.epochs(learner, schedule, table, lanes, state, first, count, MAX_EPOCHS_PER_CALL)
+def _sharded_run(learner: Learner, schedule: Schedule, mesh: Mesh) -> Callable[..., Any]:
+    def run(
+        table: Table, lanes: Lane, state: LaneState, first: jax.Array, count: jax.Array
+    ) -> tuple[LaneState, jax.Array]:
+        return epochs(
+            learner, schedule, table, typed_keys(lanes), state, first, count, MAX_EPOCHS_PER_CALL
+        )
 
     one, spread = PartitionSpec(), PartitionSpec(AXIS)
     return jax.jit(
@@ -191,27 +159,5 @@ def _sharded_run(learner: Learner, schedule: Schedule, mesh: Mesh):
             check_vma=False,  # the losses start as one constant and end different per device
         ),
         donate_argnums=2,
-        compiler_options=l.compiler_options(),
+        compiler_options=compiler_options(),
     )
-
-
-def only(tree, index: int):
-    """One lane of stacked lanes or states, its axis kept."""
-    return jax.tree.map(lambda leaf: leaf[index : index + 1], tree)
-
-
-def run_chunk(
-    job: Job, lanes: Lane, state: LaneState, first: int, count: int
-) -> tuple[LaneState, np.ndarray]:
-    """One compiled call: the states after and the losses (count, 2, lanes, losses)."""
-    state, history = l.run_epochs(
-        job.learner,
-        job.schedule,
-        job.table,
-        lanes,
-        state,
-        jnp.int32(first),
-        jnp.int32(count),
-        MAX_EPOCHS_PER_CALL,
-    )
-    return state, np.asarray(history)[:count]

@@ -1,0 +1,86 @@
+"""The job of a trainer: what is trained, on what, and the compiled call that trains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aegan.training.lanes import run_epochs
+from aegan.training.schedule import Lane, LaneState, Schedule, Table
+from aegan.training.steps import Learner
+
+MAX_EPOCHS_PER_CALL = 32
+Tree = TypeVar("Tree", Lane, LaneState)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is trained, and on what."""
+
+    learner: Learner
+    schedule: Schedule
+    table: Table
+    lanes: Lane  # stacked
+
+    @property
+    def number(self) -> int:
+        """How many lanes."""
+        return self.lanes.n_train.shape[0]
+
+
+class Trained(NamedTuple):
+    """What a call tells."""
+
+    history: np.ndarray  # (epochs, 2, lanes, losses): training and validation losses
+    diverged: np.ndarray  # (lanes,) int32: 0, or the number of the epoch that went wrong
+
+
+class Trainer(Protocol):
+    """Trains the lanes of a job; holds their states wherever its strategy keeps them."""
+
+    pieces: int  # a call of a multiple of so many epochs uses the machine best
+
+    def load(self, state: LaneState) -> None:
+        """Takes over the states of all lanes."""
+
+    def run(self, first: int, count: int) -> Trained:
+        """Trains for ``count`` epochs (at most 32), the first being number ``first`` (from 0)."""
+
+    def state(self) -> LaneState:
+        """A copy of the states, in numpy arrays."""
+
+
+def plain_keys(lanes: Lane) -> Lane:
+    """Lanes whose keys are plain numbers: neither processes nor hosts pass typed ones on."""
+    return lanes._replace(key=jax.random.key_data(lanes.key))
+
+
+def typed_keys(lanes: Lane) -> Lane:
+    """The inverse of ``plain_keys``."""
+    return lanes._replace(key=jax.random.wrap_key_data(jnp.asarray(lanes.key)))
+
+
+def only(tree: Tree, index: int) -> Tree:
+    """One lane of stacked lanes or states, its axis kept."""
+    return jax.tree.map(lambda leaf: leaf[index : index + 1], tree)
+
+
+def run_chunk(
+    job: Job, lanes: Lane, state: LaneState, first: int, count: int
+) -> tuple[LaneState, np.ndarray]:
+    """One compiled call: the states after and the losses (count, 2, lanes, losses)."""
+    state, history = run_epochs(
+        job.learner,
+        job.schedule,
+        job.table,
+        lanes,
+        state,
+        jnp.int32(first),
+        jnp.int32(count),
+        MAX_EPOCHS_PER_CALL,
+    )
+    return state, np.asarray(history)[:count]
