@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from aegan.data.corpus import Corpus
-from aegan.data.simulate import simulated_corpus
+# Before jax reads it: what one test compiles, here or in a command that it runs, serves the others.
+_COMPILED = tempfile.TemporaryDirectory(prefix="aegan-compiled-", ignore_cleanup_errors=True)
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+
+from aegan.data.corpus import Corpus  # noqa: E402
+from aegan.data.simulate import simulated_corpus  # noqa: E402
 
 
 @pytest.fixture(scope="session")
