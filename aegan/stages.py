@@ -38,17 +38,16 @@ from aegan.plan import Plan
 from aegan.report.paper import paper_figures
 from aegan.report.write import write_report
 from aegan.sampling import sample, sampling_key
-from aegan.screen import bar, say, say_above
+from aegan.screen import bar, say
 from aegan.tables.synthetic import read_passport, write_synthetic
 from aegan.training import checkpoints, hosts, lanes
-from aegan.training.job import MAX_EPOCHS_PER_CALL, Job, Trainer
+from aegan.training.job import Job
+from aegan.training.loop import train_lanes
 from aegan.training.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss_names
 from aegan.training.strategy import choose
-from aegan.training.trainers import open_trainer
 from aegan.workdir import Workdir
 
 LOOKED_AT = 20_000  # training rows that a lane's health and plausibility are judged by
-SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
 PACKAGES = (
     "jax",
     "jaxlib",
@@ -61,14 +60,6 @@ PACKAGES = (
     "pandas",
     "pyarrow",
 )
-SHORT_NAMES = {
-    "reconstruction": "rec",
-    "code_discriminator": "D1",
-    "encoder_adversarial": "enc",
-    "feature_discriminator": "D2",
-    "generator_adversarial": "gen",
-    "information": "-Q",
-}
 
 
 def train(plan: Plan, workdir: Workdir, keep_rows: bool = True) -> None:
@@ -158,82 +149,18 @@ def _meta(plan: Plan) -> dict[str, Any]:
 
 
 def _train_lanes(plan: Plan, workdir: Workdir, strategy: str) -> checkpoints.Checkpoint:
-    """Trains to the end, from the last checkpoint if there is one.
-
-    On several hosts the first reads and writes the checkpoints, and all return the same.
-    """
-    names = loss_names(plan.learner.model)
     stacked = _stacked(plan)
     job = Job(plan.learner, plan.schedule, lanes.make_table(plan.corpus), stacked)
-    with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, names) as keeper:
-        like = jax.eval_shape(lanes.init_lanes, plan.learner, stacked)
-        now = keeper.restore(like)
-        if now is None:
-            empty = np.zeros((0, 2, len(plan.lanes), len(names)), np.float32)
-            now = checkpoints.Checkpoint(0, lanes.init_lanes(plan.learner, stacked), empty, 0.0)
-        else:
-            say(f"train: goes on after epoch {now.epochs} of {plan.epochs}")
-        if now.epochs == plan.epochs:
-            return now
-        say(f"train: compiling ({strategy}) ...")
-        with open_trainer(strategy, job) as trainer:
-            return _train_on(plan, now, trainer, keeper)
-
-
-def _train_on(
-    plan: Plan, now: checkpoints.Checkpoint, trainer: Trainer, keeper: checkpoints.Keeper
-) -> checkpoints.Checkpoint:
-    names = loss_names(plan.learner.model)
-    trainer.load(now.state)
-    epochs, history, seconds = now.epochs, now.history, now.seconds
-    saved = time.monotonic()
-    count, first_call, named = 1, True, set()
-    progress = bar(plan.epochs, "train", "epoch", initial=epochs)
-    while epochs < plan.epochs:
-        started = time.perf_counter()
-        count = min(count, plan.epochs - epochs)
-        trained = trainer.run(epochs, count)
-        spent = time.perf_counter() - started
-        epochs, seconds = epochs + count, seconds + spent
-        history = np.concatenate([history, trained.history])
-        progress.set_postfix_str(_losses_in_short(names, trained.history), refresh=False)
-        progress.update(count)
-        named = _name_diverged(plan, trained.diverged, named, progress)
-        # The first call compiles as well: it says nothing about the next.
-        if not first_call:
-            count = int(np.clip(count * SECONDS_PER_CALL / spent, 1, MAX_EPOCHS_PER_CALL))
-        count, first_call = -(-count // trainer.pieces) * trainer.pieces, False
-        if epochs == plan.epochs or keeper.due(saved, plan.config["train"]["checkpoint_seconds"]):
-            now = checkpoints.Checkpoint(epochs, trainer.state(), history, seconds)
-            keeper.save(now)
-            saved = time.monotonic()
-    progress.close()
-    return now
+    losses = loss_names(plan.learner.model)
+    names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
+    every = plan.config["train"]["checkpoint_seconds"]
+    with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, losses) as keeper:
+        return train_lanes(job, strategy, keeper, plan.epochs, every, names)
 
 
 def strategy_of(plan: Plan) -> str:
     """How the lanes of a plan run on this machine."""
     return choose(plan.config["train"]["strategy"], len(plan.lanes), plan.flops)
-
-
-def _losses_in_short(names: tuple[str, ...], history: np.ndarray) -> str:
-    """Training losses of the last epochs, mean over lanes."""
-    table = history[-2:, 0].reshape(-1, len(names))
-    means = [column[np.isfinite(column)] for column in table.T]
-    pairs = zip(names, means, strict=True)
-    return " ".join(f"{SHORT_NAMES[name]} {v.mean():.3g}" for name, v in pairs if v.size)
-
-
-def _name_diverged(plan: Plan, diverged_in: np.ndarray, named: set[int], progress: Any) -> set[int]:
-    diverged = {int(i) for i in np.flatnonzero(diverged_in)}
-    for i in sorted(diverged - named):
-        seed, fold = plan.lanes[i]
-        epoch = int(diverged_in[i])
-        say_above(
-            progress,
-            f"seed {seed}, fold {fold} diverged in epoch {epoch}: keeps the state before it",
-        )
-    return diverged
 
 
 def _write_lanes(

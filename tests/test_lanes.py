@@ -101,19 +101,17 @@ def others_unharmed(state, history, sick):
             assert same_bits(history[:, :, index], good_history[:, :, index])
 
 
-def test_a_lane_that_diverges_at_once_keeps_its_first_state():
+def test_a_lane_that_diverges_is_marked_and_harms_no_other():
     run, sick = small_run("m3"), 2
     stacked = run.lanes()
     stacked = stacked._replace(mean=stacked.mean.at[sick].set(jnp.nan))
     state, history = run.train(initial("m3"), 0, 3, stacked=stacked)
     assert state.diverged.tolist() == [0, 0, 1, 0, 0, 0]
-    kept, first = (lanes.lane_of(s, sick) for s in (state, initial("m3")))
-    assert same_bits(kept._replace(diverged=first.diverged), first)
     assert not np.isfinite(history[0, 0, sick]).all()
     others_unharmed(state, history, sick)
 
 
-def test_a_lane_that_diverges_later_keeps_its_last_good_state_for_good():
+def test_a_lane_that_diverged_is_marked_for_good():
     run, sick = small_run("m3"), 4
     healthy = run.lanes()
     broken = healthy._replace(scale=healthy.scale.at[sick].set(0.0))
@@ -121,11 +119,11 @@ def test_a_lane_that_diverges_later_keeps_its_last_good_state_for_good():
     good = lanes.lane_of(state, sick)
     state, _ = run.train(state, 1, 1, stacked=broken)
     assert state.diverged.tolist() == [0, 0, 0, 0, 2, 0]
-    # Even if the cause goes away the lane rests: its epochs would no longer be a training.
+    # Even if it were to go on from a good state: its epochs are no longer a training.
+    state = jax.tree.map(lambda leaf, one: leaf.at[sick].set(one), state, good)
+    state = state._replace(diverged=state.diverged.at[sick].set(2))
     state, history = run.train(state, 2, 1)
     assert state.diverged.tolist() == [0, 0, 0, 0, 2, 0]
-    kept = lanes.lane_of(state, sick)
-    assert same_bits(kept._replace(diverged=good.diverged), good)
     whole, whole_history = trained("m3", 3)
     for index in set(LANES) - {sick}:
         assert same_bits(lanes.lane_of(state, index), lanes.lane_of(whole, index))
@@ -141,7 +139,6 @@ def test_a_lane_whose_weights_explode_is_marked():
     start = start._replace(params=params)
     state, history = run.train(start, 0, 3)
     assert state.diverged.tolist() == [0, 1, 0, 0, 0, 0]
-    assert same_bits(lanes.lane_of(state, sick).params, lanes.lane_of(start, sick).params)
     others_unharmed(state, history, sick)
 
 
@@ -153,4 +150,3 @@ def test_a_huge_rate_diverges_and_is_marked_in_every_lane():
     start = lanes.init_lanes(run.learner, run.lanes())
     state, _ = run.train(start, 0, 3)
     assert (np.asarray(state.diverged) == 1).all()
-    assert same_bits(state.params, start.params)

@@ -71,7 +71,7 @@ class Keeper:
         self._manager, self._meta, self._keys, self._losses = manager, meta, keys, losses
 
     def restore(self, like: LaneState) -> Checkpoint | None:
-        """``restore`` on the first host, whose answer all hosts return."""
+        """``restore`` on the first host, whose answer all hosts return; a save is waited for."""
         found = hosts.settle(lambda: self._found(like))
         if not hosts.are_together():
             return found
@@ -80,6 +80,7 @@ class Keeper:
     def _found(self, like: LaneState) -> Checkpoint | None:
         if self._manager is None:
             return None
+        self._manager.wait_until_finished()
         return restore(self._manager, like, self._keys, self._meta, len(self._losses))
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -131,8 +132,7 @@ def save(
     meta: Mapping[str, Any],
 ) -> None:
     """Saves in the background; ``meta`` says what the checkpoint belongs to."""
-    # A copy, since training goes on and donates the buffers while the save is under way.
-    state = jax.tree.map(np.array, checkpoint.state)
+    state = jax.tree.map(_own, checkpoint.state)
     manager.save(
         checkpoint.epochs,
         args=ocp.args.Composite(
@@ -142,6 +142,11 @@ def save(
         ),
         force=True,
     )
+
+
+def _own(leaf: jax.Array | np.ndarray) -> np.ndarray:
+    """A copy of a jax array: training may donate it while the save is under way."""
+    return np.array(leaf) if isinstance(leaf, jax.Array) else leaf
 
 
 def _plain(keys: jax.Array) -> np.ndarray:

@@ -44,6 +44,9 @@ class Trainer(Protocol):
 
     pieces: int  # a call of a multiple of so many epochs uses the machine best
 
+    def begin(self) -> None:
+        """Makes the states before the first batch, where its strategy keeps them."""
+
     def load(self, state: LaneState) -> None:
         """Takes over the states of all lanes."""
 

@@ -7,9 +7,10 @@ trains it for some epochs and puts it back, so that any worker may go on with an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -66,9 +67,9 @@ class Processes:
         self.job = job
         cores = usable_cores()
         self.jobs = min(cores, job.number)
-        # Each lane's epochs are cut into as many pieces as there are processes: so all of them
-        # have work to the end although a lane is in one place at a time.
-        self.pieces = self.jobs
+        # Where the lanes cannot be dealt out evenly, each one's epochs are cut into as many pieces
+        # as there are processes: so all have work to the end, though a lane is in one at a time.
+        self.pieces = self.jobs if job.number % self.jobs else 1
         like = jax.eval_shape(init_lanes, job.learner, only(job.lanes, 0))
         self._states = SharedStates(like, job.number)
         table, lanes = (
@@ -85,6 +86,11 @@ class Processes:
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         self._pool.close(kill=kind is not None)
+
+    def begin(self) -> None:
+        with _killed_in_words():
+            for made in [self._pool.submit(_begin, lane) for lane in range(self.job.number)]:
+                made.result()
 
     def load(self, state: LaneState) -> None:
         for lane in range(self.job.number):
@@ -105,18 +111,13 @@ class Processes:
         }
         history: list[list[np.ndarray]] = [[] for _ in left]
         running: dict[Future, _Order] = {}
-        try:
+        with _killed_in_words():
             while any(left.values()) or running:
                 for order in self._next(left, [order.lane for order in running.values()]):
                     running[self._pool.submit(_train, order)] = order
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     history[running.pop(future).lane].append(future.result())
-        except BrokenProcessPool:
-            raise InputError(
-                "a worker process was killed, perhaps for want of memory; the same command goes "
-                "on, with --config.train.strategy=vmap in one process"
-            ) from None
         diverged = [int(self._states[lane].diverged[0]) for lane in left]
         lanes = [np.concatenate(chunks) for chunks in history]
         return Trained(np.concatenate(lanes, axis=2), np.array(diverged, np.int32))
@@ -127,6 +128,17 @@ class Processes:
             (k for k in left if left[k] and k not in busy), key=lambda k: -len(left[k])
         )
         return [left[lane].pop(0) for lane in resting[: self.jobs - len(busy)]]
+
+
+@contextmanager
+def _killed_in_words() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise InputError(
+            "a worker process was killed, perhaps for want of memory; the same command goes on, "
+            "with --config.train.strategy=vmap in one process"
+        ) from None
 
 
 # What follows runs in the workers.
@@ -149,6 +161,12 @@ def _prepare(
     job = Job(learner, schedule, jax.tree.map(jnp.asarray, table), lanes)
     like = jax.eval_shape(init_lanes, learner, only(lanes, 0))
     _worker.update(job=job, states=SharedStates(like, job.number, memory))
+
+
+def _begin(lane: int) -> None:
+    """Makes a lane's state before the first batch, in its place in the shared memory."""
+    job, states = _worker["job"], _worker["states"]
+    states.put(lane, init_lanes(job.learner, only(job.lanes, lane)))
 
 
 def _train(order: _Order) -> np.ndarray:

@@ -148,7 +148,8 @@ def train_step(
         z = draw(schedule.prior, keys[1], *labels.shape)
         generated = steps.generator_forward(learner, params, z)  # one pass for steps 4 and 5
 
-        def step_4(d2: Any, opt_state: Any) -> tuple[Any, Any, jax.Array]:
+        def step_4(_: jax.Array, carry: tuple[Any, Any, jax.Array]) -> tuple[Any, Any, jax.Array]:
+            d2, opt_state, _ = carry
             after, opt_state, value = steps.update_feature_discriminator(
                 learner,
                 {**params, n.FEATURE_DISCRIMINATOR: d2},
@@ -160,16 +161,11 @@ def train_step(
             )
             return after[n.FEATURE_DISCRIMINATOR], opt_state, value
 
-        def no_step_4(d2: Any, opt_state: Any) -> tuple[Any, Any, jax.Array]:
-            return d2, opt_state, jnp.float32(jnp.nan)  # no value: D2 did not look
-
-        d2, opt[d.FEATURE_DISCRIMINATOR], d2_loss = jax.lax.cond(
-            update_d2,
-            step_4,
-            no_step_4,
-            params[n.FEATURE_DISCRIMINATOR],
-            opt[d.FEATURE_DISCRIMINATOR],
-        )
+        # A loop of one turn or of none: unlike lax.cond it updates D2 where it lies, without a
+        # copy. NaN is the loss where D2 did not look.
+        turns = jnp.asarray(update_d2, jnp.int32)
+        idle = params[n.FEATURE_DISCRIMINATOR], opt[d.FEATURE_DISCRIMINATOR], jnp.float32(jnp.nan)
+        d2, opt[d.FEATURE_DISCRIMINATOR], d2_loss = jax.lax.fori_loop(0, turns, step_4, idle)
         params = {**params, n.FEATURE_DISCRIMINATOR: d2}
 
         if schedule.fresh_z:
@@ -203,8 +199,8 @@ def train_epoch(
 ) -> tuple[LaneState, jax.Array]:
     """One epoch of one lane; returns the state and the mean of each loss over the batches.
 
-    A lane that meets a non-finite loss or parameter goes back to its state before the epoch, is
-    marked, and stays there.
+    A lane that meets a non-finite loss or parameter is marked, once and for all. Its state means
+    nothing from then on: ``aegan.training.loop`` gets back the one before the epoch.
     """
     classes = learner.nets.sizes.classes
     order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, epoch + 1))
@@ -230,10 +226,9 @@ def train_epoch(
     healthy = jnp.all(jnp.isfinite(epoch_losses) | ~counted)
     for leaf in jax.tree.leaves(after.params):
         healthy &= jnp.all(jnp.isfinite(leaf))
-    healthy &= state.diverged == 0
-    kept = jax.tree.map(lambda new, old: jnp.where(healthy, new, old), after, state)
-    first_failure = jnp.where(state.diverged == 0, epoch.astype(jnp.int32) + 1, state.diverged)
-    return kept._replace(diverged=jnp.where(healthy, 0, first_failure)), epoch_losses
+    failed = jnp.where(healthy, 0, epoch.astype(jnp.int32) + 1)
+    diverged = jnp.where(state.diverged == 0, failed, state.diverged)
+    return after._replace(diverged=diverged), epoch_losses
 
 
 def validation_losses(

@@ -26,7 +26,7 @@ from aegan.training.job import (
     run_chunk,
     typed_keys,
 )
-from aegan.training.lanes import compiler_options, epochs
+from aegan.training.lanes import compiler_options, epochs, init_lanes
 from aegan.training.processes import Processes
 from aegan.training.schedule import Lane, LaneState, Schedule, Table
 from aegan.training.steps import Learner
@@ -53,6 +53,9 @@ class Vmapped:
     def __init__(self, job: Job) -> None:
         self.job = job
 
+    def begin(self) -> None:
+        self._state = init_lanes(self.job.learner, self.job.lanes)
+
     def load(self, state: LaneState) -> None:
         self._state = jax.tree.map(jnp.array, state)  # a copy: calls donate it
 
@@ -72,6 +75,9 @@ class Sequential:
     def __init__(self, job: Job) -> None:
         self.job = job
         self._lanes = [only(job.lanes, i) for i in range(job.number)]
+
+    def begin(self) -> None:
+        self._states = [init_lanes(self.job.learner, lane) for lane in self._lanes]
 
     def load(self, state: LaneState) -> None:
         self._states = [jax.tree.map(jnp.array, only(state, i)) for i in range(self.job.number)]
@@ -105,6 +111,7 @@ class Sharded:
         self._places[job.number :] = 0
         self._table = self._put(job.table, PartitionSpec())
         self._lanes = self._put(self._padded(plain_keys(job.lanes)), PartitionSpec(AXIS))
+        self._init = _sharded_init(job.learner, self.mesh)
         self._run = _sharded_run(job.learner, job.schedule, self.mesh)
 
     def _padded(self, tree: Any) -> Any:
@@ -119,6 +126,9 @@ class Sharded:
             return jax.make_array_from_callback(values.shape, sharding, lambda i: values[i])
 
         return jax.tree.map(put, tree)
+
+    def begin(self) -> None:
+        self._state = self._init(self._lanes)
 
     def load(self, state: LaneState) -> None:
         self._state = self._put(self._padded(state), PartitionSpec(AXIS))
@@ -139,6 +149,17 @@ def _gathered(tree: Any) -> Any:
     if jax.process_count() == 1:
         return jax.tree.map(np.array, tree)
     return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def _sharded_init(learner: Learner, mesh: Mesh) -> Callable[[Lane], LaneState]:
+    def init(lanes: Lane) -> LaneState:
+        return init_lanes(learner, typed_keys(lanes))
+
+    spread = PartitionSpec(AXIS)
+    # Without a check, as below: what is constant on each device, such as zeros, is spread too.
+    return jax.jit(
+        jax.shard_map(init, mesh=mesh, in_specs=spread, out_specs=spread, check_vma=False)
+    )
 
 
 def _sharded_run(learner: Learner, schedule: Schedule, mesh: Mesh) -> Callable[..., Any]:

@@ -1,0 +1,149 @@
+"""The training loop: to the end from checkpoints, and back to before a lane went wrong."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import lru_cache
+
+import jax
+import numpy as np
+import pytest
+from helpers import same_bits, small_run
+
+from aegan.training import loop
+from aegan.training.checkpoints import open_keeper
+from aegan.training.job import Job, Trained, only
+from aegan.training.lanes import init_lanes
+from aegan.training.schedule import loss_names
+from aegan.training.trainers import Vmapped
+
+META = {
+    "features": ["a", "b"],
+    "feature_set": "IS10",
+    "corpus_hash": "c" * 16,
+    "config_hash": "a" * 16,
+}
+NAMES = [f"lane {i}" for i in range(6)]
+OFTEN, NEVER = 0.0, 1e9  # seconds between checkpoints
+
+
+def job() -> Job:
+    run = small_run("m1")
+    return Job(run.learner, run.schedule, run.table(), run.lanes())
+
+
+class Failing(Vmapped):
+    """A trainer in which lanes go wrong in given epochs (from 1)."""
+
+    failing: dict[int, int] = {}
+
+    def run(self, first: int, count: int) -> Trained:
+        histories = []
+        for epoch in range(first, first + count):
+            history, diverged = super().run(epoch, 1)
+            histories.append(history)
+            for lane, when in self.failing.items():
+                if epoch + 1 == when:
+                    broken = jax.tree.map(lambda w, i=lane: w.at[i].set(np.nan), self._state.params)
+                    diverged = diverged.copy()
+                    diverged[lane] = diverged[lane] or when
+                    self._state = self._state._replace(params=broken, diverged=diverged)
+        return Trained(np.concatenate(histories), np.asarray(self._state.diverged))
+
+
+class FailingEarlierTheSecondTime(Failing):
+    """As on a device that does not compute the same bits twice."""
+
+    attempts = 0
+
+    def begin(self) -> None:
+        super().begin()
+        self.failing = {3: 4 if self.attempts == 0 else 2}
+        self.attempts += 1
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    """``train_lanes`` by a given trainer, with its checkpoints under ``tmp_path``."""
+
+    def call(trainer: type, epochs: int, save_every: float, folder: str = "one"):
+        @contextmanager
+        def opened(strategy, job):
+            yield trainer(job)
+
+        monkeypatch.setattr(loop, "open_trainer", opened)
+        keys, losses = job().lanes.key, loss_names(small_run("m1").learner.model)
+        with open_keeper(tmp_path / folder, META, keys, losses) as keeper:
+            return loop.train_lanes(job(), "vmap", keeper, epochs, save_every, NAMES)
+
+    return call
+
+
+@lru_cache
+def reference(epochs: int):
+    """States and losses of the same training where nothing goes wrong."""
+    trainer = Vmapped(job())
+    trainer.begin()
+    history = np.concatenate([trainer.run(epoch, 1).history for epoch in range(epochs)])
+    return trainer.state(), history
+
+
+def assert_lane(state, lane: int, epochs: int, mark: int) -> None:
+    expected = reference(epochs)[0] if epochs else init_lanes(job().learner, job().lanes)
+    expected = only(expected, lane)._replace(diverged=np.array([mark], np.int32))
+    assert same_bits(only(state, lane), jax.tree.map(np.asarray, expected)), lane
+
+
+@pytest.mark.parametrize("save_every", [OFTEN, NEVER])
+def test_training_does_not_depend_on_checkpoints(train, save_every):
+    end = train(Vmapped, 5, save_every)
+    state, history = reference(5)
+    assert end.epochs == 5 and end.seconds > 0
+    assert same_bits((end.state, end.history), (state, history))
+
+
+def test_training_goes_on_where_it_ended(train, capsys):
+    first = train(Vmapped, 3, NEVER)
+    end = train(Vmapped, 5, NEVER)
+    assert "goes on after epoch 3 of 5" in capsys.readouterr().out
+    assert same_bits((end.state, end.history), reference(5)) and end.seconds > first.seconds
+    again = train(Vmapped, 5, NEVER)
+    assert same_bits((again.state, again.history), reference(5)) and again.seconds == end.seconds
+
+
+@pytest.mark.parametrize("save_every", [OFTEN, NEVER])
+def test_a_lane_that_goes_wrong_ends_with_its_state_before_that_epoch(train, save_every, capsys):
+    """Three lanes in calls of one epoch and of several; two in the same epoch."""
+
+    class Trainer(Failing):
+        failing = {2: 3, 4: 5, 0: 5}
+
+    end = train(Trainer, 6, save_every)
+    for lane, (epochs, mark) in {2: (2, 3), 4: (4, 5), 0: (4, 5)}.items():
+        assert_lane(end.state, lane, epochs, mark)
+    for lane in (1, 3, 5):
+        assert_lane(end.state, lane, 6, 0)
+        assert same_bits(end.history[:, :, lane], reference(6)[1][:, :, lane])
+    assert same_bits(end.history[:2, :, 2], reference(6)[1][:2, :, 2])
+    told = capsys.readouterr()
+    said = [line for line in (told.out + told.err).splitlines() if "diverged" in line]
+    assert len(said) == 3 and any("lane 2 diverged in epoch 3" in line for line in said)
+    # On from the checkpoint, with a trainer in which nothing goes wrong: they train no more.
+    end = train(Vmapped, 8, save_every)
+    for lane, (epochs, mark) in {2: (2, 3), 4: (4, 5), 0: (4, 5), 1: (8, 0)}.items():
+        assert_lane(end.state, lane, epochs, mark)
+
+
+def test_a_lane_that_goes_wrong_at_once_keeps_its_first_state(train):
+    class Trainer(Failing):
+        failing = {1: 1}
+
+    end = train(Trainer, 2, NEVER)
+    assert_lane(end.state, 1, 0, 1)
+    assert_lane(end.state, 0, 2, 0)
+
+
+def test_a_lane_that_goes_wrong_earlier_on_the_way_back_goes_back_further(train):
+    end = train(FailingEarlierTheSecondTime, 5, NEVER)
+    assert_lane(end.state, 3, 1, 2)
+    assert_lane(end.state, 0, 5, 0)
