@@ -7,10 +7,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from commands import QUICK
 
-# Before jax reads it: what one test compiles, here or in a command that it runs, serves the others.
+# Before jax reads them, here and in the commands that tests run. What one test compiles serves the
+# others.
 _COMPILED = tempfile.TemporaryDirectory(prefix="aegan-compiled-", ignore_cleanup_errors=True)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+os.environ.setdefault("XLA_FLAGS", QUICK)
 
 from aegan.data.corpus import Corpus  # noqa: E402
 from aegan.data.simulate import simulated_corpus  # noqa: E402

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from commands import ROOT
+from commands import QUICK, ROOT
 
 from aegan.errors import InputError
 from aegan.training import hosts
@@ -30,8 +30,6 @@ TINY = (
     "--config.sample.rows=60",
     "--config.train.checkpoint_seconds=0",
 )
-# Compiling takes most of the time.
-QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 LIMIT = 240  # seconds until a command counts as hanging
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
+from commands import QUICK, ROOT
 from helpers import initial, same_bits, small_run, trained
 
 from aegan.errors import InputError
@@ -22,10 +23,6 @@ from aegan.training.checkpoints import Checkpoint, open_keeper
 from aegan.training.job import Job, only
 from aegan.training.schedule import loss_names
 from aegan.training.trainers import open_trainer
-
-ROOT = Path(__file__).resolve().parents[1]
-# Compiling takes most of the time.
-QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 EPOCHS = 3
 
