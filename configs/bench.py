@@ -23,7 +23,7 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.folds = 5
     config.seeds = 1  # above 1: folds x seeds lanes, vmapped, in a row of their own (GPU: 10)
     config.batch_size = 64
-    config.batches = 8  # of an epoch; two epochs are timed at once
+    config.batches = 32  # of an epoch of M2; M1 and M3 take half; two epochs are timed at once
     config.rounds = 4  # every candidate once in each; M1, M3 and the curves take two at most
     config.matmul_precision = "float32"
     config.torch = True  # False, or no PyTorch: not run
@@ -43,7 +43,7 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.scaling.features = (400, 1582, 3164)
     if variant == "quick":
         config.models = ("m2",)
-        config.batches = 4
+        config.batches = 8
         config.rounds = 3
         config.compiling = False
         config.metrics.rows = 600

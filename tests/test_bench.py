@@ -41,7 +41,7 @@ def small(**changes) -> Shape:
 
 def test_a_job_has_the_shape_asked_for_and_holds_nothing_out():
     job = jobs.job_of(small(seeds=2))
-    assert job.number == 4 and jobs.lane_steps(job) == jobs.EPOCHS * 2 * 4
+    assert job.number == 4
     assert job.lanes.n_valid.tolist() == [0] * 4 and job.lanes.n_train.tolist() == [8] * 4
     assert job.schedule.batches == 2 and job.schedule.d2_every == 1
     sizes = job.learner.nets.sizes
@@ -55,19 +55,20 @@ def test_the_papers_sizes_are_the_default():
     assert sizes.sizes.encoder == (1000, 700, 300) and sizes.sizes.code == 256
 
 
-def test_a_call_trains_and_says_so_if_a_lane_diverges():
+def test_a_candidate_trains_and_says_so_if_a_lane_diverges():
     job = jobs.job_of(small())
     with open_trainer(strategy.VMAP, job) as trainer:
-        call = jobs.caller(job, trainer)
+        candidate = jobs.training_of(job, trainer)
+        assert candidate.steps == jobs.LEAST_EPOCHS * 2 * 2
         before = trainer.state()
-        call()
+        candidate.call()
         after = trainer.state()
         moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before.params, after.params)
         assert max(jax.tree.leaves(moved)) > 1e-4
     broken = job.lanes._replace(mean=job.lanes.mean.at[0].set(np.nan))
     job = Job(job.learner, job.schedule, job.table, broken)
     with open_trainer(strategy.VMAP, job) as trainer, pytest.raises(FloatingPointError):
-        jobs.caller(job, trainer)()
+        jobs.training_of(job, trainer)
 
 
 def test_memory_grows_with_lanes():

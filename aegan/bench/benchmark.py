@@ -7,18 +7,19 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from scipy.stats import linregress
 
 from aegan.bench import jobs
-from aegan.bench.jobs import Shape
+from aegan.bench.jobs import Candidate, Shape
 from aegan.bench.metric_stage import SvmComparison, compare
 from aegan.bench.peak import Peak, prepare_peak
 from aegan.bench.timing import interleave, ratio, spread
@@ -92,7 +93,7 @@ def run_benchmark(config: Mapping[str, Any]) -> dict[str, Any]:
     sections += _scaling(config, headline)
     for name, note in NOTES.items():
         headline[name]["detail"] = note
-    return {"headline": headline, "targets": TARGETS, "sections": [s for s in sections if s]}
+    return {"headline": headline, "targets": TARGETS, "sections": sections}
 
 
 def _shape(config: Mapping[str, Any], model: str, **changes: int) -> Shape:
@@ -107,50 +108,24 @@ def _training(
     config: Mapping[str, Any], model: str, headline: dict[str, Measurement]
 ) -> dict[str, Any]:
     """Train steps by every strategy, PyTorch's beside M2's, in turn with the products alone."""
-    job = jobs.job_of(_shape(config, model))
+    first = model == "m2"  # which has the headlines
+    job = jobs.job_of(_shape(config, model, batches=_batches_of(config, first)))
     auto = strategy.choose(strategy.AUTO, job.number, strategy.WORTH_PROCESSES)
-    candidates: dict[str, Callable[[], None]] = {}
-    steps: dict[str, int] = {}  # of one lane, in a call
+    rounds = config["rounds"] if first else min(config["rounds"], 2)
+    left_out: dict[str, Measurement] = {}
     with ExitStack() as stack:
-        left_out = {}
-        for name in strategy.STRATEGIES:
-            reason = _unavailable(name)
-            if reason:
-                left_out[name] = not_run(reason)
-                continue
-            trainer = stack.enter_context(open_trainer(name, job))
-            candidates[name], steps[name] = jobs.caller(job, trainer), jobs.lane_steps(job)
-        if model == "m2":
-            solo = Job(job.learner, job.schedule, job.table, only(job.lanes, 0))
-            trainer = stack.enter_context(open_trainer(strategy.VMAP, solo))
-            candidates[ONE_FOLD], steps[ONE_FOLD] = (
-                jobs.caller(solo, trainer),
-                jobs.lane_steps(solo),
-            )
-            if config["seeds"] > 1:
-                many = jobs.job_of(_shape(config, model, seeds=config["seeds"]))
-                trainer = stack.enter_context(open_trainer(strategy.VMAP, many))
-                candidates[SEEDS], steps[SEEDS] = jobs.caller(many, trainer), jobs.lane_steps(many)
-            reason = _no_torch(config)
-            for form in (EAGER, TUNED):
-                if reason:
-                    left_out[form] = not_run(reason)
-                else:
-                    candidates[form], steps[form] = _torch_steps(job, form)
-            if not reason:
-                headline["torch_parity"] = single(max(_parity(job, f) for f in (EAGER, TUNED)))
-            else:
-                headline["torch_parity"] = not_run(reason)
+        candidates = _strategies(job, stack, left_out)
+        if first:
+            candidates |= _other_lanes(config, job, stack)
+            candidates |= _in_torch(config, job, left_out, headline)
         peak = prepare_peak(
-            job.learner.model, job.learner.nets.sizes, job.schedule.batch_size, job.number, 2
+            job.learner.model, job.learner.nets.sizes, job.schedule.batch_size, job.number, 1
         )
-        passes = max(1, steps[auto] // job.number // 4)
-        candidates[PEAK] = _times(peak.step, passes)
-        steps[PEAK] = passes * job.number
-        rounds = config["rounds"] if model == "m2" else min(config["rounds"], 2)
-        seconds = interleave(candidates, rounds)
-    per_step = {name: [s / steps[name] for s in values] for name, values in seconds.items()}
-    if model == "m2":
+        passes = max(1, candidates[auto].steps // job.number // 4)
+        candidates[PEAK] = Candidate(_times(peak.step, passes), passes * job.number)
+        seconds = interleave({name: c.call for name, c in candidates.items()}, rounds, warm=False)
+    per_step = {name: [s / candidates[name].steps for s in seconds[name]] for name in candidates}
+    if first:
         _training_headline(per_step, left_out, auto, headline)
     flops = jobs.flops_of(job)
     rows = [
@@ -165,6 +140,52 @@ def _training(
         "unit": "s",
         "rows": rows,
     }
+
+
+def _batches_of(config: Mapping[str, Any], first: bool) -> int:
+    return config["batches"] if first else max(1, config["batches"] // 2)
+
+
+def _strategies(
+    job: Job, stack: ExitStack, left_out: dict[str, Measurement]
+) -> dict[str, Candidate]:
+    """The job by every strategy that this machine has."""
+    candidates = {}
+    for name in strategy.STRATEGIES:
+        reason = _unavailable(name)
+        if reason:
+            left_out[name] = not_run(reason)
+        else:
+            trainer = stack.enter_context(open_trainer(name, job))
+            candidates[name] = jobs.training_of(job, trainer)
+    return candidates
+
+
+def _other_lanes(config: Mapping[str, Any], job: Job, stack: ExitStack) -> dict[str, Candidate]:
+    """One fold alone; all folds with several seeds, where the config has them."""
+    others = {ONE_FOLD: Job(job.learner, job.schedule, job.table, only(job.lanes, 0))}
+    if config["seeds"] > 1:
+        others[SEEDS] = jobs.job_of(_shape(config, "m2", seeds=config["seeds"]))
+    return {
+        name: jobs.training_of(other, stack.enter_context(open_trainer(strategy.VMAP, other)))
+        for name, other in others.items()
+    }
+
+
+def _in_torch(
+    config: Mapping[str, Any],
+    job: Job,
+    left_out: dict[str, Measurement],
+    headline: dict[str, Measurement],
+) -> dict[str, Candidate]:
+    """PyTorch's M2, eager and tuned, once both are found to compute what ours computes."""
+    reason = _no_torch(config)
+    if reason:
+        headline["torch_parity"] = not_run(reason)
+        left_out |= {form: not_run(reason) for form in (EAGER, TUNED)}
+        return {}
+    headline["torch_parity"] = single(max(_parity(job, form) for form in (EAGER, TUNED)))
+    return {form: _torch_steps(job, form) for form in (EAGER, TUNED)}
 
 
 _WORDS = {
@@ -251,8 +272,8 @@ def _batches(job: Job) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield job.schedule.gain * z, np.eye(classes, dtype=np.float32)[table[1][rows]]
 
 
-def _torch_steps(job: Job, form: str) -> tuple[Callable[[], None], int]:
-    """An epoch of every lane in PyTorch, one lane after the other, on as many threads as we use."""
+def _torch_steps(job: Job, form: str) -> Candidate:
+    """Half an epoch of every lane in PyTorch, one after the other, on as many threads as ours."""
     from aegan.bench import torch_m2
 
     state = lanes.init_lanes(job.learner, job.lanes)
@@ -262,7 +283,8 @@ def _torch_steps(job: Job, form: str) -> tuple[Callable[[], None], int]:
         )
         for i in range(job.number)
     ]
-    batches = [tuple(map(torch_m2.tensor, batch)) for batch in _batches(job)]
+    half = max(1, job.schedule.batches // 2)
+    batches = [tuple(map(torch_m2.tensor, batch)) for batch in islice(_batches(job), half)]
 
     def call() -> None:
         with torch_m2.threads(usable_cores()):
@@ -270,7 +292,8 @@ def _torch_steps(job: Job, form: str) -> tuple[Callable[[], None], int]:
                 for x, labels in batches:
                     model.step(x, labels)
 
-    return call, job.schedule.batches * job.number
+    call()  # to warm up
+    return Candidate(call, half * job.number)
 
 
 def _parity(job: Job, form: str) -> float:
@@ -330,8 +353,7 @@ def _memory(config: Mapping[str, Any], headline: dict[str, Measurement]) -> dict
     headline["memory_per_lane"] = single(added / need)
     return {
         "title": "M2: memory of one more lane, as XLA plans it",
-        "note": "The rest is gradients and the state before the epoch, to which a lane that "
-        "diverges goes back.",
+        "note": "Folds vmapped. The rest is gradients.",
         "unit": "B",
         "rows": [
             {"name": "one more lane", **single(added)},
@@ -345,9 +367,9 @@ def _activations(shape: Shape) -> int:
     """Bytes of the values that the step with most of them keeps for its way back, of one lane."""
     job = jobs.job_of(shape)
     learner, batch = job.learner, job.schedule.batch_size
+    state = jax.eval_shape(lanes.init_lanes, learner, job.lanes)
     found = []
     for step in learner.model.steps:
-        state = jax.eval_shape(lanes.init_lanes, learner, job.lanes)
         own = jax.tree.leaves(learner.own(step, state.params))
         # One bias for every unit; the discriminators see real and synthetic rows.
         units = sum(leaf.shape[-1] for leaf in own if leaf.ndim == 2)
@@ -403,63 +425,90 @@ def _svm_rows(kernel: str, found: SvmComparison) -> list[Measurement]:
 # --- scaling -------------------------------------------------------------------------------------
 
 
-def _scaling(
-    config: Mapping[str, Any], headline: dict[str, Measurement]
-) -> list[dict[str, Any] | None]:
-    """How the time of M2 grows: rows, lanes, batch size, feature dimension."""
-    curves = config["scaling"]
+_BATCHES = 8  # of an epoch on the curves that do not vary it
+
+
+class _Curve(NamedTuple):
+    """How the time of an epoch of M2 grows with something."""
+
+    what: str
+    shapes: Mapping[int, Shape]
+    note: str
+    shares: Callable[[Shape], int] = lambda shape: 1  # into which an epoch's time is divided
+    straight: bool = False  # should be
+
+
+def _curves(config: Mapping[str, Any]) -> list[_Curve]:
+    points, size = config["scaling"], config["batch_size"]
     one = partial(_shape, config, "m2", folds=1)
-    shapes = {
-        "rows": {b * config["batch_size"]: one(batches=b) for b in curves["batches"]},
-        "lanes": {n: _shape(config, "m2", folds=n, batches=8) for n in curves["lanes"]},
-        "batch size": {b: one(batch_size=b, batches=8) for b in curves["batch_sizes"]},
-        "features": {f: one(features=f, batches=8) for f in curves["features"]},
-    }
-    notes = {
-        "rows": "Seconds of an epoch of one lane.",
-        "lanes": "Seconds of an epoch of 8 batches, folds x seeds vmapped.",
-        "batch size": "Seconds per row of one lane.",
-        "features": "Seconds of one lane's train step.",
-    }
+    return [
+        _Curve(
+            "rows",
+            {n * size: one(batches=n) for n in points["batches"]},
+            "Seconds of an epoch of one lane.",
+            straight=True,
+        ),
+        _Curve(
+            "lanes",
+            {n: _shape(config, "m2", folds=n, batches=_BATCHES) for n in points["lanes"]},
+            f"Seconds of an epoch of {_BATCHES} batches, folds x seeds vmapped.",
+            straight=True,
+        ),
+        _Curve(
+            "batch size",
+            {n: one(batch_size=n, batches=_BATCHES) for n in points["batch_sizes"]},
+            "Seconds per row of one lane.",
+            lambda shape: shape.batches * shape.batch_size,
+        ),
+        _Curve(
+            "features",
+            {n: one(features=n, batches=_BATCHES) for n in points["features"]},
+            "Seconds of one lane's train step.",
+            lambda shape: shape.batches,
+        ),
+    ]
+
+
+def _scaling(config: Mapping[str, Any], headline: dict[str, Measurement]) -> list[dict[str, Any]]:
+    """How the time of M2 grows: rows, lanes, batch size, feature dimension."""
     sections = []
-    for what, points in shapes.items():
-        if not points:
-            sections.append(None)
+    for curve in _curves(config):
+        if not curve.shapes:
             continue
-        seconds = _curve(points, min(config["rounds"], 2))
-        if what in ("rows", "lanes"):
-            line = linregress(list(points), [median(seconds[p]) for p in points])
-            headline[f"linear_in_{what}"] = single(line.rvalue**2)
-            notes[what] += (
+        seconds = _epochs(curve.shapes, min(config["rounds"], 2))
+        note = curve.note
+        if curve.straight:
+            line = linregress(list(seconds), [median(values) for values in seconds.values()])
+            headline[f"linear_in_{curve.what}"] = single(line.rvalue**2)
+            note += (
                 f" A straight line: {line.intercept:.3g} s and {line.slope:.3g} s for each of the "
-                f"{what}, R squared {line.rvalue**2:.4f}."
+                f"{curve.what}, R squared {line.rvalue**2:.4f}."
             )
-        divisor = {"batch size": lambda p: 8 * p, "features": lambda p: 8}.get(what, lambda p: 1)
         rows = [
-            {"name": f"{p} {what}", **spread([s / divisor(p) for s in seconds[p]])} for p in points
+            {
+                "name": f"{point} {curve.what}",
+                **spread([s / curve.shares(curve.shapes[point]) for s in values]),
+            }
+            for point, values in seconds.items()
         ]
         sections.append(
-            {"title": f"Scaling: {what}", "note": notes[what], "unit": "s", "rows": rows}
+            {"title": f"Scaling: {curve.what}", "note": note, "unit": "s", "rows": rows}
         )
     return sections
 
 
-def _curve(points: Mapping[int, Shape], rounds: int) -> dict[int, list[float]]:
-    """Seconds of an epoch at every point, in turn."""
-    with _callers(points) as calls:
-        seconds = interleave(calls, rounds)
-    return {point: [s / jobs.EPOCHS for s in values] for point, values in seconds.items()}
-
-
-@contextmanager
-def _callers(points: Mapping[int, Shape]) -> Iterator[dict[int, Callable[[], None]]]:
+def _epochs(shapes: Mapping[int, Shape], rounds: int) -> dict[int, list[float]]:
+    """Seconds of an epoch of all lanes at every point, in turn."""
     with ExitStack() as stack:
-        calls = {}
-        for point, shape in points.items():
+        candidates, epochs = {}, {}
+        for point, shape in shapes.items():
             job = jobs.job_of(shape)
             trainer = stack.enter_context(open_trainer(strategy.VMAP, job))
-            calls[point] = jobs.caller(job, trainer)
-        yield calls
+            candidates[point] = jobs.training_of(job, trainer)
+            epochs[point] = candidates[point].steps / job.schedule.batches / job.number
+        calls = {point: candidate.call for point, candidate in candidates.items()}
+        seconds = interleave(calls, rounds, warm=False)
+    return {point: [s / epochs[point] for s in seconds[point]] for point in shapes}
 
 
 def machine() -> dict[str, Any]:

@@ -17,7 +17,15 @@ from aegan.training import lanes
 from aegan.training.cost import flops_per_update
 from aegan.training.job import Job, Trainer
 
-EPOCHS = 2  # in a timed call
+LEAST_EPOCHS = 2  # in a timed call: a call has costs of its own
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something to time."""
+
+    call: Callable[[], None]  # returns when its work is done
+    steps: int  # train steps, of single lanes, in a call
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,6 @@ class Shape:
     folds: int = 5
     seeds: int = 1
     hidden: tuple[int, ...] = ()  # layers of every network; (): the paper's
-
-    @property
-    def lanes(self) -> int:
-        """Folds x seeds."""
-        return self.folds * self.seeds
 
 
 def job_of(shape: Shape) -> Job:
@@ -70,21 +73,21 @@ def flops_of(job: Job) -> float:
     return flops_per_update(job.learner.model, sizes, batch, 1, job.schedule.fresh_z)
 
 
-def lane_steps(job: Job) -> int:
-    """Train steps, of single lanes, in one call of ``caller``."""
-    return EPOCHS * job.schedule.batches * job.number
+def training_of(job: Job, trainer: Trainer) -> Candidate:
+    """All lanes for some epochs; their numbers never change. The trainer begins here and warms up.
 
-
-def caller(job: Job, trainer: Trainer) -> Callable[[], None]:
-    """A call that trains all lanes for two epochs; the epoch's number never changes."""
-    trainer.load(lanes.init_lanes(job.learner, job.lanes))
+    Raises:
+        FloatingPointError: by a call in which a lane diverged.
+    """
+    epochs = max(LEAST_EPOCHS, trainer.pieces)
+    trainer.begin()
 
     def call() -> None:
-        trained = trainer.run(0, EPOCHS)
-        if trained.diverged.any():
+        if trainer.run(0, epochs).diverged.any():
             raise FloatingPointError("a lane diverged: its time would mean nothing")
 
-    return call
+    call()
+    return Candidate(call, epochs * job.schedule.batches * job.number)
 
 
 def memory_of(job: Job) -> dict[str, int]:
