@@ -135,11 +135,12 @@ def first_difference(
 ) -> str:
     """The first field, of these parts in turn, in which two identities differ, in words.
 
-    Where a corpus lies counts for nothing.
+    Where a corpus lies and how lanes run count for nothing.
     """
     for part in parts:
         old, new = _flat(there.get(part, {}), part), _flat(here.get(part, {}), part)
         for name in sorted(set(old) | set(new)):
-            if not name.endswith(".path") and old.get(name) != new.get(name):
+            counts = not name.endswith((".path", ".train.strategy"))
+            if counts and old.get(name) != new.get(name):
                 return f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
     return "its hash differs"

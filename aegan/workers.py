@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Event
 from types import TracebackType
 
 from joblib import cpu_count
 
 from aegan import screen
+from aegan.errors import InputError
 
 _LOOK_AFTER_PARENT = 1.0  # seconds
 # Not fork: jax has threads, and libraries read their environment when they start.
@@ -27,8 +29,17 @@ def threads_of(number: int) -> dict[str, str]:
 
 
 def usable_cores() -> int:
-    """Threads that this process computes on: the machine's cores, or what NPROC says."""
-    return int(os.environ.get("NPROC") or cpu_count())
+    """Threads that this process computes on: the machine's cores, or what NPROC says.
+
+    Raises:
+        InputError: NPROC is no number above 0.
+    """
+    text = os.environ.get("NPROC")
+    if not text:
+        return cpu_count()
+    if not text.isdecimal() or int(text) == 0:
+        raise InputError(f"NPROC={text}: is not a number of threads; give 2, say, or unset it")
+    return int(text)
 
 
 class Pool:
@@ -48,22 +59,28 @@ class Pool:
         arguments: tuple = (),
     ) -> None:
         others = set(multiprocessing.active_children())
+        started = CONTEXT.Event()
         self._pool = ProcessPoolExecutor(
-            jobs, CONTEXT, initializer=_begin, initargs=(os.getpid(), initializer, arguments)
+            jobs,
+            CONTEXT,
+            initializer=_begin,
+            initargs=(os.getpid(), started, initializer, arguments),
         )
         self.submit = self._pool.submit
         # Libraries read it when they are imported, before any code of ours runs in the process.
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
         try:
-            for _ in range(jobs):  # each starts a process while none is idle
-                self.submit(os.getpid)
+            # Each starts a process if none is idle, and so none may be before all are there.
+            for _ in range(jobs):
+                self.submit(_wait_for_the_others)
         finally:
             for name, value in before.items():
                 if value is None:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
+            started.set()
         self._processes = set(multiprocessing.active_children()) - others
 
     def __enter__(self) -> Pool:
@@ -83,8 +100,19 @@ class Pool:
                 process.join()
 
 
-def _begin(parent: int, initializer: Callable[..., None] | None, arguments: tuple) -> None:
+_started: Event | None = None  # in a worker: whether all are there
+
+
+def _wait_for_the_others() -> None:
+    _started.wait()
+
+
+def _begin(
+    parent: int, started: Event, initializer: Callable[..., None] | None, arguments: tuple
+) -> None:
     """A worker ends with its parent, whatever becomes of it, and leaves Ctrl-C to it."""
+    global _started
+    _started = started
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     screen.silence()
 

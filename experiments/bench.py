@@ -99,6 +99,18 @@ def check(values: dict) -> None:
             f"config.matmul_precision={values['matmul_precision']!r}: must be one of float32, "
             "tensorfloat32, bfloat16"
         )
+    for field, points in values["scaling"].items():
+        least = 20 if field == "features" else 1
+        if any(point < least for point in points):
+            raise InputError(
+                f"config.scaling.{field}={points!r}: must be {least} or more, each of them"
+            )
+    if any(width < 1 for width in values["hidden"]):
+        raise InputError(f"config.hidden={values['hidden']!r}: must be 1 or more, each of them")
+    for kernel in ("linear", "rbf"):
+        grid = values["metrics"][kernel]
+        if not grid or any(c <= 0 for c in grid):
+            raise InputError(f"config.metrics.{kernel}={grid!r}: must be values of C above 0")
     if values["metrics"]["rows"] < 100 or values["metrics"]["tested"] < 1:
         raise InputError("config.metrics.rows: must be 100 or more, and metrics.tested 1 or more")
 

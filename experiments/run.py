@@ -50,8 +50,8 @@ _CLUSTER = flags.DEFINE_bool(
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show folds, speakers and the estimate, and stop")
 
 
-def summary(plan: Plan, seconds: float) -> list[str]:
-    """The run in a few lines of at most 80 columns."""
+def summary(plan: Plan, seconds: float, strategy: str | None) -> list[str]:
+    """The run in a few lines of at most 80 columns; ``strategy`` is that of its training."""
     corpus, device = plan.corpus, jax.devices()[0]
     described = plan.identity["corpus"]
     kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
@@ -65,7 +65,7 @@ def summary(plan: Plan, seconds: float) -> list[str]:
         f"          {classes}",
         f"  lanes   {folds} folds x {seeds} seed{'s' * (seeds > 1)} on"
         f" {jax.device_count()} {device.platform} device{'s' * (jax.device_count() > 1)}"
-        f" ({device.device_kind}), strategy {stages.strategy_of(plan)}",
+        f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
         f"  length  {plan.epochs} epochs x {plan.schedule.batches} batches of"
         f" {plan.schedule.batch_size}; training takes about {duration(seconds)}",
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
@@ -98,21 +98,26 @@ def fold_lines(plan: Plan) -> list[str]:
 
 def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -> None:
     """Runs the stages asked for."""
+    several = _CLUSTER.value or any(
+        flag.value is not None for flag in (_COORDINATOR, _HOSTS, _HOST)
+    )
     if stage == "report":  # needs neither the corpus nor a device
+        if several:
+            raise InputError("--stage=report: is one host's; leave out the flags of several")
         _need(workdir.results, "evaluate")
         say(f"report: {stages.report(workdir)}")
         return
-    if _CLUSTER.value or any(
-        v is not None for v in (_COORDINATOR.value, _HOSTS.value, _HOST.value)
-    ):
+    if several:
         hosts.join(_COORDINATOR.value, _HOSTS.value, _HOST.value)
     keep_compiled()
     plan = hosts.settle(lambda: make_plan(config))
     hosts.check_equal(plan.identity["config_hash"], "config or corpus")
+    # One that this machine has not is refused, unless the run was trained elsewhere.
+    strategy = None if stage == "evaluate" else hosts.settle(lambda: stages.strategy_of(plan))
     hosts.settle(lambda: _claim(plan, workdir, stage, dry_run))
     precision = plan.config["train"]["matmul_precision"]
     jax.config.update("jax_default_matmul_precision", precision)
-    say(*summary(plan, training_seconds(plan)))
+    say(*summary(plan, training_seconds(plan), strategy))
     if dry_run or stage == "evaluate":
         hosts.leave()
     if not hosts.is_first():
@@ -140,7 +145,6 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
 
 def _claim(plan: Plan, workdir: Workdir, stage: str, dry_run: bool) -> None:
     """Makes the workdir this run's, on the host that writes it."""
-    stages.strategy_of(plan)  # refuses what this machine has not
     if hosts.is_first() and not dry_run:
         workdir.check(plan.identity, plan.corpus.contract)
         if stage == "evaluate":

@@ -153,7 +153,7 @@ def test_only_the_first_host_writes_and_speaks(trained, root):
     assert "Gloo" not in first.out and "Traceback" not in first.err
 
 
-def test_a_finished_run_lets_all_hosts_go_and_another_config_is_refused_on_all(trained, root):
+def test_another_config_is_refused_on_all_hosts(trained, root):
     first, other = two(root, *TINY, "--stage=train", "--config.train.gain=0.3")
     assert_one_line(first, "--workdir=", "holds a run of another config")
     assert_one_line(other, "host 0 gave up")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 
 import jax
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from helpers import same_bits, small_run
 
-from aegan.training import loop
+from aegan.training import hosts, loop, processes
+from aegan.training import strategy as s
 from aegan.training.checkpoints import open_keeper
 from aegan.training.job import Job, Trained, only
 from aegan.training.lanes import init_lanes
 from aegan.training.schedule import loss_names
-from aegan.training.trainers import Vmapped
+from aegan.training.trainers import Vmapped, open_trainer
 
 META = {
     "features": ["a", "b"],
@@ -27,9 +29,13 @@ NAMES = [f"lane {i}" for i in range(6)]
 OFTEN, NEVER = 0.0, 1e9  # seconds between checkpoints
 
 
-def job() -> Job:
+def job(rate: float | None = None) -> Job:
+    """Six lanes of M1; with a rate for all steps that is not their own."""
     run = small_run("m1")
-    return Job(run.learner, run.schedule, run.table(), run.lanes())
+    rules = run.learner.rules
+    if rate is not None:
+        rules = tuple((step, replace(rule, rate=rate)) for step, rule in rules)
+    return Job(replace(run.learner, rules=rules), run.schedule, run.table(), run.lanes())
 
 
 class Failing(Vmapped):
@@ -147,3 +153,45 @@ def test_a_lane_that_goes_wrong_earlier_on_the_way_back_goes_back_further(train)
     end = train(FailingEarlierTheSecondTime, 5, NEVER)
     assert_lane(end.state, 3, 1, 2)
     assert_lane(end.state, 0, 5, 0)
+
+
+@pytest.mark.parametrize("strategy", [s.VMAP, s.SHARDED, s.PROCESSES])
+def test_every_strategy_goes_back_and_on(strategy, monkeypatch, tmp_path):
+    """With a rate by which some lane goes wrong by itself, but not at once; bit for bit."""
+    monkeypatch.setattr(processes, "usable_cores", lambda: 2)
+    for rate in (0.05, 0.06, 0.07, 0.09, 0.12):
+        with open_trainer(strategy, job(rate)) as trainer:
+            trainer.begin()
+            diverged, whole = trainer.run(0, 8).diverged, trainer.state()
+            late = [lane for lane in range(6) if diverged[lane] > 1]
+            if not late or diverged.all():
+                continue
+            trainer.begin()
+            trainer.run(0, int(diverged[late[0]]) - 1)
+            before = trainer.state()
+        break
+    else:
+        pytest.fail("no rate here makes a lane go wrong late: give others")
+    given = job(rate)
+    losses = loss_names(given.learner.model)
+    with open_keeper(tmp_path, META, given.lanes.key, losses) as keeper:
+        end = loop.train_lanes(given, strategy, keeper, 8, OFTEN, NAMES)
+    assert end.state.diverged.tolist() == diverged.tolist()
+    for lane in np.flatnonzero(diverged == 0):
+        assert same_bits(only(end.state, lane), only(whole, lane))
+    expected = only(before, late[0])._replace(diverged=diverged[late[0] :][:1])
+    assert same_bits(only(end.state, late[0]), expected)
+
+
+def test_all_hosts_train_as_long_as_the_first_says(train, monkeypatch):
+    counts = []
+
+    class Trainer(Vmapped):
+        def run(self, first: int, count: int) -> Trained:
+            counts.append(count)
+            return super().run(first, count)
+
+    monkeypatch.setattr(hosts, "agree", lambda value: 2 if type(value) is int else value)
+    end = train(Trainer, 6, NEVER)
+    assert counts == [1, 2, 2, 1]
+    assert same_bits((end.state, end.history), reference(6))

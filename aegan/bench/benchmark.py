@@ -184,8 +184,15 @@ def _in_torch(
         headline["torch_parity"] = not_run(reason)
         left_out |= {form: not_run(reason) for form in (EAGER, TUNED)}
         return {}
-    headline["torch_parity"] = single(max(_parity(job, form) for form in (EAGER, TUNED)))
-    return {form: _torch_steps(job, form) for form in (EAGER, TUNED)}
+    apart = {form: _parity(job, form) for form in (EAGER, TUNED)}
+    headline["torch_parity"] = single(float(np.max([*apart.values()])))  # NaN if one is
+    candidates = {}
+    for form, value in apart.items():
+        if value <= TARGETS["torch_parity"][1]:
+            candidates[form] = _torch_steps(job, form)
+        else:
+            left_out[form] = not_run(f"its losses and updates are {value:.2g} from ours")
+    return candidates
 
 
 _WORDS = {
@@ -477,7 +484,9 @@ def _scaling(config: Mapping[str, Any], headline: dict[str, Measurement]) -> lis
             continue
         seconds = _epochs(curve.shapes, min(config["rounds"], 2))
         note = curve.note
-        if curve.straight:
+        if curve.straight and len(seconds) < 3:
+            headline[f"linear_in_{curve.what}"] = not_run("a line needs three points")
+        elif curve.straight:
             line = linregress(list(seconds), [median(values) for values in seconds.values()])
             headline[f"linear_in_{curve.what}"] = single(line.rvalue**2)
             note += (

@@ -12,12 +12,11 @@ import numpy as np
 
 from aegan.data.folds import Fold
 from aegan.data.simulate import simulated_corpus
+from aegan.errors import InputError
 from aegan.plan import Prepared, plain, plan_of
 from aegan.training import lanes
 from aegan.training.cost import flops_per_update
 from aegan.training.job import Job, Trainer
-
-LEAST_EPOCHS = 2  # in a timed call: a call has costs of its own
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Shape:
     batches: int = 16  # of an epoch
     folds: int = 5
     seeds: int = 1
-    hidden: tuple[int, ...] = ()  # layers of every network; (): the paper's
+    hidden: tuple[int, ...] = ()  # layers of encoder, decoder, D1, D2; (): the paper's
 
 
 def job_of(shape: Shape) -> Job:
@@ -74,17 +73,23 @@ def flops_of(job: Job) -> float:
 
 
 def training_of(job: Job, trainer: Trainer) -> Candidate:
-    """All lanes for some epochs; their numbers never change. The trainer begins here and warms up.
+    """All lanes for as few epochs as use the machine well, always the first ones.
+
+    The trainer begins here, and warms up.
 
     Raises:
-        FloatingPointError: by a call in which a lane diverged.
+        InputError: by a call in which a lane diverged.
     """
-    epochs = max(LEAST_EPOCHS, trainer.pieces)
+    epochs = trainer.pieces
     trainer.begin()
 
     def call() -> None:
         if trainer.run(0, epochs).diverged.any():
-            raise FloatingPointError("a lane diverged: its time would mean nothing")
+            raise InputError(
+                f"{job.learner.model.name}, batches of {job.schedule.batch_size}: a lane "
+                "diverged, and its time would mean nothing; give another config.batch_size or "
+                "config.hidden"
+            )
 
     call()
     return Candidate(call, epochs * job.schedule.batches * job.number)

@@ -19,6 +19,7 @@ from aegan.screen import say
 from aegan.training import hosts
 from aegan.training.schedule import LaneState
 
+FORMAT = 2  # of a checkpoint
 KEEP = 2  # a save that is cut off leaves the one before
 
 
@@ -121,8 +122,11 @@ def _from_first_host(
         np.zeros((epochs, 2, lanes, losses), np.float32),
     )
     held = blank if found is None else (jax.tree.map(np.asarray, found.state), found.history)
-    state, history = multihost_utils.broadcast_one_to_all(held)
-    return Checkpoint(epochs, state, np.asarray(history), float(facts[1]))
+    # One array after the other: devices need not hold all states at once.
+    state, history = jax.tree.map(
+        lambda leaf: np.asarray(multihost_utils.broadcast_one_to_all(leaf)), held
+    )
+    return Checkpoint(epochs, state, history, float(facts[1]))
 
 
 def save(
@@ -138,7 +142,7 @@ def save(
         args=ocp.args.Composite(
             state=ocp.args.StandardSave({"lanes": state, "keys": _plain(keys)}),
             history=ocp.args.StandardSave({"losses": checkpoint.history}),
-            meta=ocp.args.JsonSave({**meta, "seconds": checkpoint.seconds}),
+            meta=ocp.args.JsonSave({**meta, "format": FORMAT, "seconds": checkpoint.seconds}),
         ),
         force=True,
     )
@@ -218,7 +222,7 @@ def _restore_step(
 ) -> Checkpoint:
     stored = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
     place = str(manager.directory)
-    if "features" not in stored:
+    if stored.get("format") != FORMAT:
         raise InputError(f"{place}: a checkpoint of an older version; give another --workdir")
     check_same(place, _contract(stored), "this run", _contract(meta))
     for field, value in meta.items():

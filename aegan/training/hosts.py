@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TypeVar
@@ -24,10 +25,11 @@ from aegan import screen
 from aegan.errors import InputError
 
 MEET_SECONDS = "AEGAN_MEET_SECONDS"  # environment: how long hosts wait for each other to start
-_PART_SECONDS = 20  # how long they wait for each other to leave
+_PART_SECONDS = 300  # for each other to leave: the first still writes its last checkpoint
 _HASH = 16  # characters of a hash
 _together = False
 T = TypeVar("T")
+N = TypeVar("N", bool, int)
 
 
 def join(coordinator: str | None, hosts: int | None, host: int | None) -> None:
@@ -83,9 +85,18 @@ def join(coordinator: str | None, hosts: int | None, host: int | None) -> None:
     atexit.register(_break_off)
     # Connections are made by the first exchange, and the library that makes them prints that.
     with _no_output():
+        _check_devices()
         multihost_utils.sync_global_devices("the hosts met")
     if not is_first():
         screen.silence()
+
+
+def _check_devices() -> None:
+    numbers = Counter(device.process_index for device in jax.devices())
+    if len(set(numbers.values())) > 1:
+        found = ", ".join(f"host {host} has {number}" for host, number in sorted(numbers.items()))
+        leave()
+        raise InputError(f"the hosts differ in their number of devices ({found}); give all as many")
 
 
 def _meet_seconds() -> int:
@@ -189,11 +200,11 @@ def check_equal(digest: str, what: str) -> None:
         )
 
 
-def agree(value: bool) -> bool:
-    """What the first host says."""
+def agree(value: N) -> N:
+    """What the first host says: a truth value or a whole number below 2**31."""
     if not _together:
         return value
-    return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
+    return type(value)(multihost_utils.broadcast_one_to_all(np.array(value, np.int32)))
 
 
 def leave() -> None:

@@ -51,7 +51,10 @@ class Trainer(Protocol):
         """Takes over the states of all lanes."""
 
     def run(self, first: int, count: int) -> Trained:
-        """Trains for ``count`` epochs (at most 32), the first being number ``first`` (from 0)."""
+        """Trains for ``count`` epochs, the first being number ``first`` (from 0).
+
+        At most 32, and as many more as make a multiple of ``pieces``.
+        """
 
     def state(self) -> LaneState:
         """A copy of the states, in numpy arrays."""

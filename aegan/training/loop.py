@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from aegan.screen import bar, say, say_above
+from aegan.training import hosts
 from aegan.training.checkpoints import Checkpoint, Keeper
 from aegan.training.job import MAX_EPOCHS_PER_CALL, Job, Trained, Trainer, only
 from aegan.training.lanes import init_lanes
@@ -87,11 +88,14 @@ def train_lanes(
                 state = trainer.state()
                 stopped |= _before_failing(job, trainer, keeper, fresh)
                 trainer.load(state)
+                del state
             seconds += time.perf_counter() - started
             # The first call compiles as well: it says nothing about the next.
             if not first_call:
                 count = int(np.clip(count * SECONDS_PER_CALL / spent, 1, MAX_EPOCHS_PER_CALL))
-            count, first_call = -(-count // trainer.pieces) * trainer.pieces, False
+            # By the first host's clock: on several, all train as many.
+            count = hosts.agree(-(-count // trainer.pieces) * trainer.pieces)
+            first_call = False
             if done < epochs and keeper.due(saved, save_every):
                 keeper.save(Checkpoint(done, _with(trainer.state(), stopped), history, seconds))
                 saved = time.monotonic()
@@ -111,7 +115,7 @@ def _start(
         shape = (0, 2, job.number, len(loss_names(job.learner.model)))
         return 0, np.zeros(shape, np.float32), 0.0, {}
     trainer.load(now.state)
-    stopped = {int(lane): only(now.state, lane) for lane in np.flatnonzero(now.state.diverged)}
+    stopped = {int(lane): _one(now.state, lane) for lane in np.flatnonzero(now.state.diverged)}
     return now.epochs, now.history, now.seconds, stopped
 
 
@@ -120,11 +124,18 @@ def _with(state: LaneState, stopped: Mapping[int, LaneState]) -> LaneState:
 
     (A trainer trains them on, for it has no way to leave a lane out.)
     """
+    if not stopped:
+        return state
+    state = jax.tree.map(np.array, state)
     for lane, good in stopped.items():
-        state = jax.tree.map(
-            lambda leaf, one, i=lane: np.concatenate([leaf[:i], one, leaf[i + 1 :]]), state, good
-        )
+        for leaf, one in zip(*map(jax.tree.leaves, (state, good)), strict=True):
+            leaf[lane] = one[0]
     return state
+
+
+def _one(state: LaneState, lane: int) -> LaneState:
+    """A copy of one lane, its axis kept: a view would hold all the others as well."""
+    return jax.tree.map(np.array, only(state, lane))
 
 
 def _before_failing(
@@ -152,7 +163,8 @@ def _before_failing(
             state = trainer.state()
             for lane in [lane for lane in failed if failed[lane] == epoch]:
                 mark = np.array([failed.pop(lane)], np.int32)
-                good[lane] = only(state, lane)._replace(diverged=mark)
+                good[lane] = _one(state, lane)._replace(diverged=mark)
+            del state
     return good
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from aegan.training.steps import Learner
 from aegan.workers import CONTEXT, Pool, threads_of, usable_cores
 
 _ALIGN = 64  # bytes
+T = TypeVar("T")
 
 
 class _Order(NamedTuple):
@@ -35,29 +36,41 @@ class _Order(NamedTuple):
     count: int
 
 
-class SharedStates:
-    """States of lanes in shared memory; what ``like`` looks like is one of them, its axis kept."""
+class Shared(Generic[T]):
+    """Trees of numpy arrays in shared memory, all alike.
 
-    def __init__(self, like: LaneState, lanes: int, memory: Any = None) -> None:
+    Args:
+        like: the shapes of one.
+        number: how many.
+        memory: of another process's object; None: new memory.
+    """
+
+    def __init__(self, like: T, number: int, memory: Any = None) -> None:
         leaves, self._tree = jax.tree.flatten(like)
         self._leaves = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in leaves]
         sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in self._leaves]
         self._starts = np.cumsum([0, *(-(-size // _ALIGN) * _ALIGN for size in sizes)]).tolist()
-        self.memory = memory or CONTEXT.RawArray("b", lanes * self._starts[-1])
+        self.memory = memory or CONTEXT.RawArray("b", number * self._starts[-1])
 
-    def __getitem__(self, lane: int) -> LaneState:
-        """Views of one lane's state: writing to them writes the state."""
-        offset = lane * self._starts[-1]
+    def __getitem__(self, index: int) -> T:
+        """Views of one tree: writing to them writes the tree."""
+        offset = index * self._starts[-1]
         leaves = [
             np.frombuffer(self.memory, dtype, math.prod(shape), offset + start).reshape(shape)
             for (shape, dtype), start in zip(self._leaves, self._starts, strict=False)
         ]
         return jax.tree.unflatten(self._tree, leaves)
 
-    def put(self, lane: int, state: LaneState) -> None:
-        """Writes one lane's state."""
-        for place, leaf in zip(*map(jax.tree.leaves, (self[lane], state)), strict=True):
+    def put(self, index: int, tree: T) -> None:
+        """Writes one tree."""
+        for place, leaf in zip(*map(jax.tree.leaves, (self[index], tree)), strict=True):
             place[...] = leaf
+
+
+def _states(learner: Learner, lanes: Lane, memory: Any = None) -> Shared[LaneState]:
+    """Room for the states of lanes, each with its axis kept."""
+    like = jax.eval_shape(init_lanes, learner, only(lanes, 0))
+    return Shared(like, lanes.n_train.shape[0], memory)
 
 
 class Processes:
@@ -70,12 +83,13 @@ class Processes:
         # Where the lanes cannot be dealt out evenly, each one's epochs are cut into as many pieces
         # as there are processes: so all have work to the end, though a lane is in one at a time.
         self.pieces = self.jobs if job.number % self.jobs else 1
-        like = jax.eval_shape(init_lanes, job.learner, only(job.lanes, 0))
-        self._states = SharedStates(like, job.number)
-        table, lanes = (
-            jax.tree.map(np.asarray, tree) for tree in (job.table, plain_keys(job.lanes))
-        )
-        arguments = (job.learner, job.schedule, table, lanes, self._states.memory)
+        self._states = _states(job.learner, job.lanes)
+        data = (job.table, plain_keys(job.lanes))
+        like = jax.eval_shape(lambda: data)
+        # What a process is given at its start must be short, or starts wait for each other.
+        shared = Shared(like, 1)
+        shared.put(0, data)
+        arguments = (job.learner, job.schedule, like, shared.memory, self._states.memory)
         environment = threads_of(max(cores // self.jobs, 1)) | {"JAX_PLATFORMS": "cpu"}
         precision = jax.config.jax_default_matmul_precision
         cache = jax.config.jax_compilation_cache_dir
@@ -149,18 +163,18 @@ _worker: dict[str, Any] = {}
 def _prepare(
     learner: Learner,
     schedule: Schedule,
-    table: Table,
-    lanes: Lane,
-    memory: Any,
+    like: tuple[Table, Lane],
+    data: Any,
+    states: Any,
     precision: str | None,
     cache: str | None,
 ) -> None:
     jax.config.update("jax_default_matmul_precision", precision)
     jax.config.update("jax_compilation_cache_dir", cache)
+    table, lanes = jax.tree.map(jnp.asarray, Shared(like, 1, data)[0])
     lanes = typed_keys(lanes)
-    job = Job(learner, schedule, jax.tree.map(jnp.asarray, table), lanes)
-    like = jax.eval_shape(init_lanes, learner, only(lanes, 0))
-    _worker.update(job=job, states=SharedStates(like, job.number, memory))
+    job = Job(learner, schedule, table, lanes)
+    _worker.update(job=job, states=_states(learner, lanes, states))
 
 
 def _begin(lane: int) -> None:
