@@ -46,6 +46,7 @@ setup(
             "liac-arff>=2.5",
             "prdc>=0.2",
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff==0.17.6",
         ],
         "tsne": ["openTSNE>=1.0"],

@@ -13,7 +13,7 @@ from helpers import tiny_sizes
 from aegan.bench import peak as peaks
 from aegan.bench import table
 from aegan.bench.metric_stage import compare
-from aegan.bench.peak import JAX, JAX_BATCHED, NUMPY, prepare_peak
+from aegan.bench.peak import JAX, JAX_BATCHED, NUMPY, PLAIN, prepare_peak
 from aegan.bench.timing import interleave, ratio, spread
 from aegan.data.simulate import simulated_corpus
 from aegan.metrics.svm import SvmProtocol
@@ -61,7 +61,7 @@ def test_the_peak_is_of_a_train_steps_products(monkeypatch):
     peak = prepare_peak(model, sizes, 4, lanes=3, rounds=1)
     assert peak.flops == 3 * flops_per_update(model, sizes, 4)
     assert set(peak.best) == set(products(model, sizes, 4))
-    assert set(peak.seconds) == {NUMPY, JAX, JAX_BATCHED}
+    assert set(peak.seconds) == {NUMPY, PLAIN, JAX, JAX_BATCHED}
     assert 0 < peak.best_seconds <= min(peak.seconds.values())
     assert peak.step() is None
     assert peak.gflops() == peak.flops / peak.best_seconds / 1e9
@@ -83,6 +83,7 @@ def test_a_step_does_every_product_by_its_best_routine(monkeypatch):
 
     monkeypatch.setattr(peaks, "_by_numpy", counting(peaks._by_numpy))
     monkeypatch.setattr(peaks, "_seconds", seconds)
+    monkeypatch.setattr(peaks, "_fastest", lambda steps, rounds: steps[0])
     sizes = small("m2")
     peak = prepare_peak(MODELS["m2"], sizes, 4, lanes=2, update_d2=False)
     peak.step()
@@ -90,6 +91,24 @@ def test_a_step_does_every_product_by_its_best_routine(monkeypatch):
     assert done == Counter(order)
     assert peak.best_seconds == pytest.approx(0.1 * len(order))
     assert peak.seconds[JAX] == pytest.approx(0.2 * len(order))
+
+
+def test_a_step_is_the_fastest_as_a_whole():
+    done = []
+
+    def slow() -> None:
+        time.sleep(0.01)
+        done.append("slow")
+
+    peaks._fastest([slow, lambda: done.append("fast")], 2)()
+    assert done[-1] == "fast" and done.count("slow") == 3
+
+
+def test_products_by_core_are_of_all_lanes(monkeypatch):
+    monkeypatch.setattr(peaks, "usable_cores", lambda: 2)
+    with peaks.peak_by_core(MODELS["m1"], small("m1"), 4, lanes=3) as (run, lanes):
+        assert lanes == 4
+        assert run(2) is None
 
 
 @pytest.mark.parametrize("kind", ["forward", "inputs", "weights"])

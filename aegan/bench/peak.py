@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
@@ -19,11 +20,16 @@ from aegan.bench.timing import interleave
 from aegan.models.declarations import Model
 from aegan.models.networks import Sizes
 from aegan.training.cost import Product, products
+from aegan.training.lanes import compiler_options
+from aegan.workers import Pool, threads_of, usable_cores
 
 # Routines of a product of all lanes.
 NUMPY = "numpy"  # BLAS, one lane after another
-JAX = "jax"  # XLA, one lane after another
-JAX_BATCHED = "jax, batched"  # XLA, one product with an axis of lanes
+PLAIN = "jax, plain"  # XLA as it comes, one lane after another
+JAX = "jax"  # XLA by the options of training, one lane after another
+JAX_BATCHED = "jax, batched"  # the same, one product with an axis of lanes
+
+BEST = "the best of each"
 
 LEAST_SECONDS = 2e-3  # cheaper products are repeated until a timing is so long
 MOST_REPEATS = 200
@@ -40,8 +46,9 @@ class Peak:
         seconds: of them all, by routine.
         best: the fastest routine of every distinct product.
         best_seconds: of them all, each by its fastest routine.
-        step: runs them all once, each by its fastest routine, and returns when they are done. Its
-            time, taken in turn with that of a train step, is the limit of the moment.
+        step: runs them all once and returns when they are done: each by its fastest routine, or
+            all by one where that is faster (routines have threads that get in each other's way).
+            Its time, taken in turn with that of a train step, is the limit of the moment.
     """
 
     flops: float
@@ -103,23 +110,68 @@ def prepare_peak(
 
     counts = Counter(order)
     seconds: Counter[str] = Counter()
-    best, runs, best_seconds = {}, {}, 0.0
+    best, best_seconds = {}, 0.0
+    runs: dict[str, dict[Product, Callable[[], None]]] = {BEST: {}}
     outputs: dict[tuple[int, ...], np.ndarray] = {}
     for p, count in counts.items():
         candidates = {NUMPY: _by_numpy(p, jobs[p][JAX_BATCHED], outputs)}
         candidates |= {name: _by_jax(job) for name, job in jobs[p].items()}
+        candidates[PLAIN] = _by_jax(jobs[p][JAX], plain=True)
         timed = _seconds(candidates, rounds)
         for name, value in timed.items():
             seconds[name] += count * value
         best[p] = min(timed, key=timed.get)
         best_seconds += count * timed[best[p]]
-        runs[p] = candidates[best[p]]
+        for name, run in {**candidates, BEST: candidates[best[p]]}.items():
+            runs.setdefault(name, {})[p] = run
+    steps = [_in_turn([routine[p] for p in order]) for routine in runs.values()]
+    return Peak(flops, dict(seconds), best, best_seconds, _fastest(steps, rounds))
 
+
+@contextmanager
+def peak_by_core(
+    model: Model, sizes: Sizes, batch_size: int, lanes: int
+) -> Iterator[tuple[Callable[[int], None], int]]:
+    """The products of a train step in a process for each core, on one thread, with other lanes.
+
+    As training in processes does them. Yields a call that runs them so many times, and of how many
+    lanes that is each time.
+    """
+    cores = min(usable_cores(), lanes)
+    each = -(-lanes // cores)
+    environment = threads_of(max(usable_cores() // cores, 1)) | {"JAX_PLATFORMS": "cpu"}
+    with Pool(cores, environment, _prepare_here, (model, sizes, batch_size, each)) as pool:
+
+        def run(times: int) -> None:
+            for done in [pool.submit(_run_here, times) for _ in range(cores)]:
+                done.result()
+
+        yield run, cores * each
+
+
+_here: dict[str, Peak] = {}  # in such a process
+
+
+def _prepare_here(model: Model, sizes: Sizes, batch_size: int, lanes: int) -> None:
+    _here["peak"] = prepare_peak(model, sizes, batch_size, lanes, 1)
+
+
+def _run_here(times: int) -> None:
+    for _ in range(times):
+        _here["peak"].step()
+
+
+def _in_turn(calls: Sequence[Callable[[], None]]) -> Callable[[], None]:
     def step() -> None:
-        for p in order:
-            runs[p]()
+        for call in calls:
+            call()
 
-    return Peak(flops, dict(seconds), best, best_seconds, step)
+    return step
+
+
+def _fastest(steps: Sequence[Callable[[], None]], rounds: int) -> Callable[[], None]:
+    seconds = interleave(dict(enumerate(steps)), rounds)
+    return steps[min(seconds, key=lambda i: median(seconds[i]))]
 
 
 def _jobs(order: Sequence[Product], lanes: int) -> dict[Product, dict[str, _Job]]:
@@ -159,12 +211,13 @@ def _jobs(order: Sequence[Product], lanes: int) -> dict[Product, dict[str, _Job]
 
 
 @lru_cache(None)
-def _compiled(form: str) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    return jax.jit(lambda a, b: jnp.einsum(form, a, b))
+def _compiled(form: str, plain: bool = False) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    options = {} if plain else compiler_options()
+    return jax.jit(lambda a, b: jnp.einsum(form, a, b), compiler_options=options)
 
 
-def _by_jax(job: _Job) -> Callable[[], None]:
-    product = _compiled(job.form)
+def _by_jax(job: _Job, plain: bool = False) -> Callable[[], None]:
+    product = _compiled(job.form, plain)
 
     def run() -> None:
         jax.block_until_ready([product(a, b) for a, b in job.pairs])
@@ -204,7 +257,8 @@ def _program(jobs: Sequence[_Job]) -> jax.stages.Compiled:
             for a, b in pairs
         ]
 
-    return jax.jit(program).lower([job.pairs for job in jobs]).compile()
+    jitted = jax.jit(program, compiler_options=compiler_options())
+    return jitted.lower([job.pairs for job in jobs]).compile()
 
 
 def _fused(jobs: Sequence[_Job]) -> Callable[[], None]:
