@@ -357,8 +357,18 @@ def _first_call(shape: Shape, cache: str) -> tuple[float, int]:
         started = time.perf_counter()
         state, _ = run_chunk(job, job.lanes, state, 0, 1)
         spent.append(time.perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return spent[0] - spent[1], peak * (1 if os.uname().sysname == "Darwin" else 1024)
+    return spent[0] - spent[1], _peak_memory()
+
+
+def _peak_memory() -> int:
+    """Bytes that this process held at most."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError):  # not Linux, where this would be that of the starting process
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak * (1 if os.uname().sysname == "Darwin" else 1024)
 
 
 def _memory(config: Mapping[str, Any], headline: dict[str, Measurement]) -> dict[str, Any]:
@@ -507,7 +517,7 @@ def _scaling(config: Mapping[str, Any], headline: dict[str, Measurement]) -> lis
             )
         rows = [
             {
-                "name": f"{point} {curve.what}",
+                "name": f"{curve.what} {point}",
                 **spread([s / curve.shares(curve.shapes[point]) for s in values]),
             }
             for point, values in seconds.items()
