@@ -130,30 +130,29 @@ def prepare_peak(
 
 @contextmanager
 def peak_by_core(
-    model: Model, sizes: Sizes, batch_size: int, lanes: int
+    model: Model, sizes: Sizes, batch_size: int
 ) -> Iterator[tuple[Callable[[int], None], int]]:
-    """The products of a train step in a process for each core, on one thread, with other lanes.
+    """The products of a train step in a process for each core, on one thread, each of one lane.
 
-    As training in processes does them. Yields a call that runs them so many times, and of how many
-    lanes that is each time.
+    As training in processes does them. Yields a call that runs them so many times, and the number
+    of lanes.
     """
-    cores = min(usable_cores(), lanes)
-    each = -(-lanes // cores)
-    environment = threads_of(max(usable_cores() // cores, 1)) | {"JAX_PLATFORMS": "cpu"}
-    with Pool(cores, environment, _prepare_here, (model, sizes, batch_size, each)) as pool:
+    cores = usable_cores()
+    environment = threads_of(1) | {"JAX_PLATFORMS": "cpu"}
+    with Pool(cores, environment, _prepare_here, (model, sizes, batch_size)) as pool:
 
         def run(times: int) -> None:
             for done in [pool.submit(_run_here, times) for _ in range(cores)]:
                 done.result()
 
-        yield run, cores * each
+        yield run, cores
 
 
 _here: dict[str, Peak] = {}  # in such a process
 
 
-def _prepare_here(model: Model, sizes: Sizes, batch_size: int, lanes: int) -> None:
-    _here["peak"] = prepare_peak(model, sizes, batch_size, lanes, 1)
+def _prepare_here(model: Model, sizes: Sizes, batch_size: int) -> None:
+    _here["peak"] = prepare_peak(model, sizes, batch_size, 1, 1)
 
 
 def _run_here(times: int) -> None:
