@@ -145,8 +145,10 @@ def _training(
 
 
 def _products_alone(job: Job, stack: ExitStack, steps: int) -> tuple[Peak, dict[str, Candidate]]:
-    """The job's products alone, about as many ``steps`` of single lanes: on all threads together
-    and, on a CPU, with a process for each core."""
+    """The job's products alone, in about as many ``steps`` of single lanes.
+
+    On all threads together and, on a CPU, with a process for each core too.
+    """
     shape = job.learner.model, job.learner.nets.sizes, job.schedule.batch_size
     peak = prepare_peak(*shape, job.number, 1)
     passes = max(1, steps // job.number)
