@@ -24,6 +24,13 @@ from aegan.training import lanes
 from aegan.training.schedule import Lane, LaneState, Schedule, Table
 from aegan.training.steps import Learner, StepRule
 
+# What a checkpoint belongs to.
+META = {
+    "features": ["a", "b"],
+    "feature_set": "IS10",
+    "corpus_hash": "c" * 16,
+    "config_hash": "a" * 16,
+}
 CASES = [(name, step) for name, model in MODELS.items() for step in model.steps]
 
 

@@ -11,7 +11,7 @@ import pytest
 from commands import command
 
 from aegan.bench import jobs
-from aegan.bench.benchmark import NOTES
+from aegan.bench.headline import NOTES
 from aegan.bench.jobs import Shape
 from aegan.errors import InputError
 from aegan.training import strategy

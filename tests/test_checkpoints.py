@@ -7,19 +7,13 @@ import gc
 import jax
 import numpy as np
 import pytest
-from helpers import copy, same_bits, small_run, strict_jax, trained
+from helpers import META, copy, same_bits, small_run, strict_jax, trained
 
 from aegan.errors import InputError
 from aegan.training import checkpoints, lanes
 from aegan.training.checkpoints import Checkpoint
 from aegan.training.schedule import loss_names
 
-META = {
-    "features": ["a", "b"],
-    "feature_set": "IS10",
-    "corpus_hash": "c" * 16,
-    "config_hash": "a" * 16,
-}
 LOSSES = len(loss_names(small_run("m3").learner.model))
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import jax
 import numpy as np
 import pytest
-from helpers import same_bits, small_run
+from helpers import META, same_bits, small_run
 
 from aegan.training import hosts, loop, processes
 from aegan.training import strategy as s
@@ -19,12 +19,6 @@ from aegan.training.lanes import init_lanes
 from aegan.training.schedule import loss_names
 from aegan.training.trainers import Vmapped, open_trainer
 
-META = {
-    "features": ["a", "b"],
-    "feature_set": "IS10",
-    "corpus_hash": "c" * 16,
-    "config_hash": "a" * 16,
-}
 NAMES = [f"lane {i}" for i in range(6)]
 OFTEN, NEVER = 0.0, 1e9  # seconds between checkpoints
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 from commands import QUICK, ROOT
-from helpers import initial, same_bits, small_run, trained
+from helpers import META, initial, same_bits, small_run, trained
 
 from aegan.errors import InputError
 from aegan.training import lanes, processes
@@ -78,14 +78,6 @@ class OnDevices(NamedTuple):
     again: tuple
     resumed: tuple
     facts: dict
-
-
-META = {
-    "features": ["a", "b"],
-    "feature_set": "IS10",
-    "corpus_hash": "c" * 16,
-    "config_hash": "a" * 16,
-}
 
 
 def _keeper(folder: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,12 @@ class Shape:
     folds: int = 5
     seeds: int = 1
     hidden: tuple[int, ...] = ()  # layers of encoder, decoder, D1, D2; (): the paper's
+
+
+def shape_of(config: Mapping[str, Any], model: str, **changes: int) -> Shape:
+    """The config's shape of a model, with what is to be another."""
+    fields = {name: config[name] for name in ("features", "batch_size", "batches", "folds")}
+    return Shape(model, hidden=tuple(config["hidden"]), **(fields | changes))
 
 
 def job_of(shape: Shape) -> Job:
