@@ -108,8 +108,10 @@ def train_lanes(
 def _start(
     job: Job, trainer: Trainer, now: Checkpoint | None
 ) -> tuple[int, np.ndarray, float, dict[int, LaneState]]:
-    """Sets off from a checkpoint or from the beginning: epochs, losses and seconds so far, and
-    the lanes that train no more."""
+    """Sets off from a checkpoint or from the beginning.
+
+    Returns the epochs, losses and seconds so far, and the lanes that train no more.
+    """
     if now is None:
         trainer.begin()
         shape = (0, 2, job.number, len(loss_names(job.learner.model)))
