@@ -24,8 +24,8 @@ TARGETS = {
     "linear_in_lanes": [">=", 0.98],
 }
 NOTES = {
-    "peak_share": "M2, five folds under auto: time of the step's matrix products alone, each by "
-    "the fastest routine at hand, on all threads together or a lane for each core, whichever is "
+    "peak_share": "M2, five folds under auto: time of the step's matrix products alone, in the "
+    "fastest way at hand, on all threads together or a lane for each core, whichever is "
     "faster in the round, over time of the step",
     "peak_share_vmap": "the same, vmapped",
     "vs_torch_eager": "throughput of M2 under auto over eager PyTorch's",

@@ -1,22 +1,23 @@
-"""The limit of a train step: its matrix products alone, each by the fastest routine found here."""
+"""The limit of a train step: its matrix products alone, done in the fastest way found here."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from statistics import median
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.lax import optimization_barrier
 
 from aegan.bench.timing import interleave
+from aegan.models import dense
 from aegan.models.declarations import Model
 from aegan.models.networks import Sizes
 from aegan.training.cost import Product, products
@@ -26,15 +27,40 @@ from aegan.workers import Pool, threads_of, usable_cores
 # Routines of a product of all lanes.
 NUMPY = "numpy"  # BLAS, one lane after another
 PLAIN = "jax, plain"  # XLA as it comes, one lane after another
-JAX = "jax"  # XLA by the options of training, one lane after another
+JAX = "jax"  # as in training, one lane after another
 JAX_BATCHED = "jax, batched"  # the same, one product with an axis of lanes
 
+# More ways to do all products of a step than each by one of these.
 BEST = "the best of each"
+PROGRAM = "one program"
+PROGRAM_BATCHED = "one program, batched"
 
 LEAST_SECONDS = 2e-3  # cheaper products are repeated until a timing is so long
 MOST_REPEATS = 200
+PASSES = 4  # of all products, in a timing
 
-_FORMS = {"forward": "bi,io->bo", "inputs": "bo,io->bi", "weights": "bi,bo->io"}
+_Product = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def _inputs_gradient(gradient: jax.Array, w: jax.Array) -> jax.Array:
+    """As in training, but left as it comes, (inputs, n): to turn it is no part of the product."""
+    return jnp.einsum("io,bo->ib", w, gradient)
+
+
+_PRODUCTS: dict[str, _Product] = {
+    "forward": dense.product,
+    "inputs": _inputs_gradient,
+    "weights": dense.weights_gradient,
+}
+_BATCHED: dict[str, _Product] = {kind: jax.vmap(product) for kind, product in _PRODUCTS.items()}
+_PLAIN: dict[str, _Product] = {
+    kind: partial(jnp.einsum, form)
+    for kind, form in {
+        "forward": "bi,io->bo",
+        "inputs": "bo,io->bi",
+        "weights": "bi,bo->io",
+    }.items()
+}
 
 
 @dataclass(frozen=True)
@@ -43,29 +69,24 @@ class Peak:
 
     Attributes:
         flops: of them all, a multiply-add counted as two.
-        seconds: of them all, by routine.
-        best: the fastest routine of every distinct product.
-        best_seconds: of them all, each by its fastest routine.
-        step: runs them all once and returns when they are done: each by its fastest routine, or
-            all by one where that is faster (routines have threads that get in each other's way).
-            Its time, taken in turn with that of a train step, is the limit of the moment.
+        seconds: of them all, by how they are done.
+        run: does them all so many times in the fastest of these ways and returns when they are
+            done. Its time, taken in turn with that of train steps, is the limit of the moment.
     """
 
     flops: float
     seconds: Mapping[str, float]
-    best: Mapping[Product, str]
-    best_seconds: float
-    step: Callable[[], None]
+    run: Callable[[int], None]
 
-    def gflops(self, seconds: float | None = None) -> float:
-        """GFLOP/s of all products in so many seconds, or in the best ones."""
-        return self.flops / (seconds or self.best_seconds) / 1e9
+    def gflops(self) -> dict[str, float]:
+        """GFLOP/s of all products, by how they are done."""
+        return {name: self.flops / seconds / 1e9 for name, seconds in self.seconds.items()}
 
 
 class _Job(NamedTuple):
     """A product by XLA: one pair of operands a lane, or one pair with an axis of lanes."""
 
-    form: str  # of einsum
+    product: _Product
     pairs: Sequence[tuple[jax.Array, jax.Array]]
 
 
@@ -80,7 +101,7 @@ def prepare_peak(
     update_d2: bool = True,
     fused: bool | None = None,
 ) -> Peak:
-    """Finds the fastest routine of every distinct product of a train step.
+    """Finds the fastest way to do the products of a train step.
 
     Every lane has operands of its own, so that weights come from memory as in training. They are
     float32, and XLA's precision is that of ``jax_default_matmul_precision``.
@@ -93,39 +114,27 @@ def prepare_peak(
         rounds: of timing, in each of which every routine has its turn.
         fresh_z: whether step 5 draws a z of its own.
         update_d2: whether step 4 trains D2.
-        fused: compile all products into one program, in which routines are compared as a whole
-            and numpy has no part; None does so everywhere but on a CPU. (Starting a product can
-            take an accelerator longer than the product.)
+        fused: try only programs of all products; None does so everywhere but on a CPU. (Starting
+            a product can take an accelerator longer than the product.)
     """
     order = products(model, sizes, batch_size, fresh_z, update_d2)
     jobs = _jobs(order, lanes)
-    flops = 2.0 * lanes * sum(p.multiply_adds for p in order)
     if fused is None:
         fused = jax.default_backend() != "cpu"
-    if fused:
-        passes = {name: _fused([jobs[p][name] for p in order]) for name in (JAX, JAX_BATCHED)}
-        timed = {name: median(values) for name, values in interleave(passes, rounds).items()}
-        name = min(timed, key=timed.get)
-        return Peak(flops, timed, dict.fromkeys(order, name), timed[name], passes[name])
-
-    counts = Counter(order)
-    seconds: Counter[str] = Counter()
-    best, best_seconds = {}, 0.0
-    runs: dict[str, dict[Product, Callable[[], None]]] = {BEST: {}}
-    outputs: dict[tuple[int, ...], np.ndarray] = {}
-    for p, count in counts.items():
-        candidates = {NUMPY: _by_numpy(p, jobs[p][JAX_BATCHED], outputs)}
-        candidates |= {name: _by_jax(job) for name, job in jobs[p].items()}
-        candidates[PLAIN] = _by_jax(jobs[p][JAX], plain=True)
-        timed = _seconds(candidates, rounds)
-        for name, value in timed.items():
-            seconds[name] += count * value
-        best[p] = min(timed, key=timed.get)
-        best_seconds += count * timed[best[p]]
-        for name, run in {**candidates, BEST: candidates[best[p]]}.items():
-            runs.setdefault(name, {})[p] = run
-    steps = [_in_turn([routine[p] for p in order]) for routine in runs.values()]
-    return Peak(flops, dict(seconds), best, best_seconds, _fastest(steps, rounds))
+    ways = {}
+    if not fused:
+        outputs: dict[tuple[int, ...], np.ndarray] = {}
+        routines = {p: _routines(p, jobs[p], outputs) for p in jobs}
+        best = {p: _fastest(_seconds(routine, rounds)) for p, routine in routines.items()}
+        for name in (NUMPY, PLAIN, JAX, JAX_BATCHED):
+            ways[name] = _in_turn([routines[p][name] for p in order])
+        ways[BEST] = _in_turn([routines[p][best[p]] for p in order])
+    for name, routine in ((PROGRAM, JAX), (PROGRAM_BATCHED, JAX_BATCHED)):
+        ways[name] = _in_one_program([jobs[p][routine] for p in order], loop=not fused)
+    timed = interleave({name: partial(run, PASSES) for name, run in ways.items()}, rounds)
+    seconds = {name: median(values) / PASSES for name, values in timed.items()}
+    flops = 2.0 * lanes * sum(p.multiply_adds for p in order)
+    return Peak(flops, seconds, ways[_fastest(seconds)])
 
 
 @contextmanager
@@ -156,21 +165,31 @@ def _prepare_here(model: Model, sizes: Sizes, batch_size: int) -> None:
 
 
 def _run_here(times: int) -> None:
-    for _ in range(times):
-        _here["peak"].step()
+    _here["peak"].run(times)
 
 
-def _in_turn(calls: Sequence[Callable[[], None]]) -> Callable[[], None]:
-    def step() -> None:
-        for call in calls:
-            call()
+def _in_turn(calls: Sequence[Callable[[], None]]) -> Callable[[int], None]:
+    def run(times: int) -> None:
+        for _ in range(times):
+            for call in calls:
+                call()
 
-    return step
+    return run
 
 
-def _fastest(steps: Sequence[Callable[[], None]], rounds: int) -> Callable[[], None]:
-    seconds = interleave(dict(enumerate(steps)), rounds)
-    return steps[min(seconds, key=lambda i: median(seconds[i]))]
+def _fastest(seconds: Mapping[str, float]) -> str:
+    return min(seconds, key=seconds.get)
+
+
+def _routines(
+    p: Product, jobs: Mapping[str, _Job], outputs: dict[tuple[int, ...], np.ndarray]
+) -> dict[str, Callable[[], None]]:
+    return {
+        NUMPY: _by_numpy(p, jobs[JAX_BATCHED], outputs),
+        PLAIN: _by_jax(_Job(_PLAIN[p.kind], jobs[JAX].pairs), plain=True),
+        JAX: _by_jax(jobs[JAX]),
+        JAX_BATCHED: _by_jax(jobs[JAX_BATCHED]),
+    }
 
 
 def _jobs(order: Sequence[Product], lanes: int) -> dict[Product, dict[str, _Job]]:
@@ -197,26 +216,22 @@ def _jobs(order: Sequence[Product], lanes: int) -> dict[Product, dict[str, _Job]
             "inputs": (above, weights),
             "weights": (below, above),
         }[p.kind]
-        form = _FORMS[p.kind]
         one_by_one = [*zip(*(split(*operand) for operand in pair), strict=True)]
-        first, second, result = form.replace(",", "->").split("->")
+        together = [tuple(stacked(*operand) for operand in pair)]
         jobs[p] = {
-            JAX: _Job(form, one_by_one),
-            JAX_BATCHED: _Job(
-                f"l{first},l{second}->l{result}", [tuple(stacked(*operand) for operand in pair)]
-            ),
+            JAX: _Job(_PRODUCTS[p.kind], one_by_one),
+            JAX_BATCHED: _Job(_BATCHED[p.kind], together),
         }
     return jobs
 
 
 @lru_cache(None)
-def _compiled(form: str, plain: bool = False) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    options = {} if plain else compiler_options()
-    return jax.jit(lambda a, b: jnp.einsum(form, a, b), compiler_options=options)
+def _compiled(product: _Product, plain: bool = False) -> _Product:
+    return jax.jit(product, compiler_options={} if plain else compiler_options())
 
 
 def _by_jax(job: _Job, plain: bool = False) -> Callable[[], None]:
-    product = _compiled(job.form, plain)
+    product = _compiled(job.product, plain)
 
     def run() -> None:
         jax.block_until_ready([product(a, b) for a, b in job.pairs])
@@ -251,20 +266,48 @@ def _program(jobs: Sequence[_Job]) -> jax.stages.Compiled:
 
     def program(operands: Sequence[Sequence[tuple[jax.Array, jax.Array]]]) -> list[jax.Array]:
         return [
-            jnp.einsum(job.form, a, b)
-            for job, pairs in zip(jobs, operands, strict=True)
-            for a, b in pairs
+            job.product(a, b) for job, pairs in zip(jobs, operands, strict=True) for a, b in pairs
         ]
 
     jitted = jax.jit(program, compiler_options=compiler_options())
     return jitted.lower([job.pairs for job in jobs]).compile()
 
 
-def _fused(jobs: Sequence[_Job]) -> Callable[[], None]:
-    program, operands = _program(jobs), [job.pairs for job in jobs]
+def _loop(jobs: Sequence[_Job]) -> jax.stages.Compiled:
+    """A program of all products, so many times, in which each result gives way to the next.
 
-    def run() -> None:
-        jax.block_until_ready(program(operands))
+    So it is in training. To write all results to fresh memory would take a CPU as long as some of
+    the products.
+    """
+
+    def program(
+        operands: Sequence[Sequence[tuple[jax.Array, jax.Array]]], times: jax.Array
+    ) -> jax.Array:
+        def one_pass(_: jax.Array, done: jax.Array) -> jax.Array:
+            for job, pairs in zip(jobs, operands, strict=True):
+                for a, b in pairs:
+                    # No product begins before the last one's end, or is seen to be a repetition.
+                    a, b, done = optimization_barrier((a, b, done))
+                    result = optimization_barrier(job.product(a, b))
+                    done += result[(0,) * result.ndim]
+            return done
+
+        return jax.lax.fori_loop(0, times, one_pass, jnp.float32(0))
+
+    jitted = jax.jit(program, compiler_options=compiler_options())
+    return jitted.lower([job.pairs for job in jobs], jnp.int32(1)).compile()
+
+
+def _in_one_program(jobs: Sequence[_Job], loop: bool) -> Callable[[int], None]:
+    program = (_loop if loop else _program)(jobs)
+    operands = [job.pairs for job in jobs]
+
+    def run(times: int) -> None:
+        if loop:
+            jax.block_until_ready(program(operands, jnp.int32(times)))
+        else:
+            for _ in range(times):
+                jax.block_until_ready(program(operands))
 
     return run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -54,7 +54,7 @@ def training_section(
         "title": f"{model.upper()}: seconds of one lane's train step, batch "
         f"{job.schedule.batch_size}, {job.number} folds",
         "note": f"{flops / 1e9:.2f} GFLOP a step. Every candidate once a round, {rounds} rounds. "
-        f"Auto takes {auto} here. Products alone: {_routines(peak)}.",
+        f"Auto takes {auto} here. Products alone: {_rates(peak)}.",
         "unit": "s",
         "rows": rows,
     }
@@ -68,7 +68,7 @@ def _products_alone(job: Job, stack: ExitStack, steps: int) -> tuple[Peak, dict[
     shape = job.learner.model, job.learner.nets.sizes, job.schedule.batch_size
     peak = prepare_peak(*shape, job.number, 1)
     passes = max(1, steps // job.number)
-    found = {PEAK: Candidate(partial(_times, peak.step, passes), passes * job.number)}
+    found = {PEAK: Candidate(partial(peak.run, passes), passes * job.number)}
     if _unavailable(strategy.PROCESSES) is None:
         run, number = stack.enter_context(peak_by_core(*shape))
         passes = max(1, steps // number)
@@ -182,14 +182,9 @@ def _unavailable(name: str) -> str | None:
     return None
 
 
-def _routines(peak: Peak) -> str:
-    rates = [f"{name} {peak.gflops(seconds):.0f}" for name, seconds in peak.seconds.items()]
-    return ", ".join([*rates, f"the best of each {peak.gflops():.0f} GFLOP/s"])
-
-
-def _times(call: Callable[[], None], number: int) -> None:
-    for _ in range(number):
-        call()
+def _rates(peak: Peak) -> str:
+    rates = [f"{name} {rate:.0f}" for name, rate in peak.gflops().items()]
+    return ", ".join(rates) + " GFLOP/s"
 
 
 def _no_torch(config: Mapping[str, Any]) -> str | None:
