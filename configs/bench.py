@@ -23,8 +23,8 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.folds = 5
     config.seeds = 1  # above 1: folds x seeds lanes, vmapped, in a row of their own (GPU: 10)
     config.batch_size = 64
-    config.batches = 32  # of an epoch of M2; M1 and M3 take a quarter
-    config.rounds = 3  # every candidate once in each; M1, M3 and the curves take two at most
+    config.batches = 16  # of an epoch of M2; M1 and M3 take half
+    config.rounds = 6  # every candidate once in each; M1 and M3 take three at most, the curves two
     config.matmul_precision = "float32"
     config.torch = True  # False, or no PyTorch: not run
 

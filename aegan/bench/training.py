@@ -33,7 +33,7 @@ def training_section(
     leads = model == "m2"  # which has the headlines
     job = job_of(shape_of(config, model, batches=_batches_of(config, leads)))
     auto = strategy.choose(strategy.AUTO, job.number, strategy.WORTH_PROCESSES)
-    rounds = config["rounds"] if leads else min(config["rounds"], 2)
+    rounds = config["rounds"] if leads else min(config["rounds"], 3)
     left_out: dict[str, Measurement] = {}
     with ExitStack() as stack:
         candidates = _strategies(job, stack, left_out)
@@ -78,7 +78,7 @@ def _products_alone(job: Job, stack: ExitStack, steps: int) -> tuple[Peak, dict[
 
 
 def _batches_of(config: Mapping[str, Any], leads: bool) -> int:
-    return config["batches"] if leads else max(1, config["batches"] // 4)
+    return config["batches"] if leads else max(1, config["batches"] // 2)
 
 
 def _strategies(
