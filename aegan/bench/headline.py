@@ -28,6 +28,9 @@ NOTES = {
     "fastest way at hand, on all threads together or a lane for each core, whichever is "
     "faster in the round, over time of the step",
     "peak_share_vmap": "the same, vmapped",
+    "blas_share": "M2, five folds under auto: time of the products by BLAS alone (numpy, on all "
+    "threads together) over time of the step",
+    "blas_share_vmap": "the same, vmapped",
     "vs_torch_eager": "throughput of M2 under auto over eager PyTorch's",
     "vs_torch_tuned": "over PyTorch tuned by hand",
     "vs_sequential": "M2 under auto over one fold after the other",

@@ -38,6 +38,7 @@ PROGRAM_BATCHED = "one program, batched"
 LEAST_SECONDS = 2e-3  # cheaper products are repeated until a timing is so long
 MOST_REPEATS = 200
 PASSES = 4  # of all products, in a timing
+ROUNDS = 2  # of timings, by which the fastest is chosen
 
 _Product = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -69,17 +70,21 @@ class Peak:
 
     Attributes:
         flops: of them all, a multiply-add counted as two.
-        seconds: of them all, by how they are done.
-        run: does them all so many times in the fastest of these ways and returns when they are
-            done. Its time, taken in turn with that of train steps, is the limit of the moment.
+        ways: of doing them all, so many times; a call returns when they are done.
+        seconds: of them all, by way.
     """
 
     flops: float
+    ways: Mapping[str, Callable[[int], None]]
     seconds: Mapping[str, float]
-    run: Callable[[int], None]
+
+    @property
+    def run(self) -> Callable[[int], None]:
+        """The fastest way: its time, in turn with train steps', is the limit of the moment."""
+        return self.ways[_fastest(self.seconds)]
 
     def gflops(self) -> dict[str, float]:
-        """GFLOP/s of all products, by how they are done."""
+        """GFLOP/s of all products, by way."""
         return {name: self.flops / seconds / 1e9 for name, seconds in self.seconds.items()}
 
 
@@ -95,13 +100,13 @@ def prepare_peak(
     sizes: Sizes,
     batch_size: int,
     lanes: int,
-    rounds: int = 5,
+    rounds: int = ROUNDS,
     *,
     fresh_z: bool = False,
     update_d2: bool = True,
     fused: bool | None = None,
 ) -> Peak:
-    """Finds the fastest way to do the products of a train step.
+    """Prepares and times all ways to do the products of a train step.
 
     Every lane has operands of its own, so that weights come from memory as in training. They are
     float32, and XLA's precision is that of ``jax_default_matmul_precision``.
@@ -134,7 +139,7 @@ def prepare_peak(
     timed = interleave({name: partial(run, PASSES) for name, run in ways.items()}, rounds)
     seconds = {name: median(values) / PASSES for name, values in timed.items()}
     flops = 2.0 * lanes * sum(p.multiply_adds for p in order)
-    return Peak(flops, seconds, ways[_fastest(seconds)])
+    return Peak(flops, ways, seconds)
 
 
 @contextmanager
@@ -161,7 +166,7 @@ _here: dict[str, Peak] = {}  # in such a process
 
 
 def _prepare_here(model: Model, sizes: Sizes, batch_size: int) -> None:
-    _here["peak"] = prepare_peak(model, sizes, batch_size, 1, 1)
+    _here["peak"] = prepare_peak(model, sizes, batch_size, 1, ROUNDS)
 
 
 def _run_here(times: int) -> None:

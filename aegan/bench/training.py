@@ -15,14 +15,14 @@ import numpy as np
 
 from aegan.bench.headline import TARGETS, Measurement, not_run, single
 from aegan.bench.jobs import Candidate, flops_of, job_of, shape_of, training_of
-from aegan.bench.peak import Peak, peak_by_core, prepare_peak
+from aegan.bench.peak import NUMPY, Peak, peak_by_core, prepare_peak
 from aegan.bench.timing import interleave, ratio, spread
 from aegan.training import lanes, strategy
 from aegan.training.job import Job, only
 from aegan.training.trainers import open_trainer
 from aegan.workers import usable_cores
 
-PEAK, PEAK_BY_CORE = "peak", "peak by core"
+PEAK, PEAK_BY_CORE, BLAS = "peak", "peak by core", "BLAS"
 ONE_FOLD, SEEDS, EAGER, TUNED = "one fold", "folds x seeds", "eager", "tuned"
 
 
@@ -44,7 +44,8 @@ def training_section(
         candidates |= products
         seconds = interleave({name: c.call for name, c in candidates.items()}, rounds, warm=False)
     per_step = {name: [s / candidates[name].steps for s in seconds[name]] for name in candidates}
-    limit = [min(both) for both in zip(*(per_step[name] for name in products), strict=True)]
+    limits = [per_step[name] for name in (PEAK, PEAK_BY_CORE) if name in products]
+    limit = [min(both) for both in zip(*limits, strict=True)]
     if leads:
         _training_headline(per_step, limit, left_out, auto, headline)
     flops = flops_of(job)
@@ -63,12 +64,15 @@ def training_section(
 def _products_alone(job: Job, stack: ExitStack, steps: int) -> tuple[Peak, dict[str, Candidate]]:
     """The job's products alone, in about as many ``steps`` of single lanes.
 
-    On all threads together and, on a CPU, with a process for each core too.
+    On all threads together, in the fastest way and by BLAS, and, on a CPU, with a process for
+    each core too.
     """
     shape = job.learner.model, job.learner.nets.sizes, job.schedule.batch_size
-    peak = prepare_peak(*shape, job.number, 1)
+    peak = prepare_peak(*shape, job.number)
     passes = max(1, steps // job.number)
     found = {PEAK: Candidate(partial(peak.run, passes), passes * job.number)}
+    if NUMPY in peak.ways:
+        found[BLAS] = Candidate(partial(peak.ways[NUMPY], passes), passes * job.number)
     if _unavailable(strategy.PROCESSES) is None:
         run, number = stack.enter_context(peak_by_core(*shape))
         passes = max(1, steps // number)
@@ -133,6 +137,7 @@ def _in_torch(
 _WORDS = {
     PEAK: "products alone, together",
     PEAK_BY_CORE: "products alone, by core",
+    BLAS: "products alone, by BLAS",
     strategy.VMAP: "folds vmapped",
     strategy.SHARDED: "folds sharded over devices",
     strategy.PROCESSES: "folds in processes",
@@ -167,6 +172,9 @@ def _training_headline(
     ours = per_step[auto]
     headline["peak_share"] = ratio(limit, ours)
     headline["peak_share_vmap"] = ratio(limit, per_step[strategy.VMAP])
+    for name, which in (("blas_share", ours), ("blas_share_vmap", per_step[strategy.VMAP])):
+        blas = per_step.get(BLAS)
+        headline[name] = ratio(blas, which) if blas else not_run("BLAS is for a CPU")
     headline["vs_sequential"] = ratio(per_step[strategy.SEQUENTIAL], ours)
     best = min((s for s in strategy.STRATEGIES if s in per_step), key=lambda s: median(per_step[s]))
     headline["auto_vs_best"] = ratio(per_step[best], ours)
