@@ -28,6 +28,19 @@ def threads_of(number: int) -> dict[str, str]:
     return dict.fromkeys(names, str(number))
 
 
+def peak_memory() -> int:
+    """Bytes that this process held at most, all of its life."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError):  # not Linux, where rusage begins with that of the starting process
+        import resource  # not on Windows
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak * (1 if os.uname().sysname == "Darwin" else 1024)
+
+
 def usable_cores() -> int:
     """Threads that this process computes on: the machine's cores, or what NPROC says.
 

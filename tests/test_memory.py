@@ -17,24 +17,24 @@ ROWS, DIM = 40_000, 1582
 CONTRACT = FeatureContract(tuple(f"f{i}" for i in range(DIM)))
 
 READ = """
-import resource, sys
+import sys
 from aegan.data.audit import audit, row_digests
 from aegan.data.corpus import read_corpus
 from aegan.data.folds import make_folds
-def peak():
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before = peak()
+from aegan.workers import peak_memory
+before = peak_memory()
 corpus = read_corpus(sys.argv[1])
 audit(corpus, make_folds(corpus, 5), row_digests(corpus.features))
-print((peak() - before) / corpus.features.nbytes)
+print((peak_memory() - before) / corpus.features.nbytes)
 """
 
 WRITE = """
-import resource, sys
+import sys
 import numpy as np
 from pathlib import Path
 from aegan.data.contract import FeatureContract
 from aegan.tables.synthetic import write_synthetic
+from aegan.workers import peak_memory
 rng = np.random.default_rng(0)
 def blocks(rows):
     for _ in range(rows // 2000):
@@ -43,7 +43,7 @@ contract = FeatureContract(tuple(f"f{i}" for i in range(1582)))
 passport = {"model": "m2", "run_hash": "0" * 16, "seed": 0, "fold": 0}
 path = Path(sys.argv[1])
 write_synthetic(path, blocks(int(sys.argv[2])), ("angry", "sad"), contract, passport)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_memory() / 2**20)
 """
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
+from commands import ROOT
 
 from aegan.errors import InputError
 from aegan.workers import Pool, threads_of, usable_cores
@@ -44,3 +47,17 @@ def test_threads_are_those_asked_for_or_the_machines(monkeypatch):
     assert usable_cores() == 7
     monkeypatch.setenv("NPROC", "")
     assert 1 <= usable_cores() <= os.cpu_count()
+
+
+def test_peak_memory_is_of_the_process_itself():
+    held = b"1" * 2**29  # a process begins with the rusage of the one that starts it
+    code = (
+        "from aegan.workers import peak_memory\n"
+        "before = peak_memory()\n"
+        "block = b'1' * 2**27\n"
+        "print(peak_memory() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 0.75 * 2**27 < int(done.stdout) < 1.25 * 2**27
+    assert len(held) == 2**29

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,7 +13,7 @@ from aegan.bench.headline import Measurement, single
 from aegan.bench.jobs import Shape, job_of, memory_of, shape_of
 from aegan.training import lanes
 from aegan.training.job import run_chunk
-from aegan.workers import Pool, threads_of, usable_cores
+from aegan.workers import Pool, peak_memory, threads_of, usable_cores
 
 
 def compiling_section(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,18 +46,7 @@ def _first_call(shape: Shape, cache: str) -> tuple[float, int]:
         started = time.perf_counter()
         state, _ = run_chunk(job, job.lanes, state, 0, 1)
         spent.append(time.perf_counter() - started)
-    return spent[0] - spent[1], _peak_memory()
-
-
-def _peak_memory() -> int:
-    """Bytes that this process held at most."""
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            lines = dict(line.split(":", 1) for line in file)
-        return int(lines["VmHWM"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux, where this would be that of the starting process
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak * (1 if os.uname().sysname == "Darwin" else 1024)
+    return spent[0] - spent[1], peak_memory()
 
 
 def memory_section(config: Mapping[str, Any], headline: dict[str, Measurement]) -> dict[str, Any]:
