@@ -166,7 +166,7 @@ _here: dict[str, Peak] = {}  # in such a process
 
 
 def _prepare_here(model: Model, sizes: Sizes, batch_size: int) -> None:
-    _here["peak"] = prepare_peak(model, sizes, batch_size, 1, ROUNDS)
+    _here["peak"] = prepare_peak(model, sizes, batch_size, lanes=1)
 
 
 def _run_here(times: int) -> None:

@@ -172,9 +172,9 @@ def _training_headline(
     ours = per_step[auto]
     headline["peak_share"] = ratio(limit, ours)
     headline["peak_share_vmap"] = ratio(limit, per_step[strategy.VMAP])
-    for name, which in (("blas_share", ours), ("blas_share_vmap", per_step[strategy.VMAP])):
-        blas = per_step.get(BLAS)
-        headline[name] = ratio(blas, which) if blas else not_run("BLAS is for a CPU")
+    for name, step in (("blas_share", ours), ("blas_share_vmap", per_step[strategy.VMAP])):
+        alone = per_step.get(BLAS)
+        headline[name] = ratio(alone, step) if alone else not_run("BLAS is for a CPU")
     headline["vs_sequential"] = ratio(per_step[strategy.SEQUENTIAL], ours)
     best = min((s for s in strategy.STRATEGIES if s in per_step), key=lambda s: median(per_step[s]))
     headline["auto_vs_best"] = ratio(per_step[best], ours)
