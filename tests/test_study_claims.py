@@ -9,8 +9,10 @@ import pytest
 from scipy import stats
 from study_results import make_study
 
-from aegan.study import claims as C
-from aegan.study.claims import FAILS, HOLDS, UNDECIDED, claims
+from aegan.study import rule as R
+from aegan.study.claim_parts import independent_difference
+from aegan.study.claims import claims
+from aegan.study.rule import FAILS, HOLDS, UNDECIDED
 
 
 def est(mean, low=None, high=None, values=()):
@@ -21,30 +23,30 @@ def est(mean, low=None, high=None, values=()):
 @pytest.mark.parametrize(
     ("condition", "low", "high", "verdict"),
     [
-        (C.above(0), 0.01, 0.05, HOLDS),
-        (C.above(0), -0.01, 0.05, UNDECIDED),
-        (C.above(0), 0.0, 0.05, UNDECIDED),
-        (C.above(0), -0.05, -0.01, FAILS),
-        (C.above(0.25), 0.24, 0.4, UNDECIDED),
-        (C.above(0.25), 0.1, 0.24, FAILS),
-        (C.below(0), -0.05, -0.01, HOLDS),
-        (C.below(0), 0.01, 0.05, FAILS),
-        (C.below(0.5), 0.4, 0.6, UNDECIDED),
-        (C.within(0.015), -0.01, 0.014, HOLDS),
-        (C.within(0.015), 0.002, 0.014, HOLDS),
-        (C.within(0.015), -0.01, 0.02, UNDECIDED),
-        (C.within(0.015), -0.02, 0.02, UNDECIDED),
-        (C.within(0.015), 0.016, 0.02, FAILS),
-        (C.within(0.015), -0.03, -0.016, FAILS),
-        (C.within(0.25, centre=1), 0.8, 1.2, HOLDS),
-        (C.within(0.25, centre=1), 1.3, 1.4, FAILS),
+        (R.above(0), 0.01, 0.05, HOLDS),
+        (R.above(0), -0.01, 0.05, UNDECIDED),
+        (R.above(0), 0.0, 0.05, UNDECIDED),
+        (R.above(0), -0.05, -0.01, FAILS),
+        (R.above(0.25), 0.24, 0.4, UNDECIDED),
+        (R.above(0.25), 0.1, 0.24, FAILS),
+        (R.below(0), -0.05, -0.01, HOLDS),
+        (R.below(0), 0.01, 0.05, FAILS),
+        (R.below(0.5), 0.4, 0.6, UNDECIDED),
+        (R.within(0.015), -0.01, 0.014, HOLDS),
+        (R.within(0.015), 0.002, 0.014, HOLDS),
+        (R.within(0.015), -0.01, 0.02, UNDECIDED),
+        (R.within(0.015), -0.02, 0.02, UNDECIDED),
+        (R.within(0.015), 0.016, 0.02, FAILS),
+        (R.within(0.015), -0.03, -0.016, FAILS),
+        (R.within(0.25, centre=1), 0.8, 1.2, HOLDS),
+        (R.within(0.25, centre=1), 1.3, 1.4, FAILS),
     ],
 )
 def test_the_rule(condition, low, high, verdict):
     assert condition.verdict(est((low + high) / 2, low, high)) == verdict
 
 
-@pytest.mark.parametrize("condition", [C.above(0), C.below(0), C.within(1)])
+@pytest.mark.parametrize("condition", [R.above(0), R.below(0), R.within(1)])
 def test_without_an_interval_nothing_is_decided(condition):
     assert condition.verdict(est(0.5)) == UNDECIDED
     assert condition.verdict(est(None)) == UNDECIDED
@@ -52,18 +54,18 @@ def test_without_an_interval_nothing_is_decided(condition):
 
 
 def test_measures_that_can_have_none_are_compared_as_they_are():
-    assert C.above(0.5).verdict(est(0.51), pointwise=True) == HOLDS
-    assert C.above(0.5).verdict(est(0.49), pointwise=True) == FAILS
-    assert C.below(0.1).verdict(est(0.02), pointwise=True) == HOLDS
+    assert R.above(0.5).verdict(est(0.51), pointwise=True) == HOLDS
+    assert R.above(0.5).verdict(est(0.49), pointwise=True) == FAILS
+    assert R.below(0.1).verdict(est(0.02), pointwise=True) == HOLDS
 
 
 def test_conditions_say_their_limits_as_the_report_prints_figures():
-    assert C.above(0, "points").words == "above 0"
-    assert C.above(0.25, "%").words == "above 25 %"
-    assert C.above(-0.03, "points").words == "above -3 points"
-    assert C.within(0.015, "points").words == "within 1.5 points"
-    assert C.within(0.25, centre=1).words == "within 0.25 of 1"
-    assert C.below(0.1).words == "below 0.1"
+    assert R.above(0, "points").words == "above 0"
+    assert R.above(0.25, "%").words == "above 25 %"
+    assert R.above(-0.03, "points").words == "above -3 points"
+    assert R.within(0.015, "points").words == "within 1.5 points"
+    assert R.within(0.25, centre=1).words == "within 0.25 of 1"
+    assert R.below(0.1).words == "below 0.1"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_conditions_say_their_limits_as_the_report_prints_figures():
 def test_a_claim_is_as_good_as_its_worst_part(words, verdict):
     parts = [{"verdict": word, "deciding": True} for word in words]
     beside = {"verdict": FAILS, "deciding": False}
-    assert C.overall([*parts, beside]) == verdict
+    assert R.overall([*parts, beside]) == verdict
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +104,12 @@ def test_all_twelve_claims_with_everything_that_the_report_needs(study):
     for claim in found:
         assert set(claim) == {"number", "where", "short", "claim", "parts", "verdict", "differs"}
         assert len(claim["short"]) <= 46 and claim["differs"].endswith(".")
-        assert claim["verdict"] in C.VERDICTS
+        assert claim["verdict"] in R.VERDICTS
         for part in claim["parts"]:
             assert part["measured"] is True
             assert set(part["value"]) == {"mean", "ci95", "values"}
             assert part["unit"] in ("points", "%", "ratio", "difference", "")
-            assert part["verdict"] in C.VERDICTS
+            assert part["verdict"] in R.VERDICTS
 
 
 NEEDED = {
@@ -362,10 +364,10 @@ def test_the_gap_of_fid_is_compared_as_a_ratio(study):
 
 
 def test_reaches_of_independent_figures_add_in_quadrature():
-    found = C.independent_difference(est(2.0, -1.0, 5.0), est(1.0, -3.0, 5.0))
+    found = independent_difference(est(2.0, -1.0, 5.0), est(1.0, -3.0, 5.0))
     assert found["mean"] == 1.0 and found["ci95"] == [-4.0, 6.0]
-    assert C.independent_difference(est(2.0), est(1.0, 0.0, 2.0))["ci95"] is None
-    assert C.independent_difference(est(None), est(1.0, 0.0, 2.0))["mean"] is None
+    assert independent_difference(est(2.0), est(1.0, 0.0, 2.0))["ci95"] is None
+    assert independent_difference(est(None), est(1.0, 0.0, 2.0))["mean"] is None
 
 
 def test_the_statistics_that_the_study_chose_decide_table_4(study):

@@ -8,7 +8,8 @@ from aegan import stages
 from aegan.errors import InputError
 from aegan.files import read_json, write_json
 from aegan.study import registry
-from aegan.study.claims import RULE, claims
+from aegan.study.claims import claims
+from aegan.study.rule import RULE
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir
 
