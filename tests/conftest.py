@@ -37,3 +37,15 @@ def shared_data() -> Path:
 def small_corpus() -> Corpus:
     """200 simulated rows of 40 features: ten speakers in five sessions, four classes."""
     return simulated_corpus(rows=200, dim=40, seed=0)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes text or bytes to a file and returns its path."""
+
+    def write(content: str | bytes, name: str = "features.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
