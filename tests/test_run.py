@@ -1,8 +1,7 @@
-"""The command itself: files, schema, repetition, interruption, and bad input, end to end."""
+"""The command itself: files, schema, repetition and interruption, end to end."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -13,47 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from commands import ROOT, command, finish, start
+from small_runs import EPOCHS, assert_refused, hashes, tiny
 
 from aegan.data.simulate import simulated_corpus
 from aegan.models.declarations import MODELS
 from aegan.tables.synthetic import read_synthetic
 from aegan.training.schedule import loss_names
 
-EPOCHS = 3
-TINY = (
-    "--config.data.simulated_rows=120",
-    "--config.data.simulated_features=30",
-    "--config.model.encoder=(8,6)",
-    "--config.model.code_discriminator=(8,6)",
-    "--config.model.feature_discriminator=(8,6)",
-    "--config.model.auxiliary=(5,)",
-    "--config.model.code_generator=(6,)",
-    "--config.train.batch_size=16",
-    f"--config.train.epochs={EPOCHS}",
-    "--config.sample.rows=120",
-)
 METRICS = (
     "trts_set1 trts_set2 tstr_set1 tstr_set2 real_to_real fid fid_real variance_ratio"
 ).split()
 REFERENCES = ("real", "class_mean", "class_gaussian", "smote", "jitter")
 SLOW = pytest.mark.slow
-
-
-def tiny(model, workdir, *more):
-    return (f"--config=configs/{model}.py:quick", *TINY, f"--workdir={workdir}", *more)
-
-
-def hashes(folder: Path, *suffixes: str) -> dict[str, str]:
-    """SHA-256 of the files in a folder, by their path in it."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and (not suffixes or path.suffix in suffixes)
-    }
 
 
 def figures_of(workdir: Path) -> dict:
@@ -332,138 +304,6 @@ def test_a_lane_that_diverges_is_named_everywhere(tmp_path):
     assert "seed 0, fold 3" in done.out + done.err and "diverged" in done.out
     assert "diverged" in (workdir / "report.md").read_text()
     assert "Traceback" not in done.err
-
-
-# --- bad input ---------------------------------------------------------------------------------
-
-
-def assert_refused(done, *words):
-    assert done.status == 2, (done.status, done.out, done.err)
-    assert done.err.startswith("error: ") and done.err.count("\n") == 1, done.err
-    for word in words:
-        assert word in done.err, (word, done.err)
-
-
-def table(path: Path, change=lambda frame: frame) -> Path:
-    """A good table of 80 rows and 8 features of four speakers, after a change."""
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(rng.normal(size=(80, 8)), columns=[f"f{i}" for i in range(8)])
-    frame.insert(0, "file", [f"utt{i:03d}" for i in range(80)])
-    frame.insert(1, "speaker", [f"spk{i % 4}" for i in range(80)])
-    frame.insert(
-        2, "emotion", [("angry", "happy", "neutral", "sad")[i // 4 % 4] for i in range(80)]
-    )
-    pq.write_table(pa.Table.from_pandas(change(frame), preserve_index=False), path)
-    return path
-
-
-def only_one_speaker_is_sad(frame):
-    sad = (frame["emotion"] == "sad") & (frame["speaker"] != "spk0")
-    frame.loc[sad, "emotion"] = "neutral"
-    return frame
-
-
-def with_cell(value, row=17, column="f3"):
-    def change(frame):
-        frame.loc[row, column] = value
-        return frame
-
-    return change
-
-
-TABLES = {
-    "missing column": (lambda f: f.drop(columns="speaker"), ("table.parquet", "speaker")),
-    "NaN cell": (with_cell(np.nan), ("table.parquet", "17", "f3")),
-    "infinite cell": (with_cell(np.inf), ("table.parquet", "17", "f3")),
-    "unknown emotion": (with_cell("bored", column="emotion"), ("table.parquet", "bored", "17")),
-    "doubled file": (with_cell("utt003", column="file"), ("table.parquet", "utt003")),
-    "text as feature": (lambda f: f.assign(f3="x"), ("table.parquet", "f3")),
-    "fewer speakers than folds": (lambda f: f, ("4 speaker", "5 folds", "config.data.folds=4")),
-    "class absent from a training part": (only_one_speaker_is_sad, ("'sad'", "spk0")),
-}
-
-
-@pytest.mark.parametrize("case", TABLES)
-def test_a_bad_table_is_refused_in_one_line_and_nothing_is_written(case, tmp_path):
-    change, words = TABLES[case]
-    path, workdir = table(tmp_path / "table.parquet", change), tmp_path / "run"
-    folds = () if "fewer" in case else ("--config.data.folds=2",)
-    done = command(
-        tmp_path,
-        "--config=configs/m2.py:quick",
-        f"--config.data.path={path}",
-        f"--workdir={workdir}",
-        *folds,
-    )
-    assert_refused(done, *words)
-    assert not workdir.exists()
-    assert not (tmp_path / "cache").exists()
-
-
-def test_a_table_that_is_not_there_or_not_parquet_is_refused(tmp_path):
-    (tmp_path / "text.parquet").write_text("emotion,f1\nsad,1\n")
-    for name in ("none.parquet", "text.parquet"):
-        done = command(
-            tmp_path,
-            "--config=configs/m2.py:quick",
-            f"--config.data.path={tmp_path / name}",
-            f"--workdir={tmp_path / 'run'}",
-        )
-        assert_refused(done, str(tmp_path / name))
-    assert not (tmp_path / "run").exists()
-
-
-ARGUMENTS = {
-    "negative epochs": (["--config.train.epochs=-3"], ["config.train.epochs", "-3"]),
-    "unknown field": (["--config.train.epoch=3"], ["epoch"]),
-    "unknown section": (["--config.training.epochs=3"], ["training"]),
-    "unknown flag": (["--epochs=3"], ["epochs"]),
-    "left-over argument": (["epochs=3"], ["epochs=3"]),
-    "text for a number": (["--config.data.clip=wide"], ["config.data.clip", "wide"]),
-    "fraction for a whole number": (["--config.train.batch_size=2.5"], ["batch_size"]),
-    "unknown stage": (["--stage=sample"], ["stage", "train"]),
-    "unknown variant": (["--config=configs/m2.py:huge"], ["huge", "quick"]),
-    "too few simulated rows": (["--config.data.simulated_rows=3"], ["simulated_rows"]),
-    "evaluate before train": (["--stage=evaluate"], ["--stage=train"]),
-    "report before evaluate": (["--stage=report"], ["--stage=evaluate"]),
-    "repeated fold": (["--config.only_folds=(1,1)"], ["only_folds"]),
-}
-
-
-@pytest.mark.parametrize("case", ARGUMENTS)
-def test_a_bad_argument_is_refused_in_one_line_and_nothing_is_written(case, tmp_path):
-    arguments, words = ARGUMENTS[case]
-    workdir = tmp_path / "run"
-    done = command(tmp_path, *tiny("m2", workdir), *arguments)
-    assert_refused(done, *words)
-    assert not workdir.exists()
-
-
-def test_no_config_and_a_config_that_is_not_there_are_refused(tmp_path):
-    assert_refused(command(tmp_path), "--config=configs/")
-    assert_refused(command(tmp_path, "--config=configs/m9.py"), "configs/m9.py")
-
-
-@pytest.mark.parametrize("kind", ["file", "below a file"])
-def test_a_workdir_that_cannot_be_is_refused(kind, tmp_path):
-    file = tmp_path / "file"
-    file.write_text("mine")
-    workdir = file if kind == "file" else file / "run"
-    assert_refused(command(tmp_path, *tiny("m2", workdir)), str(workdir))
-    assert file.read_text() == "mine"
-
-
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place that root can't write")
-def test_a_workdir_that_nobody_can_write_is_refused(tmp_path):
-    assert_refused(command(tmp_path, *tiny("m2", "/proc/self/run")), "cannot be written")
-
-
-def test_a_workdir_with_an_unreadable_config_is_refused(tmp_path):
-    workdir = tmp_path / "run"
-    workdir.mkdir()
-    (workdir / "config.json").write_text('{"config_hash": ')
-    assert_refused(command(tmp_path, *tiny("m2", workdir)), str(workdir))
-    assert hashes(workdir).keys() == {"config.json"}
 
 
 # --- the dry run and the shell -------------------------------------------------------------------
