@@ -13,9 +13,15 @@ from test_report import read_html
 
 from aegan.errors import InputError
 from aegan.report.paper import cross_corpus_figures
+from aegan.report.study import (
+    claim_tables,
+    cross_corpus_tables,
+    generator_tables,
+    low_resource_tables,
+    setting_tables,
+)
 from aegan.report.study import figures as F
 from aegan.report.study import sections as S
-from aegan.report.study import tables as T
 from aegan.report.study import words as W
 from aegan.report.study.page import html_page, markdown_page, text_summary, write_study_report
 from aegan.study.claims import claims
@@ -82,7 +88,7 @@ def test_figures_as_printed(estimate, unit, text):
 
 
 def test_tables_2_and_3_stand_beside_the_paper(study):
-    rows = lines(T.models_table(study))
+    rows = lines(generator_tables.models_table(study))
     tstr = study["experiments"]["cross_validation"]["models"]["m3"]["metrics"]["tstr_set2"]
     low, high = tstr["ci95"]
     expected = f"{100 * tstr['mean']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
@@ -99,25 +105,27 @@ def test_tables_2_and_3_stand_beside_the_paper(study):
         "Jitter",
     ]
     found = study["experiments"]["cross_validation"]["differences"]["m2-m1"]["fid"]["mean"]
-    differences = lines(T.differences_table(study))
+    differences = lines(generator_tables.differences_table(study))
     assert list(differences) == ["M2 less M1", "M1 less M3", "M3 less M2"]  # each pair once
     assert differences["M2 less M1"]["FID"].startswith(f"{found:+.2f} [")
 
 
 def test_table_4_stands_beside_the_paper(study):
     found = study["experiments"]["cross_corpus"]
-    rows = lines(T.target_table(study, "own"))
+    rows = lines(cross_corpus_tables.target_table(study, "own"))
     ours = found["tables"]["own"]["m2"]["tstr"]["mean"]
     assert rows["M2, this study"]["Metric 2, TSTR (%)"].startswith(f"{100 * ours:.1f} [")
     assert rows["M2, paper, IEMOCAP to MSP-IMPROV"]["Metric 2, TSTR (%)"] == "38.61"
     ceiling = rows["Real rows of the target, other speakers"]["Metric 2, TSTR (%)"]
     assert ceiling.startswith(f"{100 * found['target_to_target']['mean']:.1f} [")
-    assert "Real rows of the target, other speakers" not in lines(T.target_table(study, "source"))
+    assert "Real rows of the target, other speakers" not in lines(
+        cross_corpus_tables.target_table(study, "source")
+    )
 
 
 def test_gains_of_fig_6_by_mode_and_number(study):
     found = study["experiments"]["low_resource"]["scopes"]["target"]
-    rows = lines(T.gain_table(found, "on the target"))
+    rows = lines(low_resource_tables.gain_table(found, "on the target"))
     for mode, words in (("paper", "as the paper"), ("honest", "honest")):
         gain = next(
             cell["gain"]
@@ -127,10 +135,12 @@ def test_gains_of_fig_6_by_mode_and_number(study):
         shown = rows[f"M1, 2000 rows ({words})"]["P = 25 %"]
         assert shown.startswith(f"{100 * gain['mean']:+.1f} [")
     assert "SMOTE, 6000 rows (honest)" in rows and "SMOTE, 600 rows (honest)" not in rows
-    assert "SMOTE, 600 rows (honest)" in lines(T.gain_table(found, "", every=True))
-    uar = lines(T.accuracy_table(found, "", "uar"))
+    assert "SMOTE, 600 rows (honest)" in lines(
+        low_resource_tables.gain_table(found, "", every=True)
+    )
+    uar = lines(low_resource_tables.accuracy_table(found, "", "uar"))
     assert "No added rows (honest)" in uar
-    compared = lines(T.comparison_table(found))
+    compared = lines(low_resource_tables.comparison_table(found))
     assert {"M1, 6000 less 2000 rows (as the paper)", "M1 less SMOTE, 6000 rows (honest)"} <= set(
         compared
     )
@@ -140,7 +150,7 @@ def test_curves_that_are_one_with_the_other_mode_are_shown_once(study):
     found = study["experiments"]["low_resource"]["scopes"]["target"]
     cells = {(cell["mode"], cell["method"]) for cell in found["cells"]}
     assert {("honest", "m2"), ("paper", "smote")} <= cells  # at P = 100 %
-    curves = {(mode, method) for mode, method, _ in T.lines_of(found)}
+    curves = {(mode, method) for mode, method, _ in low_resource_tables.lines_of(found)}
     assert cells - curves == {
         *(("honest", model) for model in ("m2", "m3")),
         *(("paper", name) for name in ("class_gaussian", "oversampling", "smote", "jitter")),
@@ -150,18 +160,18 @@ def test_curves_that_are_one_with_the_other_mode_are_shown_once(study):
         "percents": [100],
         "cells": [c for c in found["cells"] if c["percent"] == 100],
     }
-    assert {(mode, method) for mode, method, _ in T.lines_of(alone)} == cells
+    assert {(mode, method) for mode, method, _ in low_resource_tables.lines_of(alone)} == cells
 
 
 def test_claims_count_their_parts(study):
-    table = T.claims_table(study["claims"])
+    table = claim_tables.claims_table(study["claims"])
     for claim, row in zip(study["claims"], table.rows, strict=True):
         words = [part["verdict"] for part in claim["parts"] if part["deciding"]]
         held, failed, left = (int(count) for count in row[3].split(" / "))
         assert (held, failed) == (words.count("holds"), words.count("does not hold"))
         assert held + failed + left == len(words) and row[1] == claim["verdict"]
     ninth = next(claim for claim in study["claims"] if claim["number"] == 9)
-    rows = T.parts_table(ninth).rows
+    rows = claim_tables.parts_table(ninth).rows
     assert len(rows) == len(ninth["parts"])
     assert [row[0].startswith("(") for row in rows] == [not p["deciding"] for p in ninth["parts"]]
     assert rows[0][1].startswith(f"{100 * ninth['parts'][0]['value']['mean']:+.1f} points [")
@@ -223,7 +233,7 @@ def test_markdown_shows_what_the_html_shows(study, written):
         assert anchor in {re.sub(r"[^\w\- ]", "", s.lower()).replace(" ", "-") for s in sections}
     for claim in study["claims"]:
         assert claim["differs"] in markdown and claim["differs"] in html
-    for row in T.models_table(study).rows:
+    for row in generator_tables.models_table(study).rows:
         assert all(cell in markdown for cell in row)
     assert markdown.count(f"Command: `{study['command']}`") == 11
 
@@ -359,8 +369,8 @@ def test_a_study_without_a_target_speaks_of_the_source_alone(made_up):
     assert S.subtitle(alone).endswith(f"source {name} (3076 rows, 4 classes, 9 speakers)")
     assert W.simulated(alone) == (["source"] if made_up else [])
     assert W.origin(alone, "both").startswith(f"Corpus {name};")
-    assert T.corpora_table(alone).header == ("", "Source")
-    assert {len(row) for row in T.corpora_table(alone).rows} == {2}
+    assert setting_tables.corpora_table(alone).header == ("", "Source")
+    assert {len(row) for row in setting_tables.corpora_table(alone).rows} == {2}
     markdown, html = markdown_page(alone, {}), html_page(alone, {})
     assert f"this study has {name} alone, classes angry" in markdown
     for page in (markdown, html, text_summary(alone)):
@@ -370,7 +380,10 @@ def test_a_study_without_a_target_speaks_of_the_source_alone(made_up):
 
 def figure_captions(study):
     figures = [F.low_resource(study, scope) for scope in ("target", "source")]
-    return [T.target_table(study, "own").caption, *(figure.caption for figure in figures)]
+    return [
+        cross_corpus_tables.target_table(study, "own").caption,
+        *(figure.caption for figure in figures),
+    ]
 
 
 def test_one_generator_seed_is_said_where_intervals_hold_for_it_only(study):
@@ -385,29 +398,29 @@ def test_one_generator_seed_is_said_where_intervals_hold_for_it_only(study):
 
 def test_figures_without_an_interval_are_explained_in_table_4(study):
     words = "A figure without brackets has no interval"
-    assert words not in T.target_table(study, "own").caption
+    assert words not in cross_corpus_tables.target_table(study, "own").caption
     balanced = copy.deepcopy(study)
     found = balanced["experiments"]["cross_corpus"]
     found["tables"]["own"]["real"]["trts"]["ci95"] = None
     found["differences"]["own"]["m3-m1"]["trts"]["ci95"] = None
-    assert words in T.target_table(balanced, "own").caption
-    assert words not in T.target_table(balanced, "source").caption
-    assert words in T.target_differences_table(balanced, "own").caption
-    assert words not in T.target_differences_table(balanced, "source").caption
+    assert words in cross_corpus_tables.target_table(balanced, "own").caption
+    assert words not in cross_corpus_tables.target_table(balanced, "source").caption
+    assert words in cross_corpus_tables.target_differences_table(balanced, "own").caption
+    assert words not in cross_corpus_tables.target_differences_table(balanced, "source").caption
     # A dash is no figure.
     found["tables"]["own"]["real"]["trts"]["mean"] = None
-    assert words not in T.target_table(balanced, "own").caption
+    assert words not in cross_corpus_tables.target_table(balanced, "own").caption
 
 
 def test_a_part_that_was_not_measured_says_so(study):
     alone = {"cross_corpus": study["experiments"]["cross_corpus"]}
     (claim,) = claims(alone)
-    rows = lines(T.parts_table(claim))
+    rows = lines(claim_tables.parts_table(claim))
     (gap,) = (row for what, row in rows.items() if what.startswith("Log of M3's FID"))
     assert (gap["Figure"], gap["Verdict"]) == ("not measured", "undecided")
     (part,) = (part for part in claim["parts"] if not part["measured"])
     del part["measured"]  # as a study of before left it
-    assert W.DASH in {row[1] for row in T.parts_table(claim).rows}
+    assert W.DASH in {row[1] for row in claim_tables.parts_table(claim).rows}
 
 
 def test_results_without_the_rule_are_shown_without_it(study):
@@ -417,16 +430,21 @@ def test_results_without_the_rule_are_shown_without_it(study):
 
 
 def test_the_codes_of_the_prior_are_as_near_as_it_says(study):
-    assert "would have 99.5 in the first column" in T.codes_table(study).caption
+    assert "would have 99.5 in the first column" in generator_tables.codes_table(study).caption
     old = copy.deepcopy(study)
     del old["experiments"]["codes"]["prior"]["own_component"]
-    assert "The prior's own points would have 1 in the columns" in T.codes_table(old).caption
+    assert (
+        "The prior's own points would have 1 in the columns"
+        in generator_tables.codes_table(old).caption
+    )
 
 
 def test_time_and_command_are_those_of_the_last_sitting(study):
     (section,) = (s for s in S.sections(study, {}) if s.title == "How to repeat this")
     assert "The command shown is the last one given." in section.blocks[0]
-    seconds = [row[1] for row in T.machine_table(study).rows if "last sitting" in row[0]]
+    seconds = [
+        row[1] for row in setting_tables.machine_table(study).rows if "last sitting" in row[0]
+    ]
     assert seconds == ["4321"]
 
 

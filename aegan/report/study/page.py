@@ -18,6 +18,7 @@ from aegan.report.document import environment, figure_markdown
 from aegan.report.figures import losses
 from aegan.report.panels import Figure
 from aegan.report.study import figures as F
+from aegan.report.study.claim_tables import BADGES
 from aegan.report.study.sections import (
     Block,
     Folded,
@@ -29,7 +30,6 @@ from aegan.report.study.sections import (
     title,
 )
 from aegan.report.study.summary import text_summary
-from aegan.report.study.tables import BADGES
 from aegan.report.study.template import HTML
 from aegan.report.study.words import experiment, origin
 from aegan.report.tables import Results, Table, to_markdown

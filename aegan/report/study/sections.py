@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from aegan.report.panels import Figure
-from aegan.report.study import tables as T
+from aegan.report.study import (
+    claim_tables,
+    cross_corpus_tables,
+    generator_tables,
+    low_resource_tables,
+    setting_tables,
+)
 from aegan.report.study.words import (
     METHODS,
     MODELS,
@@ -264,9 +270,9 @@ def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
             Section(
                 "Tables 2 and 3: cross-validation",
                 some(
-                    T.models_table(results),
-                    T.differences_table(results),
-                    T.sets_table(results),
+                    generator_tables.models_table(results),
+                    generator_tables.differences_table(results),
+                    generator_tables.sets_table(results),
                     _runs(found),
                 ),
                 "source",
@@ -276,7 +282,7 @@ def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
         kept.append(
             Section(
                 "Fig. 3: losses over the training",
-                some(*losses, T.losses_table(results)),
+                some(*losses, generator_tables.losses_table(results)),
                 "source",
             )
         )
@@ -284,17 +290,23 @@ def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
         blocks = some(
             figures.get("fig4a"),
             figures.get("fig4b"),
-            T.support_table(results),
-            T.mixing_table(results),
+            generator_tables.support_table(results),
+            generator_tables.mixing_table(results),
             _definitions(found),
         )
         kept.append(Section("Fig. 4: where the synthetic rows lie", blocks, "source"))
     if found := experiment(results, "codes"):
-        blocks = some(figures.get("fig5"), T.codes_table(results), _definitions(found))
+        blocks = some(
+            figures.get("fig5"), generator_tables.codes_table(results), _definitions(found)
+        )
         kept.append(Section("Fig. 5: codes by the encoder of M1", blocks, "source"))
         if found.get("svm"):
             kept.append(
-                Section("Section 4.2: what the codes keep", (T.codes_svm_table(results),), "source")
+                Section(
+                    "Section 4.2: what the codes keep",
+                    (generator_tables.codes_svm_table(results),),
+                    "source",
+                )
             )
     if found := experiment(results, "cross_corpus"):
         kept.append(Section("Table 4: across corpora", some(*_target_blocks(results, found))))
@@ -310,7 +322,7 @@ def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
                 )
             )
     if found := experiment(results, "toy"):
-        blocks = some(figures.get("fig1"), T.toy_table(results), _definitions(found))
+        blocks = some(figures.get("fig1"), generator_tables.toy_table(results), _definitions(found))
         kept.append(Section("Fig. 1: vanilla GAN and InfoGAN", blocks, "none"))
     kept.append(Section("How to read this", how_to_read(results), "", command=False))
     kept.append(
@@ -318,9 +330,9 @@ def sections(results: Results, figures: Mapping[str, Figure]) -> list[Section]:
             "How to repeat this",
             some(
                 _LAST_COMMAND if results.get("command") else None,
-                T.corpora_table(results),
-                T.machine_table(results),
-                Folded("The whole config", "", (T.config_table(results),)),
+                setting_tables.corpora_table(results),
+                setting_tables.machine_table(results),
+                Folded("The whole config", "", (setting_tables.config_table(results),)),
             ),
             "",
         )
@@ -348,12 +360,12 @@ def _claims(results: Results) -> Section:
         Folded(
             f"Claim {claim['number']} ({claim['where']}): {claim['short']}",
             claim["verdict"],
-            (T.parts_table(claim),),
+            (claim_tables.parts_table(claim),),
         )
         for claim in claims
     )
     rule = (f"The rule. {results['rule']}",) if results.get("rule") else ()
-    return Section("The paper's claims", (where, T.claims_table(claims), *rule, *folded))
+    return Section("The paper's claims", (where, claim_tables.claims_table(claims), *rule, *folded))
 
 
 def _runs(found: Results) -> str | None:
@@ -372,14 +384,16 @@ def _target_blocks(results: Results, found: Results) -> list[Block | Folded | No
         f"{STATISTICS.get(chosen, chosen).capitalize()}; {found['draws']} draws of "
         f"{found['rows_per_class']} rows of each class balance the target where an SVM learns "
         "from it.",
-        T.target_table(results, chosen),
-        T.target_differences_table(results, chosen) if _pairs(found, chosen) else None,
+        cross_corpus_tables.target_table(results, chosen),
+        cross_corpus_tables.target_differences_table(results, chosen)
+        if _pairs(found, chosen)
+        else None,
     ]
     for other in found["tables"]:
         if other != chosen:
-            inner = [T.target_table(results, other)]
+            inner = [cross_corpus_tables.target_table(results, other)]
             if _pairs(found, other):
-                inner.append(T.target_differences_table(results, other))
+                inner.append(cross_corpus_tables.target_differences_table(results, other))
             name = STATISTICS.get(other, other)
             blocks.append(Folded(f"The same with the {name}", "", tuple(inner)))
     return [*blocks, _notes(found), _definitions(found)]
@@ -391,7 +405,7 @@ def _notes(found: Results) -> Folded | None:
 
 
 def _definitions(found: Results) -> Folded | None:
-    table = T.definitions_table(found)
+    table = setting_tables.definitions_table(found)
     return None if table is None else Folded("How it is measured", "", (table,), measured=False)
 
 
@@ -406,12 +420,17 @@ def _low_resource_blocks(found: Results, scope: str) -> list[Block | Folded | No
     if scope == "target" and one.get("statistics"):
         statistics = one["statistics"]
         blocks.append(f"{STATISTICS.get(statistics, statistics).capitalize()}.")
-    blocks += [T.gain_table(one, what), T.comparison_table(one)]
+    blocks += [low_resource_tables.gain_table(one, what), low_resource_tables.comparison_table(one)]
     text = _low_less_high((found.get("gain_low_less_high") or {}).get(scope) or {}, one)
     if text:
         blocks.append(text)
-    uar, accuracy = (T.accuracy_table(one, what, name) for name in ("uar", "accuracy"))
-    every = (T.gain_table(one, what, every=True), T.comparison_table(one, every=True))
+    uar, accuracy = (
+        low_resource_tables.accuracy_table(one, what, name) for name in ("uar", "accuracy")
+    )
+    every = (
+        low_resource_tables.gain_table(one, what, every=True),
+        low_resource_tables.comparison_table(one, every=True),
+    )
     blocks += [
         Folded("UAR of every curve", "", (uar,)),
         Folded("Weighted accuracy of every curve", "", (accuracy,)),

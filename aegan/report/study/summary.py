@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aegan.report.study.low_resource_tables import lines_of
 from aegan.report.study.sections import banners, headline, title
-from aegan.report.study.tables import lines_of
 from aegan.report.study.words import (
     MODELS,
     chance,
