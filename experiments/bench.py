@@ -25,10 +25,10 @@ from ml_collections import FrozenConfigDict, config_flags
 from aegan.bench.benchmark import machine, run_benchmark
 from aegan.bench.table import markdown, screen_lines
 from aegan.errors import InputError
-from aegan.files import write_json, write_text
-from aegan.plan import plain
-from aegan.screen import duration, say
-from aegan.stages import versions
+from aegan.run.plan import plain
+from aegan.run.stages import versions
+from aegan.system.files import write_json, write_text
+from aegan.system.screen import duration, say
 from experiments.command import guarded, start
 from experiments.configured import default_workdir, keep_compiled
 from experiments.configured import parse_flags as parse_config_flags

@@ -17,7 +17,7 @@ from aegan.data.contract import FeatureContract
 from aegan.data.corpus import Corpus
 from aegan.data.folds import make_folds
 from aegan.errors import InputError
-from aegan.screen import WIDTH
+from aegan.system.screen import WIDTH
 from aegan.tables.write import SUFFIXES
 
 _PAPER = {"angry", "happy", "neutral", "sad"}  # what experiments.run takes unless told otherwise

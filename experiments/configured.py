@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 from absl import flags
 
-from aegan.files import digest
+from aegan.system.files import digest
 from experiments.command import fail
 
 

@@ -37,7 +37,7 @@ from aegan.data.audit import row_digests
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.errors import InputError
-from aegan.screen import counts, field, say, together
+from aegan.system.screen import counts, field, say, together
 from aegan.tables.assemble import with_unique_files, without_common_folder
 from aegan.tables.labels import (
     DROP,

@@ -41,7 +41,7 @@ from aegan.corpora.interface import (
 from aegan.corpora.registry import describe_corpora, get_corpus
 from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
 from aegan.errors import InputError
-from aegan.screen import counts, duration, field, say, together
+from aegan.system.screen import counts, duration, field, say, together
 from aegan.tables.write import SUFFIXES
 from experiments.command import check_out, guarded, named_columns, next_command, start
 

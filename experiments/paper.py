@@ -20,16 +20,16 @@ from pathlib import Path
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
-from aegan.plan import plain
 from aegan.report.study.page import write_study_report
 from aegan.report.study.summary import text_summary
-from aegan.screen import duration, field, say
+from aegan.run.plan import plain
 from aegan.study import registry
 from aegan.study.collect import collect, read_study_results
 from aegan.study.projection import Projection
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
 from aegan.study.study import Study, StudyDir, check_folder, claim_folder, read_study
 from aegan.study.tasks import Task
+from aegan.system.screen import duration, field, say
 from experiments.command import guarded, start
 from experiments.configured import cache_dir, default_workdir
 from experiments.configured import parse_flags as parse_config_flags

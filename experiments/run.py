@@ -21,14 +21,14 @@ import numpy as np
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
-from aegan import stages
 from aegan.errors import InputError
-from aegan.estimate import training_seconds
-from aegan.plan import Plan, make_plan
 from aegan.report.tables import text_table
-from aegan.screen import duration, field, say
+from aegan.run import stages
+from aegan.run.estimate import training_seconds
+from aegan.run.plan import Plan, make_plan
+from aegan.run.workdir import Workdir
+from aegan.system.screen import duration, field, say
 from aegan.training import hosts
-from aegan.workdir import Workdir
 from experiments.command import guarded, start
 from experiments.configured import cache_dir, default_workdir, keep_compiled, parse_flags
 

@@ -22,13 +22,13 @@ from absl import flags
 
 from aegan.data.plausibility import breaches, project, rules_of
 from aegan.errors import InputError
-from aegan.files import read_json
-from aegan.generator import Generator, load_generator
-from aegan.sampling import Rows, sample_blocks, sampling_key
-from aegan.screen import bar, duration, field, say
+from aegan.run.workdir import Workdir
+from aegan.sampling.generator import Generator, load_generator
+from aegan.sampling.rows import Rows, sample_blocks, sampling_key
+from aegan.system.files import read_json
+from aegan.system.screen import bar, duration, field, say
 from aegan.tables.synthetic import ALL, write_synthetic
 from aegan.training.lanes import lane_key
-from aegan.workdir import Workdir
 from experiments.command import check_out, guarded, start
 
 _RUN = flags.DEFINE_string("run", None, "Workdir of a finished run: runs/m2")

@@ -57,7 +57,7 @@ def start(
     )
     context = multiprocessing.get_context("forkserver")
     # Not the commands themselves: each defines flags of its own, and some share a name.
-    context.set_forkserver_preload(["aegan.stages", "aegan.plan", "experiments.command"])
+    context.set_forkserver_preload(["aegan.run.stages", "aegan.run.plan", "experiments.command"])
     process = context.Process(
         target=_child,
         args=(

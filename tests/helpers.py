@@ -16,13 +16,13 @@ from aegan.data.audit import row_digests
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
-from aegan.generator import Generator, constant_columns, networks_of_a_draw
+from aegan.learning.schedule import Lane, LaneState, Schedule, Table
+from aegan.learning.steps import Learner, StepRule
 from aegan.models.declarations import MODELS, STEPS
 from aegan.models.networks import Sizes, build_networks, init_params
 from aegan.models.priors import MixturePrior, NormalPrior
+from aegan.sampling.generator import Generator, constant_columns, networks_of_a_draw
 from aegan.training import lanes
-from aegan.training.schedule import Lane, LaneState, Schedule, Table
-from aegan.training.steps import Learner, StepRule
 
 # What a checkpoint belongs to.
 META = {

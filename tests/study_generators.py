@@ -7,8 +7,8 @@ import numpy as np
 
 from aegan.data.audit import row_digests
 from aegan.data.folds import fit_standardiser
-from aegan.generator import Generator, constant_columns, networks_of_a_draw, save_generator
 from aegan.models.networks import init_params
+from aegan.sampling.generator import Generator, constant_columns, networks_of_a_draw, save_generator
 from aegan.study.generators import part_seeds
 from aegan.study.parts import SOURCE
 from aegan.study.study import MODELS, Study

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from aegan.files import write_json
-from aegan.plan import plain
+from aegan.run.plan import plain
 from aegan.study import generators
 from aegan.study.study import Study, claim_folder, read_study
 from aegan.study.tasks import Task
+from aegan.system.files import write_json
 from configs import paper
 
 

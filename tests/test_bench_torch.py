@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from aegan.errors import InputError
+from aegan.learning.steps import StepRule
 from aegan.models.networks import build_networks
-from aegan.training.steps import StepRule
 from tests.helpers import (
     random_params,
     rows_and_labels,

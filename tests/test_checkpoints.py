@@ -10,9 +10,9 @@ import pytest
 from helpers import META, copy, same_bits, small_run, strict_jax, trained
 
 from aegan.errors import InputError
+from aegan.learning.schedule import loss_names
 from aegan.training import checkpoints, lanes
 from aegan.training.checkpoints import Checkpoint
-from aegan.training.schedule import loss_names
 
 LOSSES = len(loss_names(small_run("m3").learner.model))
 

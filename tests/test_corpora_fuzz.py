@@ -218,7 +218,7 @@ def test_the_largest_label_file_takes_less_than_a_gigabyte(parser, lines):
     code = (
         "from aegan.corpora import iemocap, msp_improv, table\n"
         "from aegan.errors import InputError\n"
-        "from aegan.workers import peak_memory\n"
+        "from aegan.system.workers import peak_memory\n"
         f"text = ''.join({lines})\n"
         "assert len(text.encode()) > 2**25 * 0.9\n"
         "try:\n"

@@ -10,8 +10,8 @@ import pytest
 from helpers import generator_of, random_params, same_bits, small_run, strict_jax
 
 from aegan.errors import InputError
-from aegan.generator import constant_columns, load_generator, save_generator
-from aegan.sampling import sample, sampling_key
+from aegan.sampling.generator import constant_columns, load_generator, save_generator
+from aegan.sampling.rows import sample, sampling_key
 from aegan.training import lanes
 
 

@@ -12,7 +12,7 @@ from helpers import generator_of, initial, same_bits, small_run, strict_jax, tra
 from aegan.data.folds import fit_standardiser
 from aegan.metrics.fold_tools import svm_on_set1
 from aegan.metrics.svm import SvmProtocol
-from aegan.sampling import sample, sampling_key
+from aegan.sampling.rows import sample, sampling_key
 from aegan.training import lanes
 
 FOLD = 2

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from helpers import META, same_bits, small_run
 
+from aegan.learning.schedule import loss_names
 from aegan.training import hosts, loop, processes
 from aegan.training import strategy as s
 from aegan.training.checkpoints import open_keeper
 from aegan.training.job import Job, Trained, only
 from aegan.training.lanes import init_lanes
-from aegan.training.schedule import loss_names
 from aegan.training.trainers import Vmapped, open_trainer
 
 NAMES = [f"lane {i}" for i in range(6)]

@@ -21,7 +21,7 @@ import sys
 from aegan.data.audit import audit, row_digests
 from aegan.data.corpus import read_corpus
 from aegan.data.folds import make_folds
-from aegan.workers import peak_memory
+from aegan.system.workers import peak_memory
 before = peak_memory()
 corpus = read_corpus(sys.argv[1])
 audit(corpus, make_folds(corpus, 5), row_digests(corpus.features))
@@ -34,7 +34,7 @@ import numpy as np
 from pathlib import Path
 from aegan.data.contract import FeatureContract
 from aegan.tables.synthetic import write_synthetic
-from aegan.workers import peak_memory
+from aegan.system.workers import peak_memory
 rng = np.random.default_rng(0)
 def blocks(rows):
     for _ in range(rows // 2000):

@@ -13,7 +13,7 @@ from helpers import random_params, rows_and_labels, same_bits, strict_jax, tiny_
 from aegan.models import networks as n
 from aegan.models.declarations import MODELS, get_model
 from aegan.models.priors import Draw
-from aegan.plan import make_plan
+from aegan.run.plan import make_plan
 
 # Weights + biases, layer by layer, for 1582 features and 4 classes.
 ENCODER_2 = 1_583_000 + 500_500 + 50_100 + 202  # 1582-1000-500-100-2

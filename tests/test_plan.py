@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from aegan.errors import InputError
 from aegan.models.priors import MixturePrior, NormalPrior
-from aegan.plan import make_plan, training_length
+from aegan.run.plan import make_plan, training_length
 from configs import m1, m2, m3
 
 

@@ -17,9 +17,9 @@ from commands import ROOT, command, finish, start
 from small_runs import EPOCHS, assert_refused, hashes, tiny
 
 from aegan.data.simulate import simulated_corpus
+from aegan.learning.schedule import loss_names
 from aegan.models.declarations import MODELS
 from aegan.tables.synthetic import read_synthetic
-from aegan.training.schedule import loss_names
 
 METRICS = (
     "trts_set1 trts_set2 tstr_set1 tstr_set2 real_to_real fid fid_real variance_ratio"
@@ -341,7 +341,7 @@ def test_the_default_workdir_is_named_after_the_config():
 
 
 def test_durations_in_words():
-    from aegan.screen import duration
+    from aegan.system.screen import duration
 
     assert [duration(s) for s in (3.2, 600, 9000)] == ["3 s", "10 min", "2.5 h"]
 

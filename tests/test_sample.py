@@ -16,7 +16,7 @@ from aegan.data.corpus import read_corpus
 from aegan.data.folds import make_folds
 from aegan.data.plausibility import breaches, rules_of
 from aegan.data.simulate import simulated_corpus
-from aegan.generator import load_generator, save_generator
+from aegan.sampling.generator import load_generator, save_generator
 from aegan.tables.read import read_table
 from aegan.tables.synthetic import read_synthetic
 from aegan.tables.write import table_writer

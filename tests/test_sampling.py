@@ -22,7 +22,7 @@ from helpers import (
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 from aegan.models.priors import MixturePrior
-from aegan.sampling import BLOCK, sample, sample_blocks, sampling_key, training_space_blocks
+from aegan.sampling.rows import BLOCK, sample, sample_blocks, sampling_key, training_space_blocks
 from aegan.tables.synthetic import read_synthetic, write_synthetic
 from aegan.training import lanes
 

@@ -24,11 +24,12 @@ from helpers import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aegan import sampling
+from aegan.learning import schedule
+from aegan.learning.schedule import LaneState, epoch_order, loss_names, train_step
 from aegan.models.declarations import MODELS
 from aegan.models.priors import NormalPrior, draw
-from aegan.training import lanes, schedule
-from aegan.training.schedule import LaneState, epoch_order, loss_names, train_step
+from aegan.sampling import rows as sampling
+from aegan.training import lanes
 
 RATE = 0.02
 BATCH = 4

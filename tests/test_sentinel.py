@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aegan.metrics.verdict import COLLAPSED_RATIO
-from aegan.sentinel import check_collapse, convergence
+from aegan.run.sentinel import check_collapse, convergence
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 LABELS = np.arange(400) % 4

@@ -28,10 +28,10 @@ from helpers import (
     tiny_learner,
 )
 
+from aegan.learning import steps
 from aegan.models import networks as n
 from aegan.models.declarations import MODELS
 from aegan.models.priors import Draw
-from aegan.training import steps
 
 BATCH = 4
 RATE = 0.01

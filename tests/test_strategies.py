@@ -17,11 +17,11 @@ from commands import QUICK, ROOT
 from helpers import META, initial, same_bits, small_run, trained
 
 from aegan.errors import InputError
+from aegan.learning.schedule import loss_names
 from aegan.training import lanes, processes
 from aegan.training import strategy as s
 from aegan.training.checkpoints import Checkpoint, open_keeper
 from aegan.training.job import Job, only
-from aegan.training.schedule import loss_names
 from aegan.training.trainers import open_trainer
 
 EPOCHS = 3

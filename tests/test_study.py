@@ -11,7 +11,7 @@ from study_helpers import tiny_config, tiny_study
 
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
-from aegan.plan import make_plan
+from aegan.run.plan import make_plan
 from aegan.study.study import check_folder, claim_folder, read_study, run_config
 from configs import m3
 

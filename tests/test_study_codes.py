@@ -17,18 +17,18 @@ from study_helpers import run_here, tiny_config, tiny_study
 
 from aegan.data.folds import Standardiser
 from aegan.errors import InputError
-from aegan.files import write_json
-from aegan.generator import flat_arrays
 from aegan.metrics import fold_tools
 from aegan.metrics.evaluate import evaluate
 from aegan.metrics.intervals import corrected_estimate
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, tune_and_fit, uar
 from aegan.models.networks import ENCODER, Networks, Sizes, build_networks
 from aegan.models.priors import MixturePrior
+from aegan.sampling.generator import flat_arrays
 from aegan.study import codes
 from aegan.study.codes import MEASURES, PLOTTED, SOURCES, Codes, measure, points_table
 from aegan.study.cross_validation import test_to_train as share_of_tests
 from aegan.study.study import StudyDir
+from aegan.system.files import write_json
 from aegan.tables.synthetic import write_synthetic
 
 MODELS = ("m1", "m2", "m3")

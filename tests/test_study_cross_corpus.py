@@ -12,11 +12,11 @@ from study_generators import save_untrained, untrained_generator
 from study_helpers import tiny_config, tiny_study
 
 from aegan.errors import InputError
-from aegan.generator import save_generator
 from aegan.metrics.fid import fid_scores, train_net
 from aegan.metrics.intervals import estimate
 from aegan.metrics.svm import predict, tune_and_fit, uar
-from aegan.sampling import sample, sampling_key
+from aegan.sampling.generator import save_generator
+from aegan.sampling.rows import sample, sampling_key
 from aegan.study import cross_corpus, generators
 from aegan.study.cross_corpus import (
     balanced_draws,

@@ -17,7 +17,6 @@ from sklearn.neighbors import NearestNeighbors
 from study_helpers import run_here, tiny_config, tiny_study
 
 from aegan.errors import InputError
-from aegan.files import write_json
 from aegan.metrics.evaluate import evaluate
 from aegan.metrics.intervals import corrected_estimate
 from aegan.metrics.references import GENERATORS, class_gaussian
@@ -31,6 +30,7 @@ from aegan.study.embedding import (
     usable_perplexity,
 )
 from aegan.study.study import StudyDir
+from aegan.system.files import write_json
 from aegan.tables.synthetic import read_synthetic, write_synthetic
 
 MODELS = ("m1", "m2", "m3")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from study_helpers import tiny_study
 
-from aegan.generator import load_generator
+from aegan.sampling.generator import load_generator
 from aegan.study.generators import (
     generator_of,
     generator_task,

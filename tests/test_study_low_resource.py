@@ -13,8 +13,8 @@ from study_helpers import tiny_config, tiny_study
 
 from aegan.data.folds import fit_standardiser
 from aegan.errors import InputError
-from aegan.generator import load_generator, save_generator
-from aegan.sampling import sample, sampling_key
+from aegan.sampling.generator import load_generator, save_generator
+from aegan.sampling.rows import sample, sampling_key
 from aegan.study import classifier, generators, low_resource
 from aegan.study.augmentation import BASELINES
 from aegan.study.low_resource import check, results, run_cells, task_name, tasks

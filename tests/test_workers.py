@@ -11,7 +11,7 @@ import pytest
 from commands import ROOT
 
 from aegan.errors import InputError
-from aegan.workers import Pool, threads_of, usable_cores
+from aegan.system.workers import Pool, threads_of, usable_cores
 
 
 def _who(_: int) -> tuple[int, str]:
@@ -52,7 +52,7 @@ def test_threads_are_those_asked_for_or_the_machines(monkeypatch):
 def test_peak_memory_is_of_the_process_itself():
     held = b"1" * 2**29  # a process begins with the rusage of the one that starts it
     code = (
-        "from aegan.workers import peak_memory\n"
+        "from aegan.system.workers import peak_memory\n"
         "before = peak_memory()\n"
         "block = b'1' * 2**27\n"
         "print(peak_memory() - before)"

@@ -19,8 +19,8 @@ from aegan.audio.parts import ClipKey, Parts, clip_key
 from aegan.audio.workers import CLIP_LIMIT, Workers
 from aegan.corpora.interface import Utterance
 from aegan.errors import InputError
-from aegan.files import replacing
-from aegan.screen import bar
+from aegan.system.files import replacing
+from aegan.system.screen import bar
 from aegan.tables.write import table_writer
 
 _ROWS = 256  # clips in a part, but for the time below

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from aegan.audio.clips import Row, Skipped
 from aegan.errors import InputError
-from aegan.files import read_json, replacing, write_json
+from aegan.system.files import read_json, replacing, write_json
 
 try:
     import fcntl

@@ -12,8 +12,8 @@ from aegan.bench.metric_stage import metric_section
 from aegan.bench.resources import compiling_section, memory_section
 from aegan.bench.scaling import scaling_sections
 from aegan.bench.training import training_section
-from aegan.screen import say
-from aegan.workers import usable_cores
+from aegan.system.screen import say
+from aegan.system.workers import usable_cores
 
 
 def run_benchmark(config: Mapping[str, Any]) -> dict[str, Any]:

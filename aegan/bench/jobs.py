@@ -13,7 +13,7 @@ import numpy as np
 from aegan.data.folds import Fold
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
-from aegan.plan import Prepared, plain, plan_of
+from aegan.run.plan import Prepared, plain, plan_of
 from aegan.training import lanes
 from aegan.training.cost import flops_per_update
 from aegan.training.job import Job, Trainer

@@ -20,9 +20,9 @@ from aegan.bench.timing import interleave
 from aegan.models import dense
 from aegan.models.declarations import Model
 from aegan.models.networks import Sizes
+from aegan.system.workers import Pool, threads_of, usable_cores
 from aegan.training.cost import Product, products
 from aegan.training.lanes import compiler_options
-from aegan.workers import Pool, threads_of, usable_cores
 
 # Routines of a product of all lanes.
 NUMPY = "numpy"  # BLAS, one lane after another

@@ -11,9 +11,9 @@ import jax
 
 from aegan.bench.headline import Measurement, single
 from aegan.bench.jobs import Shape, job_of, memory_of, shape_of
+from aegan.system.workers import Pool, peak_memory, threads_of, usable_cores
 from aegan.training import lanes
 from aegan.training.job import run_chunk
-from aegan.workers import Pool, peak_memory, threads_of, usable_cores
 
 
 def compiling_section(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aegan.report.tables import DASH, number
-from aegan.screen import WIDTH
+from aegan.system.screen import WIDTH
 
 NOT_RUN = "not run"
 _HOLDS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}

@@ -1,6 +1,6 @@
 """M2's train step in PyTorch on the CPU, as a user would write it instead, to be timed.
 
-Two forms of one mathematics, that of ``aegan.training.schedule.train_step``: ``Eager``, in the
+Two forms of one mathematics, that of ``aegan.learning.schedule.train_step``: ``Eager``, in the
 manner of the usual tutorials, and ``Tuned``, with every pass that can be shared shared and nothing
 computed that is not used. Neither is compiled. ``parity`` compares a form with aegan's step.
 
@@ -18,11 +18,11 @@ import jax
 import numpy as np
 
 from aegan.errors import InputError
+from aegan.learning.schedule import LaneState, Schedule, train_step
+from aegan.learning.steps import Learner
 from aegan.models import declarations as d
 from aegan.models import networks as n
 from aegan.models.priors import MixturePrior, draw
-from aegan.training.schedule import LaneState, Schedule, train_step
-from aegan.training.steps import Learner
 
 try:
     import torch

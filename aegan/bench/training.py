@@ -17,10 +17,10 @@ from aegan.bench.headline import TARGETS, Measurement, not_run, single
 from aegan.bench.jobs import Candidate, flops_of, job_of, shape_of, training_of
 from aegan.bench.peak import NUMPY, Peak, peak_by_core, prepare_peak
 from aegan.bench.timing import interleave, ratio, spread
+from aegan.system.workers import usable_cores
 from aegan.training import lanes, strategy
 from aegan.training.job import Job, only
 from aegan.training.trainers import open_trainer
-from aegan.workers import usable_cores
 
 PEAK, PEAK_BY_CORE, BLAS = "peak", "peak by core", "BLAS"
 ONE_FOLD, SEEDS, EAGER, TUNED = "one fold", "folds x seeds", "eager", "tuned"

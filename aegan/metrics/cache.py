@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 import sklearn
 
-from aegan.files import replacing
+from aegan.system.files import replacing
 
 FORMAT = 1  # raise when the meaning of a stored item changes
 _META = "meta_json"

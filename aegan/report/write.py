@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from aegan.errors import InputError
-from aegan.files import replacing
 from aegan.report.figures import all_figures
 from aegan.report.page import html_page, markdown_page
 from aegan.report.panels import Figure
+from aegan.system.files import replacing
 
 
 def _write(path: Path, content: bytes) -> None:

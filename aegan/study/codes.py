@@ -17,19 +17,19 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from aegan import stages
 from aegan.data.folds import Standardiser, fit_standardiser
 from aegan.errors import InputError
-from aegan.files import replacing
 from aegan.metrics.fold_tools import svm_on_set1
 from aegan.metrics.intervals import corrected_estimate, fold_means
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, tune_and_fit, uar
 from aegan.models.networks import Networks, Params, encode
+from aegan.run import stages
 from aegan.study import generators
 from aegan.study.cross_validation import paired, test_to_train
 from aegan.study.generators import evaluate_task, train_task
 from aegan.study.study import MODELS, Study
 from aegan.study.tasks import Records, Task
+from aegan.system.files import replacing
 
 NAME = "codes"
 ENCODING = "m1"  # the model whose encoder Fig. 5 takes

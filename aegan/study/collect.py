@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aegan import stages
 from aegan.errors import InputError
-from aegan.files import read_json, write_json
+from aegan.run import stages
 from aegan.study import registry
 from aegan.study.claims import claims
 from aegan.study.rule import RULE
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir
+from aegan.system.files import read_json, write_json
 
 TITLE = "Modeling feature representations for affective speech with GANs: the whole study"
 

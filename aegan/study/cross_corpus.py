@@ -26,7 +26,7 @@ from aegan.metrics.fid import fid_scores, train_net
 from aegan.metrics.intervals import crossed_estimate
 from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.svm import FittedSvm, confusion_counts, predict, tune_and_fit, uar
-from aegan.sampling import Rows, sample
+from aegan.sampling.rows import Rows, sample
 from aegan.study.generators import generator_of, part_task
 from aegan.study.study import MODELS, Study
 from aegan.study.tasks import Records, Task

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aegan import stages
 from aegan.metrics.evaluate import METRICS
 from aegan.metrics.intervals import corrected_estimate, fold_means
-from aegan.sentinel import convergence
+from aegan.run import stages
+from aegan.run.sentinel import convergence
 from aegan.study import generators
 from aegan.study.generators import evaluate_task, train_task
 from aegan.study.study import MODELS, Study

@@ -17,18 +17,18 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits
 
-from aegan import stages
 from aegan.data.folds import Fold
 from aegan.errors import InputError
-from aegan.files import replacing
 from aegan.metrics.fold_tools import fold_space
 from aegan.metrics.intervals import corrected_estimate, fold_means
 from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.support import off_support, reach
+from aegan.run import stages
 from aegan.study.cross_validation import paired, test_to_train
 from aegan.study.generators import train_task
 from aegan.study.study import MODELS, Study
 from aegan.study.tasks import Records, Task
+from aegan.system.files import replacing
 
 TASK = "embedding"
 REAL = "real"  # rows of set-1

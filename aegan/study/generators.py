@@ -10,15 +10,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from aegan import stages
-from aegan.files import digest, replacing
-from aegan.generator import Generator, flat_arrays, load_generator, nested_arrays
 from aegan.models import networks as n
-from aegan.plan import Plan
-from aegan.sampling import sampling_key
+from aegan.run import stages
+from aegan.run.plan import Plan
+from aegan.sampling.generator import Generator, flat_arrays, load_generator, nested_arrays
+from aegan.sampling.rows import sampling_key
 from aegan.study.parts import SOURCE, Part
 from aegan.study.study import MODELS, Study
 from aegan.study.tasks import Task
+from aegan.system.files import digest, replacing
 from aegan.training.lanes import lane_key, lane_of
 
 

@@ -24,7 +24,7 @@ from aegan.data.folds import Standardiser, fit_standardiser
 from aegan.errors import InputError
 from aegan.metrics.bootstrap import DRAWS, by_speaker, contrast
 from aegan.metrics.references import JITTER_NOISE
-from aegan.sampling import Rows, sample
+from aegan.sampling.rows import Rows, sample
 from aegan.study.augmentation import BASELINES, SMOTE_NEIGHBOURS, first
 from aegan.study.classifier import ClassifierProtocol, classify, train_classifier
 from aegan.study.generators import generator_of, generator_task, seed_of, whole_of

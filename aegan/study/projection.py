@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aegan.files import write_json
 from aegan.study.tasks import Task
+from aegan.system.files import write_json
 
 KEPT = 20  # measurements per kind
 

@@ -18,13 +18,13 @@ from typing import Any
 
 from joblib import cpu_count
 
-from aegan import screen
 from aegan.errors import InputError
-from aegan.files import read_json, write_json
 from aegan.study.projection import Projection
 from aegan.study.study import Study, StudyDir, read_study
 from aegan.study.tasks import Task
-from aegan.workers import Pool, threads_of
+from aegan.system import screen
+from aegan.system.files import read_json, write_json
+from aegan.system.workers import Pool, threads_of
 
 
 @dataclass(frozen=True)

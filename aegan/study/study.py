@@ -22,12 +22,12 @@ from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser, speaker_standardised
 from aegan.data.simulate import simulated_target
 from aegan.errors import InputError
-from aegan.files import digest, read_json, write_json
-from aegan.plan import Plan, Prepared, check_values, listed, plain, plan_of, prepare
-from aegan.sampling import Rows
+from aegan.run.plan import Plan, Prepared, check_values, listed, plain, plan_of, prepare
+from aegan.run.workdir import Workdir, first_difference
+from aegan.sampling.rows import Rows
 from aegan.study.parts import Part, make_parts
+from aegan.system.files import digest, read_json, write_json
 from aegan.tables.synthetic import read_synthetic
-from aegan.workdir import Workdir, first_difference
 
 MODELS = ("m1", "m2", "m3")
 

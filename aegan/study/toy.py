@@ -24,13 +24,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from aegan.errors import InputError
-from aegan.files import replacing
+from aegan.learning import losses
 from aegan.metrics.intervals import estimate
 from aegan.models.networks import MLP, Trunk
 from aegan.models.priors import MixturePrior, draw
 from aegan.study.study import Study
 from aegan.study.tasks import Records, Task
-from aegan.training import losses
+from aegan.system.files import replacing
 
 TASK = "toy"
 GAN = "gan"

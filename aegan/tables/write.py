@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.files import replacing
+from aegan.system.files import replacing
 from aegan.tables.text import is_metadata_key, write_one_line
 
 SUFFIXES = (".parquet", ".csv", ".arff")

@@ -15,9 +15,9 @@ from jax.experimental import multihost_utils
 
 from aegan.data.contract import UNKNOWN, FeatureContract, check_same
 from aegan.errors import InputError
-from aegan.screen import say
+from aegan.learning.schedule import LaneState
+from aegan.system.screen import say
 from aegan.training import hosts
-from aegan.training.schedule import LaneState
 
 FORMAT = 2  # of a checkpoint
 KEEP = 2  # a save that is cut off leaves the one before

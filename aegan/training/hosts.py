@@ -21,8 +21,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from aegan import screen
 from aegan.errors import InputError
+from aegan.system import screen
 
 MEET_SECONDS = "AEGAN_MEET_SECONDS"  # environment: how long hosts wait for each other to start
 _PART_SECONDS = 300  # for each other to leave: the first still writes its last checkpoint

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aegan.learning.schedule import Lane, LaneState, Schedule, Table
+from aegan.learning.steps import Learner
 from aegan.training.lanes import run_epochs
-from aegan.training.schedule import Lane, LaneState, Schedule, Table
-from aegan.training.steps import Learner
 
 MAX_EPOCHS_PER_CALL = 32
 Tree = TypeVar("Tree", Lane, LaneState)

@@ -12,7 +12,7 @@ import numpy as np
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
-from aegan.training.schedule import (
+from aegan.learning.schedule import (
     VALIDATION_BATCH,
     Lane,
     LaneState,
@@ -23,7 +23,7 @@ from aegan.training.schedule import (
     train_epoch,
     validation_losses,
 )
-from aegan.training.steps import Learner
+from aegan.learning.steps import Learner
 
 
 def lane_key(seed: int, fold: int) -> jax.Array:

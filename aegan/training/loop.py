@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from aegan.screen import bar, say, say_above
+from aegan.learning.schedule import LaneState, loss_names
+from aegan.system.screen import bar, say, say_above
 from aegan.training import hosts
 from aegan.training.checkpoints import Checkpoint, Keeper
 from aegan.training.job import MAX_EPOCHS_PER_CALL, Job, Trained, Trainer, only
 from aegan.training.lanes import init_lanes
-from aegan.training.schedule import LaneState, loss_names
 from aegan.training.trainers import open_trainer
 
 SECONDS_PER_CALL = 5.0  # how often the screen hears from the device

@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from aegan.errors import InputError
+from aegan.learning.schedule import Lane, LaneState, Schedule, Table
+from aegan.learning.steps import Learner
+from aegan.system.workers import CONTEXT, Pool, threads_of, usable_cores
 from aegan.training.job import Job, Trained, only, plain_keys, run_chunk, typed_keys
 from aegan.training.lanes import init_lanes
-from aegan.training.schedule import Lane, LaneState, Schedule, Table
-from aegan.training.steps import Learner
-from aegan.workers import CONTEXT, Pool, threads_of, usable_cores
 
 _ALIGN = 64  # bytes
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from aegan.errors import InputError
-from aegan.workers import usable_cores
+from aegan.system.workers import usable_cores
 
 VMAP = "vmap"  # all lanes in one call
 SHARDED = "sharded"  # lanes spread over all devices, vmapped on each

@@ -16,6 +16,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from aegan.learning.schedule import Lane, LaneState, Schedule, Table
+from aegan.learning.steps import Learner
 from aegan.training.job import (
     MAX_EPOCHS_PER_CALL,
     Job,
@@ -28,8 +30,6 @@ from aegan.training.job import (
 )
 from aegan.training.lanes import compiler_options, epochs, init_lanes
 from aegan.training.processes import Processes
-from aegan.training.schedule import Lane, LaneState, Schedule, Table
-from aegan.training.steps import Learner
 from aegan.training.strategy import PROCESSES, SEQUENTIAL, SHARDED, VMAP
 
 AXIS = "lanes"  # of the mesh

@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 
 from aegan.errors import InputError
-from aegan.files import read_json
 from aegan.report.document import environment, figure_markdown
 from aegan.report.figures import losses
 from aegan.report.panels import Figure
@@ -34,6 +33,7 @@ from aegan.report.study.template import HTML
 from aegan.report.study.words import experiment, origin
 from aegan.report.tables import Results, Table, to_markdown
 from aegan.report.write import write_pages
+from aegan.system.files import read_json
 
 __all__ = ["html_page", "markdown_page", "text_summary", "write_study_report"]
 

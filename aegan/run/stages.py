@@ -18,34 +18,34 @@ import numpy as np
 import pandas as pd
 
 import aegan
-from aegan import sentinel
 from aegan.data.audit import Leak, as_json, audit_generator, refuse, title_of
 from aegan.data.contract import check_same
 from aegan.data.folds import Fold, Standardiser
 from aegan.data.plausibility import confirmed
 from aegan.errors import InputError
-from aegan.files import read_json, replacing, write_json
-from aegan.generator import (
+from aegan.learning.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss_names
+from aegan.metrics.evaluate import evaluate
+from aegan.models.networks import Params
+from aegan.report.paper import paper_figures
+from aegan.report.write import write_report
+from aegan.run import sentinel
+from aegan.run.plan import Plan
+from aegan.run.workdir import Workdir
+from aegan.sampling.generator import (
     Generator,
     constant_columns,
     load_generator,
     networks_of_a_draw,
     save_generator,
 )
-from aegan.metrics.evaluate import evaluate
-from aegan.models.networks import Params
-from aegan.plan import Plan
-from aegan.report.paper import paper_figures
-from aegan.report.write import write_report
-from aegan.sampling import sample, sampling_key
-from aegan.screen import bar, say
+from aegan.sampling.rows import sample, sampling_key
+from aegan.system.files import read_json, replacing, write_json
+from aegan.system.screen import bar, say
 from aegan.tables.synthetic import read_passport, write_synthetic
 from aegan.training import checkpoints, hosts, lanes
 from aegan.training.job import Job
 from aegan.training.loop import train_lanes
-from aegan.training.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss_names
 from aegan.training.strategy import choose
-from aegan.workdir import Workdir
 
 LOOKED_AT = 20_000  # training rows that a lane's health and plausibility are judged by
 PACKAGES = (

@@ -23,16 +23,16 @@ from aegan.data.folds import (
 )
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
-from aegan.files import digest
+from aegan.learning.schedule import Schedule
+from aegan.learning.steps import Learner, StepRule
 from aegan.metrics.evaluate import EvaluationProtocol
 from aegan.metrics.fid import FidProtocol
 from aegan.metrics.svm import SvmProtocol
 from aegan.models.declarations import Model, get_model
 from aegan.models.networks import INITIALISERS, Networks, Sizes, build_networks
 from aegan.models.priors import MixturePrior, NormalPrior, Prior
+from aegan.system.files import digest
 from aegan.training.cost import flops_per_update
-from aegan.training.schedule import Schedule
-from aegan.training.steps import Learner, StepRule
 from aegan.training.strategy import AUTO, STRATEGIES
 
 

@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from aegan.learning import losses
 from aegan.models import declarations as d
 from aegan.models import networks as n
 from aegan.models.priors import Draw
-from aegan.training import losses
 
 
 @dataclass(frozen=True)

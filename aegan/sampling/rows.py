@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aegan.generator import Generator
+from aegan.learning.schedule import SAMPLING
 from aegan.models import networks as n
 from aegan.models.priors import Prior, draw
-from aegan.training.schedule import SAMPLING
+from aegan.sampling.generator import Generator
 
 BLOCK = 2048  # rows per call: bounds memory; a row does not depend on how many are asked for
 _OTHER_DRAWS = 2**32 - 1  # a stream that no block reaches

@@ -14,8 +14,8 @@ from types import TracebackType
 
 from joblib import cpu_count
 
-from aegan import screen
 from aegan.errors import InputError
+from aegan.system import screen
 
 _LOOK_AFTER_PARENT = 1.0  # seconds
 # Not fork: jax has threads, and libraries read their environment when they start.

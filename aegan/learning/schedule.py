@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from aegan.learning import losses, steps
+from aegan.learning.steps import Learner
 from aegan.models import declarations as d
 from aegan.models import networks as n
 from aegan.models.priors import Prior, draw
-from aegan.training import losses, steps
-from aegan.training.steps import Learner
 
 # Names of the losses, the columns of losses.parquet, in the order of a step's output.
 RECONSTRUCTION = "reconstruction"

@@ -7,7 +7,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-from aegan.plan import Plan
+from aegan.run.plan import Plan
 
 # Share of the matrix-product rate that the whole train step reaches, gathers, activations,
 # optimisers and the validation pass included.

@@ -17,10 +17,10 @@ import numpy as np
 from aegan.data.contract import FeatureContract
 from aegan.data.folds import Standardiser
 from aegan.errors import InputError
-from aegan.files import replacing
 from aegan.models import networks as n
 from aegan.models.declarations import get_model
 from aegan.models.priors import MixturePrior, NormalPrior, Prior
+from aegan.system.files import replacing
 
 _FORMAT = 1
 _ROWS_AT_ONCE = 4096

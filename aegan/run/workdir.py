@@ -15,7 +15,7 @@ from typing import Any
 
 from aegan.data.contract import UNKNOWN, FeatureContract, difference
 from aegan.errors import InputError
-from aegan.files import read_json, write_json
+from aegan.system.files import read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A run: what it is, where its files lie, its stages."""

@@ -1,0 +1,1 @@
+"""A trained generator as a file, and the rows drawn from it."""

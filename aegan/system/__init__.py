@@ -1,0 +1,1 @@
+"""Small helpers about the machine: files, the screen, worker processes."""
