@@ -56,7 +56,7 @@ def summary(plan: Plan, seconds: float, strategy: str | None) -> list[str]:
     described = plan.identity["corpus"]
     kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
     classes = ", ".join(f"{name} {count}" for name, count in described["classes"].items())
-    seeds = len(plan.config["seeds"])
+    seeds = len(plan.config.seeds)
     folds = len(plan.lanes) // seeds
     return [
         plan.learner.model.title,
@@ -66,8 +66,8 @@ def summary(plan: Plan, seconds: float, strategy: str | None) -> list[str]:
         f"  lanes   {folds} folds x {seeds} seed{'s' * (seeds > 1)} on"
         f" {jax.device_count()} {device.platform} device{'s' * (jax.device_count() > 1)}"
         f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
-        f"  length  {plan.epochs} epochs x {plan.schedule.batches} batches of"
-        f" {plan.schedule.batch_size}; training takes about {duration(seconds)}",
+        f"  length  {plan.epochs} epochs x {plan.learner.batches} batches of"
+        f" {plan.learner.batch_size}; training takes about {duration(seconds)}",
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
         *_doubled(plan),
     ]
@@ -115,7 +115,7 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
     # One that this machine has not is refused, unless the run was trained elsewhere.
     strategy = None if stage == "evaluate" else hosts.settle(lambda: stages.strategy_of(plan))
     hosts.settle(lambda: _claim(plan, workdir, stage, dry_run))
-    precision = plan.config["train"]["matmul_precision"]
+    precision = plan.config.train.matmul_precision
     jax.config.update("jax_default_matmul_precision", precision)
     say(*summary(plan, training_seconds(plan), strategy))
     if dry_run or stage == "evaluate":

@@ -1,34 +1,32 @@
-"""The five update steps of section 4.3, each usable alone.
+"""One update of one step of section 4.3: value and gradient on what learns, by its own optimiser.
 
-Every update takes and returns the whole dict of parameters and the optimiser state of its own
-step, and touches only the networks its step updates: the loss differentiates those alone, so the
-others are frozen by signature. Steps 2 and 3 share one encoder pass, steps 4 and 5 one generator
-pass: a ``Forward`` carries the output and the way back to the parameters.
+The loss differentiates the networks that learn and nothing else, so the others are frozen. Steps
+that see the same pass share it: a ``Forward`` carries its result and the way back to the
+parameters, and is pulled back once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from aegan.learning import losses
-from aegan.models import declarations as d
-from aegan.models import networks as n
-from aegan.models.priors import Draw
+from aegan.models.model import Labelled, Model, Params, Pass, Step
 
 
 @dataclass(frozen=True)
 class StepRule:
-    """Optimiser of one step: the paper's SGD, or Adam in a tuned variant."""
+    """How a step learns: by the paper's SGD or by Adam, in one epoch of every ``every``."""
 
     rate: float
     momentum: float = 0.0  # SGD's momentum, or Adam's b1
     optimiser: str = "sgd"
+    every: int = 1
 
     def transform(self) -> optax.GradientTransformation:
         """The optax optimiser."""
@@ -39,183 +37,206 @@ class StepRule:
 
 @dataclass(frozen=True)
 class Learner:
-    """Everything static that the steps need; hashable, so that it can be a static argument."""
+    """Everything static that training needs; hashable, so that it can be a static argument."""
 
-    model: d.Model
-    nets: n.Networks
-    rules: tuple[tuple[str, StepRule], ...]  # step name -> its optimiser
-    reduction: str  # of the squared error over the features: "sum" or "mean"
-    information_weight: float  # lambda of eq. (3)
-    aux_sees_label: bool  # False: AUX reads D2's trunk with the label input zeroed
+    model: Model
+    rules: tuple[StepRule, ...]  # of the model's steps, in their order
+    batch_size: int
+    batches: int  # per epoch, the same for every fold: from the largest training part
+    gain: float  # training space = gain * clipped z-score
+    clip: float
+    fresh_z: bool = False  # step 5 draws a z of its own instead of reusing step 4's
 
-    def optimiser(self, step: str) -> optax.GradientTransformation:
-        """The optimiser of a step."""
-        return dict(self.rules)[step].transform()
+    def rule(self, step: Step) -> StepRule:
+        """How a step learns."""
+        return self.rules[self.model.steps.index(step)]
 
-    def init_optimisers(self, params: n.Params) -> dict[str, Any]:
+    def init_optimisers(self, params: Params) -> dict[str, Any]:
         """One optimiser state per step, each over the networks that the step updates."""
         return {
-            step: self.optimiser(step).init(self.own(step, params)) for step in self.model.steps
+            step.name: rule.transform().init(_part(params, step.learns))
+            for step, rule in zip(self.model.steps, self.rules, strict=True)
         }
-
-    def own(self, step: str, params: n.Params) -> n.Params:
-        """The part of the parameters that a step updates."""
-        return {name: params[name] for name in self.model.updated_by(step)}
-
-    def apply(
-        self, step: str, params: n.Params, opt_state: Any, grads: n.Params
-    ) -> tuple[n.Params, Any]:
-        """Parameters and optimiser state after one update of a step's networks."""
-        own = self.own(step, params)
-        updates, opt_state = self.optimiser(step).update(grads, opt_state, own)
-        return {**params, **optax.apply_updates(own, updates)}, opt_state
 
 
 class Forward(NamedTuple):
-    """A forward pass and its way back."""
+    """What a pass made, and its way back."""
 
-    output: jax.Array  # (n, width)
-    pullback: Callable[[jax.Array], n.Params]  # cotangent of output -> gradients by network
-
-
-def encoder_forward(learner: Learner, params: n.Params, x: jax.Array) -> Forward:
-    """enc(x), for steps 2 and 3: codes (n, code), gradients of the encoder."""
-    own = learner.own(d.ENCODER, params)
-    codes, vjp = jax.vjp(lambda p: n.encode(learner.nets, p, x), own)
-    return Forward(codes, lambda cotangent: vjp(cotangent)[0])
+    made: Labelled
+    pullback: Callable[[jax.Array], tuple[Params]]  # cotangent of the values -> gradients
 
 
-def generator_forward(learner: Learner, params: n.Params, draw: Draw) -> Forward:
-    """dec(z) or dec(CG(z, c)), for steps 4 and 5: features, gradients of decoder and CG."""
-    own = {k: v for k, v in learner.own(d.GENERATOR, params).items() if k != n.AUXILIARY}
-    features, vjp = jax.vjp(lambda p: n.generate(learner.nets, p, draw), own)
-    return Forward(features, lambda cotangent: vjp(cotangent)[0])
+class Updated(NamedTuple):
+    """What an update of a step gives."""
+
+    own: Params  # of the networks that learn
+    opt_state: Any
+    losses: tuple[jax.Array, ...]  # () each: means over the batch
 
 
-def update_autoencoder(
-    learner: Learner, params: n.Params, opt_state: Any, x: jax.Array
-) -> tuple[n.Params, Any, jax.Array]:
-    """Step 1: encoder and decoder, towards a smaller ||x - x'||^2."""
-
-    def loss(own: n.Params) -> jax.Array:
-        reconstructed = n.decode(learner.nets, own, n.encode(learner.nets, own, x))
-        return losses.reconstruction(x, reconstructed, learner.reduction).mean()
-
-    value, grads = jax.value_and_grad(loss)(learner.own(d.AUTOENCODER, params))
-    params, opt_state = learner.apply(d.AUTOENCODER, params, opt_state, grads)
-    return params, opt_state, value
+def _part(params: Params, names: Sequence[str]) -> Params:
+    return {name: params[name] for name in names}
 
 
-def _on_both(
-    logits: Callable[[Any, jax.Array, jax.Array], jax.Array],
-    parameters: Any,
-    first: tuple[jax.Array, jax.Array],
-    second: tuple[jax.Array, jax.Array],
-) -> tuple[jax.Array, jax.Array]:
-    """A discriminator on two batches of (rows, labels) in one pass of twice the height."""
-    rows, labels = (jnp.concatenate(pair) for pair in zip(first, second, strict=True))
-    return tuple(jnp.split(logits(parameters, rows, labels), [first[0].shape[0]]))
+def forward(
+    model: Model, which: Pass, params: Params, key: jax.Array | None, batch: Labelled
+) -> Forward:
+    """A pass, with the gradients of its networks to be had."""
+
+    def run(own: Params) -> tuple[jax.Array, jax.Array]:
+        return which.run(model, {**params, **own}, key, batch)
+
+    values, pullback, labels = jax.vjp(run, _part(params, which.networks), has_aux=True)
+    return Forward(Labelled(values, labels), pullback)
 
 
-def update_code_discriminator(
+def pass_keys(model: Model, key: jax.Array) -> jax.Array:
+    """The keys of a batch's passes, by the number of their stream."""
+    passes = [p for step in model.steps for p in step.sees]
+    streams = [n for p in passes for n in (p.stream, p.fresh) if n is not None]
+    return jax.random.split(key, max(streams, default=0) + 1)
+
+
+def update(
     learner: Learner,
-    params: n.Params,
+    step: Step,
+    params: Params,
     opt_state: Any,
-    codes: jax.Array,
-    labels: jax.Array,
-    prior_codes: jax.Array,
-    prior_labels: jax.Array,
-) -> tuple[n.Params, Any, jax.Array]:
-    """Step 2, eqs. (4) and (5): D1, encoded rows against draws from the prior."""
+    batch: Labelled,
+    done: Mapping[Pass, Forward],
+) -> Updated:
+    """One update of what a step learns.
 
-    def loss(own: n.Params) -> jax.Array:
-        encoded, drawn = _on_both(
-            lambda p, c, y: n.code_logits(learner.nets, p, c, y),
-            own[n.CODE_DISCRIMINATOR],
-            (codes, labels),
-            (prior_codes, prior_labels),
+    Args:
+        learner: the model and its rules.
+        step: of the model.
+        params: of all networks; only those of ``step.learns`` are differentiated.
+        opt_state: of this step.
+        batch: real rows (n, features) in training space with their labels (n, classes).
+        done: the passes that the step sees.
+    """
+    by_way = step.through.networks if step.through else ()
+    direct = _part(params, [name for name in step.learns if name not in by_way])
+
+    def loss(direct: Params, values: jax.Array | None) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        seen = [
+            done[which].made._replace(values=values) if which is step.through else done[which].made
+            for which in step.sees
+        ]
+        terms = step.loss(learner.model, {**params, **direct}, batch, *seen)
+        means = tuple(term.mean() for term in terms)
+        weights = step.weights(learner.model) if step.weights else (1.0,) * len(means)
+        return sum(weight * mean for weight, mean in zip(weights, means, strict=True)), means
+
+    if step.through is None:
+        (_, losses), grads = jax.value_and_grad(loss, has_aux=True)(direct, None)
+    else:
+        way = done[step.through]
+        (_, losses), (grads, cotangent) = jax.value_and_grad(loss, (0, 1), has_aux=True)(
+            direct, way.made.values
         )
-        return losses.code_discriminator(encoded, drawn).mean()
-
-    value, grads = jax.value_and_grad(loss)(learner.own(d.CODE_DISCRIMINATOR, params))
-    params, opt_state = learner.apply(d.CODE_DISCRIMINATOR, params, opt_state, grads)
-    return params, opt_state, value
-
-
-def update_encoder(
-    learner: Learner, params: n.Params, opt_state: Any, encoded: Forward, labels: jax.Array
-) -> tuple[n.Params, Any, jax.Array]:
-    """Step 3: the encoder, with D1 frozen, passing its codes off as draws from the prior."""
-
-    def loss(codes: jax.Array) -> jax.Array:
-        logits = n.code_logits(learner.nets, params[n.CODE_DISCRIMINATOR], codes, labels)
-        return losses.encoder_adversarial(logits).mean()
-
-    value, cotangent = jax.value_and_grad(loss)(encoded.output)
-    grads = encoded.pullback(cotangent)
-    params, opt_state = learner.apply(d.ENCODER, params, opt_state, grads)
-    return params, opt_state, value
+        grads |= _part(way.pullback(cotangent)[0], [n for n in by_way if n in step.learns])
+    own = _part(params, step.learns)
+    changes, opt_state = learner.rule(step).transform().update(grads, opt_state, own)
+    return Updated(optax.apply_updates(own, changes), opt_state, losses)
 
 
-def update_feature_discriminator(
+@partial(jax.jit, static_argnums=(0, 1))
+def update_alone(
     learner: Learner,
-    params: n.Params,
+    step: str,
+    params: Params,
     opt_state: Any,
-    synthetic: jax.Array,
-    synthetic_labels: jax.Array,
+    key: jax.Array,
     x: jax.Array,
     labels: jax.Array,
-) -> tuple[n.Params, Any, jax.Array]:
-    """Step 4, eqs. (6) and (7): D2, synthetic rows against real ones."""
+) -> tuple[Params, Any, tuple[jax.Array, ...]]:
+    """One step by itself, by its name, compiled.
 
-    def loss(own: n.Params) -> jax.Array:
-        fake, real = _on_both(
-            lambda p, rows, y: n.feature_logits(learner.nets, p, rows, y),
-            own[n.FEATURE_DISCRIMINATOR],
-            (synthetic, synthetic_labels),
-            (x, labels),
-        )
-        return losses.feature_discriminator(fake, real).mean()
+    Args:
+        learner: the model and its rules.
+        step: name of a step of the model, "encoder".
+        params: of all networks.
+        opt_state: of this step, as ``Learner.init_optimisers`` makes it.
+        key: of the batch.
+        x: (n, features), training space.
+        labels: (n, classes), one-hot.
 
-    value, grads = jax.value_and_grad(loss)(learner.own(d.FEATURE_DISCRIMINATOR, params))
-    params, opt_state = learner.apply(d.FEATURE_DISCRIMINATOR, params, opt_state, grads)
-    return params, opt_state, value
-
-
-def generator_losses(
-    learner: Learner, params: n.Params, auxiliary: Any, synthetic: jax.Array, labels: jax.Array
-) -> tuple[jax.Array, jax.Array | None]:
-    """The two terms of eq. (9) by row, (n,) each; the second is None without AUX."""
-    nets, d2 = learner.nets, params[n.FEATURE_DISCRIMINATOR]
-    hidden = n.feature_trunk(nets, d2, synthetic, labels)
-    adversarial = losses.generator_adversarial(n.feature_head(nets, d2, hidden))
-    if auxiliary is None:
-        return adversarial, None
-    if not learner.aux_sees_label:
-        hidden = n.feature_trunk(nets, d2, synthetic, jnp.zeros_like(labels))
-    return adversarial, losses.information(n.class_logits(nets, auxiliary, hidden), labels)
+    Returns:
+        All parameters, the step's optimiser state, and its losses, () each.
+    """
+    (found,) = (one for one in learner.model.steps if one.name == step)
+    batch, keys = Labelled(x, labels), pass_keys(learner.model, key)
+    done = {
+        which: forward(learner.model, which, params, key_of(which, keys), batch)
+        for which in found.sees
+    }
+    own, opt_state, losses = update(learner, found, params, opt_state, batch, done)
+    return {**params, **own}, opt_state, losses
 
 
-def update_generator(
-    learner: Learner, params: n.Params, opt_state: Any, generated: Forward, labels: jax.Array
-) -> tuple[n.Params, Any, tuple[jax.Array, ...]]:
-    """Step 5, eqs. (8) and (9): decoder (M3: CG, decoder, AUX) against a frozen D2 and trunk.
+def key_of(which: Pass, keys: jax.Array, fresh: bool = False) -> jax.Array | None:
+    """The key of a pass out of ``pass_keys``; None if it draws nothing."""
+    if which.stream is None:
+        return None
+    return keys[which.fresh if fresh else which.stream]
 
-    Returns the adversarial loss and, with AUX, the information loss (before lambda).
+
+def all_steps(
+    learner: Learner,
+    params: Params,
+    opt_states: Mapping[str, Any],
+    key: jax.Array,
+    batch: Labelled,
+    epoch: jax.Array | int,
+) -> tuple[Params, dict[str, Any], tuple[jax.Array, ...]]:
+    """The model's steps on one batch, in their order, each seeing what those before have learnt.
+
+    A pass is done when the first step sees it, and again once one of its networks has changed.
+    In epochs (from 0) in which a step idles, its losses are NaN.
+    """
+    model, opt_states = learner.model, dict(opt_states)
+    keys = pass_keys(model, key)
+    done: dict[Pass, Forward] = {}
+    losses: tuple[jax.Array, ...] = ()
+    for step in model.steps:
+        for which in step.sees:
+            fresh = learner.fresh_z and which is step.through and which.fresh is not None
+            if fresh or which not in done:
+                done[which] = forward(model, which, params, key_of(which, keys, fresh), batch)
+        one = _maybe_idle if step.idles else update
+        epochs = (epoch,) if step.idles else ()
+        after = one(learner, step, params, opt_states[step.name], batch, done, *epochs)
+        params = {**params, **after.own}
+        opt_states[step.name] = after.opt_state
+        losses += after.losses
+        stale = [which for which in done if set(which.networks) & set(step.learns)]
+        for which in stale:
+            del done[which]
+    return params, opt_states, losses
+
+
+def _maybe_idle(
+    learner: Learner,
+    step: Step,
+    params: Params,
+    opt_state: Any,
+    batch: Labelled,
+    done: Mapping[Pass, Forward],
+    epoch: jax.Array | int,
+) -> Updated:
+    """``update`` as a loop of one turn or of none.
+
+    Unlike lax.cond it updates the networks where they lie, without a copy.
     """
 
-    def loss(synthetic: jax.Array, auxiliary: Any) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-        terms = generator_losses(learner, params, auxiliary, synthetic, labels)
-        values = tuple(term.mean() for term in terms if term is not None)
-        weights = (1.0, learner.information_weight)
-        return sum(w * v for w, v in zip(weights, values, strict=False)), values
+    def turn(_: jax.Array, before: Updated) -> Updated:
+        everything = {**params, **before.own}
+        return update(learner, step, everything, before.opt_state, batch, done)
 
-    auxiliary = params.get(n.AUXILIARY)
-    (_, values), (cotangent, aux_grads) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(
-        generated.output, auxiliary
+    turns = epoch % learner.rule(step).every == 0
+    turns = int(turns) if isinstance(epoch, int) else turns.astype(jnp.int32)
+    nothing = (jnp.float32(jnp.nan),) * len(step.losses)
+    return jax.lax.fori_loop(
+        0, turns, turn, Updated(_part(params, step.learns), opt_state, nothing)
     )
-    grads = dict(generated.pullback(cotangent))
-    if auxiliary is not None:
-        grads[n.AUXILIARY] = aux_grads
-    params, opt_state = learner.apply(d.GENERATOR, params, opt_state, grads)
-    return params, opt_state, values

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aegan.errors import InputError
-
-
-class Draw(NamedTuple):
-    """Points drawn from a prior, each with the class it stands for."""
-
-    z: jax.Array  # (n, latent)
-    labels: jax.Array  # (n, classes), one-hot
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,8 @@ class MixturePrior:
     def sample(self, key: jax.Array, labels: jax.Array) -> jax.Array:
         """z (n, latent) for one-hot labels (n, classes)."""
         noise = jax.random.normal(key, (labels.shape[0], self.latent))
-        return labels @ jnp.asarray(self.means(labels.shape[1])) + self.spread * noise
+        means = jnp.asarray(self.means(labels.shape[1]))
+        return means[labels.argmax(axis=1)] + self.spread * noise
 
 
 @dataclass(frozen=True)
@@ -67,19 +60,7 @@ class NormalPrior:
 Prior = MixturePrior | NormalPrior
 
 
-def draw(
-    prior: Prior, key: jax.Array, n: int, classes: int, label: jax.Array | None = None
-) -> Draw:
-    """``n`` points with classes drawn uniformly (section 5.1), or all of the class ``label``."""
-    label_key, z_key = jax.random.split(key)
-    if label is None:
-        index = jax.random.randint(label_key, (n,), 0, classes)
-    else:
-        index = jnp.full((n,), label)
-    labels = jax.nn.one_hot(index, classes)
-    return Draw(prior.sample(z_key, labels), labels)
-
-
-def draw_labelled(prior: Prior, key: jax.Array, labels: jax.Array) -> Draw:
-    """Points for given one-hot labels (n, classes)."""
-    return Draw(prior.sample(key, labels), labels)
+def random_labels(key: jax.Array, n: int, classes: int) -> tuple[jax.Array, jax.Array]:
+    """One-hot labels (n, classes) drawn uniformly (section 5.1), and a key for what follows."""
+    label_key, key = jax.random.split(key)
+    return jax.nn.one_hot(jax.random.randint(label_key, (n,), 0, classes), classes), key

@@ -7,6 +7,7 @@ import time
 import jax
 import jax.numpy as jnp
 
+from aegan.learning.cost import products
 from aegan.run.plan import Plan
 
 # Share of the matrix-product rate that the whole train step reaches, gathers, activations,
@@ -17,10 +18,10 @@ PROBE_SECONDS = 0.3
 
 def training_seconds(plan: Plan) -> float:
     """Estimated seconds of training, compiling left out."""
-    sizes = plan.learner.nets.sizes
+    largest = max(products(plan.learner), key=lambda product: product.inputs * product.outputs)
     lanes = len(plan.lanes)
-    x = jnp.ones((lanes, plan.schedule.batch_size, sizes.features))
-    w = jnp.ones((lanes, sizes.features, sizes.encoder[0]))
+    x = jnp.ones((lanes, plan.learner.batch_size, largest.inputs))
+    w = jnp.ones((lanes, largest.inputs, largest.outputs))
     product = jax.jit(lambda x, w: x @ w)
     product(x, w).block_until_ready()
     started, count = time.perf_counter(), 0
@@ -28,5 +29,5 @@ def training_seconds(plan: Plan) -> float:
         product(x, w).block_until_ready()
         count += 1
     spent = time.perf_counter() - started
-    rate = 2.0 * x.size * sizes.encoder[0] * count / spent
+    rate = 2.0 * x.size * largest.outputs * count / spent
     return plan.flops / (rate * SHARE_OF_RATE)

@@ -23,9 +23,9 @@ from aegan.data.contract import check_same
 from aegan.data.folds import Fold, Standardiser
 from aegan.data.plausibility import confirmed
 from aegan.errors import InputError
-from aegan.learning.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss_names
+from aegan.learning.schedule import Lane, LaneState, idle
 from aegan.metrics.evaluate import evaluate
-from aegan.models.networks import Params
+from aegan.models.model import Params
 from aegan.report.paper import paper_figures
 from aegan.report.write import write_report
 from aegan.run import sentinel
@@ -35,7 +35,7 @@ from aegan.sampling.generator import (
     Generator,
     constant_columns,
     load_generator,
-    networks_of_a_draw,
+    params_of_rows,
     save_generator,
 )
 from aegan.sampling.rows import sample, sampling_key
@@ -87,10 +87,11 @@ def train(plan: Plan, workdir: Workdir, keep_rows: bool = True) -> None:
             "lanes": records,
             "training": {
                 "epochs": plan.epochs,
-                "batches_per_epoch": plan.schedule.batches,
-                "updates": plan.epochs * plan.schedule.batches,
-                "batch_size": plan.schedule.batch_size,
-                "d2_every": plan.schedule.d2_every,
+                "batches_per_epoch": plan.learner.batches,
+                "updates": plan.epochs * plan.learner.batches,
+                "batch_size": plan.learner.batch_size,
+                "d2_every": plan.config.train.d2_every,
+                "losses": [loss._asdict() for loss in plan.learner.model.losses()],
             },
             "timing": {
                 "train_s": round(trained.seconds, 2),
@@ -121,8 +122,8 @@ def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
     Raises:
         InputError: no checkpoint is there, or not that of the end.
     """
-    stacked, names = _stacked(plan), loss_names(plan.learner.model)
-    with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, names) as keeper:
+    stacked, number = _stacked(plan), len(plan.learner.model.losses())
+    with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, number) as keeper:
         found = keeper.restore(jax.eval_shape(lanes.init_lanes, plan.learner, stacked))
     if found is None or found.epochs < plan.epochs:
         raise InputError(
@@ -150,17 +151,17 @@ def _meta(plan: Plan) -> dict[str, Any]:
 
 def _train_lanes(plan: Plan, workdir: Workdir, strategy: str) -> checkpoints.Checkpoint:
     stacked = _stacked(plan)
-    job = Job(plan.learner, plan.schedule, lanes.make_table(plan.corpus), stacked)
-    losses = loss_names(plan.learner.model)
+    job = Job(plan.learner, lanes.make_table(plan.corpus), stacked)
+    losses = len(plan.learner.model.losses())
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
-    every = plan.config["train"]["checkpoint_seconds"]
+    every = plan.config.train.checkpoint_seconds
     with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, losses) as keeper:
         return train_lanes(job, strategy, keeper, plan.epochs, every, names)
 
 
 def strategy_of(plan: Plan) -> str:
     """How the lanes of a plan run on this machine."""
-    return choose(plan.config["train"]["strategy"], len(plan.lanes), plan.flops)
+    return choose(plan.config.train.strategy, len(plan.lanes), plan.flops)
 
 
 def _write_lanes(
@@ -175,7 +176,7 @@ def _write_lanes(
         passport = _passport(plan, seed, fold)
         generator = _generator(plan, fold, stats, jax.device_get(state.params), passport)
         key = sampling_key(lanes.lane_key(seed, fold_index))
-        raw, labels = sample(generator, key, plan.config["sample"]["rows"])
+        raw, labels = sample(generator, key, plan.config.sample.rows)
         seen = _some(plan, fold)
         collapse = sentinel.check_collapse(
             stats.to_z(raw),
@@ -224,10 +225,9 @@ def _generator(
     plan: Plan, fold: Fold, stats: Standardiser, params: Params, passport: Mapping[str, Any]
 ) -> Generator:
     return Generator(
-        nets=plan.learner.nets,
-        prior=plan.schedule.prior,
-        params=networks_of_a_draw(params),
-        gain=plan.schedule.gain,
+        model=plan.learner.model,
+        params=params_of_rows(plan.learner.model, params),
+        gain=plan.learner.gain,
         standardiser=stats,
         constant=constant_columns(plan.corpus.features, fold.train),
         classes=plan.corpus.classes,
@@ -251,7 +251,7 @@ def _passport(plan: Plan, seed: int, fold: Fold) -> dict[str, Any]:
     corpus = plan.identity["corpus"]
     return {
         "model": plan.learner.model.name,
-        "variant": plan.config["variant"],
+        "variant": plan.config.variant,
         "run_hash": plan.identity["config_hash"],
         "seed": seed,
         "fold": fold.index,
@@ -269,20 +269,21 @@ def _write_losses(
     plan: Plan, workdir: Workdir, history: np.ndarray, records: list[dict[str, Any]]
 ) -> None:
     """losses.parquet: a row per lane, epoch and split, a column per loss."""
-    names = loss_names(plan.learner.model)
+    names = [loss.name for loss in plan.learner.model.losses()]
+    # A diverged lane's later epochs were thrown away; some losses are not had in every epoch.
+    idles = np.array([idle(plan.learner, epoch) for epoch in range(len(history))])
     frames = []
     for i, lane in enumerate(records):
         for s, split in enumerate(("train", "valid")):
-            frame = pd.DataFrame(history[: lane["last_good_epoch"] + 1, s, i], columns=list(names))
+            kept = lane["last_good_epoch"] + 1
+            frame = pd.DataFrame(history[:kept, s, i], columns=names)
             frame = frame.replace([np.inf, -np.inf], np.nan)
+            if split == "train":
+                frame = frame.mask(idles[:kept])
             frame.insert(0, "seed", lane["seed"])
             frame.insert(1, "fold", lane["fold"])
             frame.insert(2, "epoch", np.arange(1, len(frame) + 1))
             frame.insert(3, "split", split)
-            if split == "train" and FEATURE_DISCRIMINATOR in names:
-                # A diverged lane's later epochs were thrown away; D2 has none where it sat out.
-                out = frame["epoch"].sub(1) % plan.schedule.d2_every != 0
-                frame.loc[out, FEATURE_DISCRIMINATOR] = np.nan
             frames.append(frame)
     with replacing(workdir.losses) as temporary:
         pd.concat(frames).to_parquet(temporary, index=False)
@@ -331,7 +332,7 @@ def evaluate_run(
         {
             "format": 1,
             "model": model.name,
-            "variant": plan.config["variant"],
+            "variant": plan.config.variant,
             "title": model.title,
             "command": command,
             "corpus": corpus,
@@ -387,7 +388,7 @@ def _audit_lanes(plan: Plan, workdir: Workdir, records: list[dict[str, Any]]) ->
                     )
         files = plan.corpus.files[test]
         found = audit_generator(generator.trained_on, plan.digests[test], files, title_of(fold))
-        if not plan.config["data"]["allow_leaks"]:
+        if not plan.config.data.allow_leaks:
             refuse(str(path), found)
         elif title_of(fold) not in known:
             leaks += found
@@ -415,7 +416,7 @@ def device(plan: Plan, strategy: str) -> dict[str, Any]:
         "platform": first.platform,
         "kind": first.device_kind,
         "count": jax.device_count(),
-        "matmul_precision": plan.config["train"]["matmul_precision"],
+        "matmul_precision": plan.config.train.matmul_precision,
         "hosts": jax.process_count(),
         "strategy": strategy,
     }

@@ -6,34 +6,30 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from flax import traverse_util
 
 from aegan.data.contract import FeatureContract
 from aegan.data.folds import Standardiser
 from aegan.errors import InputError
-from aegan.models import networks as n
-from aegan.models.declarations import get_model
-from aegan.models.priors import MixturePrior, NormalPrior, Prior
+from aegan.models.model import Model, Params, get_model, networks_of_rows
 from aegan.system.files import replacing
 
-_FORMAT = 1
+_FORMAT = 2
 _ROWS_AT_ONCE = 4096
-_PRIORS = {"mixture": MixturePrior, "normal": NormalPrior}
 
 
 @dataclass(frozen=True, eq=False)
 class Generator:
     """Decoder (and code generator) of one lane with the way back to raw units."""
 
-    nets: n.Networks
-    prior: Prior
-    params: n.Params  # of the networks that a draw passes through
+    model: Model
+    params: Params  # of the networks that rows are made with
     gain: float  # training space = gain * z-score
     standardiser: Standardiser  # of the lane's training rows
     constant: np.ndarray  # (dim,) float32: the value of a column constant in training, else NaN
@@ -51,9 +47,9 @@ class Generator:
         return raw
 
 
-def networks_of_a_draw(params: n.Params) -> n.Params:
-    """The parameters that a draw from the prior passes through: decoder and code generator."""
-    return {name: params[name] for name in (n.DECODER, n.CODE_GENERATOR) if name in params}
+def params_of_rows(model: Model, params: Params) -> Params:
+    """The parameters that rows are made with, which a generator keeps."""
+    return {name: params[name] for name in networks_of_rows(model)}
 
 
 def constant_columns(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -67,35 +63,22 @@ def constant_columns(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def flat_arrays(tree: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
     """A tree of arrays as one dict, "params/decoder/hidden0/kernel" -> array."""
-    flat: dict[str, np.ndarray] = {}
-    for name, value in tree.items():
-        path = f"{prefix}/{name}"
-        branch = isinstance(value, Mapping)
-        flat |= flat_arrays(value, path) if branch else {path: np.asarray(value)}
-    return flat
+    return traverse_util.flatten_dict({prefix: jax.tree.map(np.asarray, tree)}, sep="/")
 
 
 def nested_arrays(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The tree that ``flat_arrays`` flattened, without its prefix."""
-    tree: dict[str, Any] = {}
-    for path, value in flat.items():
-        *branches, leaf = path.split("/")[1:]
-        node = tree
-        for branch in branches:
-            node = node.setdefault(branch, {})
-        node[leaf] = value
+    (tree,) = traverse_util.unflatten_dict(dict(flat), sep="/").values()
     return tree
 
 
 def save_generator(path: Path, generator: Generator) -> None:
     """Writes a generator as .npz (arrays and one JSON text, no pickle); whole or not at all."""
     g = generator
-    kind = next(name for name, prior in _PRIORS.items() if isinstance(g.prior, prior))
     meta = {
         "format": _FORMAT,
-        "model": g.passport["model"],
-        "sizes": asdict(g.nets.sizes),
-        "prior": {"kind": kind, **asdict(g.prior)},
+        "model": g.model.name,
+        "fields": asdict(g.model),
         "gain": g.gain,
         "clip": g.standardiser.clip,
         "classes": g.classes,
@@ -126,7 +109,7 @@ def load_generator(path: Path) -> Generator:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays["meta"].tobytes())
-        if meta["format"] != _FORMAT:
+        if meta["format"] not in _FIELDS:
             raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
         generator = _generator(arrays, meta)
         _check(generator, meta)
@@ -146,13 +129,23 @@ def load_generator(path: Path) -> Generator:
         ) from None
 
 
+def _fields_of_format_1(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's fields in a file of version 0.1."""
+    sizes, prior = dict(meta["sizes"]), meta["prior"]
+    return {"init": sizes.pop("initialiser"), **sizes, **prior}
+
+
+# How each format that can be read gives the model's fields.
+_FIELDS = {1: _fields_of_format_1, _FORMAT: lambda meta: meta["fields"]}
+
+
 def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Generator:
-    prior = dict(meta["prior"])
-    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["sizes"].items()}
+    kind, given = get_model(meta["model"]), _FIELDS[meta["format"]](meta)
+    values = {f.name: given[f.name] for f in fields(kind) if f.name in given}
+    params = {name: array for name, array in arrays.items() if name.startswith("params/")}
     return Generator(
-        nets=n.build_networks(get_model(meta["model"]).networks, n.Sizes(**sizes)),
-        prior=_PRIORS[prior.pop("kind")](**prior),
-        params=nested_arrays({k: v for k, v in arrays.items() if k.startswith("params/")}),
+        model=kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}),
+        params=nested_arrays(params),
         gain=float(meta["gain"]),
         standardiser=Standardiser(arrays["mean"], arrays["scale"], float(meta["clip"])),
         constant=arrays["constant"],
@@ -166,18 +159,18 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
 
 def _check(generator: Generator, meta: Mapping[str, Any]) -> None:
     """ValueError where the parts do not fit together."""
-    g, sizes = generator, generator.nets.sizes
+    g, model = generator, generator.model
     if g.contract.hash != meta["feature_hash"]:
         raise ValueError("feature names that are not those of its hash")
-    if len(g.contract.names) != sizes.features or len(g.classes) != sizes.classes:
+    if len(g.contract.names) != model.features or len(g.classes) != model.classes:
         raise ValueError("other features or classes than its networks have")
     for column in (g.standardiser.mean, g.standardiser.scale, g.constant):
-        if column.shape != (sizes.features,) or column.dtype != np.float32:
+        if column.shape != (model.features,) or column.dtype != np.float32:
             raise ValueError("statistics of other features than its networks have")
-    wanted = jax.eval_shape(partial(n.init_params, g.nets), jax.random.key(0))
+    wanted = jax.eval_shape(model.init_params, jax.random.key(0))
     shapes = [
         {path: (leaf.shape, str(leaf.dtype)) for path, leaf in jax.tree.leaves_with_path(params)}
-        for params in (g.params, networks_of_a_draw(wanted))
+        for params in (g.params, params_of_rows(model, wanted))
     ]
     if shapes[0] != shapes[1]:
         raise ValueError("parameters that do not fit its networks")

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aegan.learning.schedule import SAMPLING
-from aegan.models import networks as n
-from aegan.models.priors import Prior, draw
+from aegan.models.model import Model, Params
+from aegan.models.priors import random_labels
 from aegan.sampling.generator import Generator
 
 BLOCK = 2048  # rows per call: bounds memory; a row does not depend on how many are asked for
@@ -26,19 +26,16 @@ def sampling_key(lane_key: jax.Array, seed: int = 0) -> jax.Array:
     return key if seed == 0 else jax.random.fold_in(jax.random.fold_in(key, _OTHER_DRAWS), seed)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _block(nets: n.Networks, prior: Prior, params: n.Params, key: jax.Array, label) -> tuple:
-    z = draw(prior, key, BLOCK, nets.sizes.classes, label)
-    return n.generate(nets, params, z), z.labels.argmax(axis=1)
+@partial(jax.jit, static_argnums=0)
+def _block(model: Model, params: Params, key: jax.Array, label: jax.Array | None) -> tuple:
+    labels, key = random_labels(key, BLOCK, model.classes)
+    if label is not None:
+        labels = jax.nn.one_hot(jnp.full((BLOCK,), label), model.classes)
+    return model.generate(params, key, labels), labels.argmax(axis=1)
 
 
 def training_space_blocks(
-    nets: n.Networks,
-    prior: Prior,
-    params: n.Params,
-    key: jax.Array,
-    rows: int,
-    label: int | None = None,
+    model: Model, params: Params, key: jax.Array, rows: int, label: int | None = None
 ) -> Iterator[Rows]:
     """``rows`` synthetic rows in training space, ``BLOCK`` at a time.
 
@@ -47,7 +44,7 @@ def training_space_blocks(
     """
     label = None if label is None else jnp.int32(label)
     for i, start in enumerate(range(0, rows, BLOCK)):
-        block = _block(nets, prior, params, jax.random.fold_in(key, i), label)
+        block = _block(model, params, jax.random.fold_in(key, i), label)
         features, labels = jax.device_get(block)
         yield features[: rows - start], labels[: rows - start].astype(np.int32)
 
@@ -56,9 +53,9 @@ def sample_blocks(
     generator: Generator, key: jax.Array, rows: int, label: int | None = None
 ) -> Iterator[Rows]:
     """``rows`` synthetic rows in raw units, ``BLOCK`` at a time; see ``training_space_blocks``."""
-    g = generator
-    for features, labels in training_space_blocks(g.nets, g.prior, g.params, key, rows, label):
-        yield g.to_raw_units(features), labels
+    blocks = training_space_blocks(generator.model, generator.params, key, rows, label)
+    for features, labels in blocks:
+        yield generator.to_raw_units(features), labels
 
 
 def sample(generator: Generator, key: jax.Array, rows: int) -> Rows:

@@ -67,7 +67,7 @@ class Keeper:
         manager: ocp.CheckpointManager | None,
         meta: Mapping[str, Any],
         keys: jax.Array,
-        losses: tuple[str, ...],
+        losses: int,
     ) -> None:
         self._manager, self._meta, self._keys, self._losses = manager, meta, keys, losses
 
@@ -76,13 +76,13 @@ class Keeper:
         found = hosts.settle(lambda: self._found(like))
         if not hosts.are_together():
             return found
-        return _from_first_host(found, like, self._keys.shape[0], len(self._losses))
+        return _from_first_host(found, like, self._keys.shape[0], self._losses)
 
     def _found(self, like: LaneState) -> Checkpoint | None:
         if self._manager is None:
             return None
         self._manager.wait_until_finished()
-        return restore(self._manager, like, self._keys, self._meta, len(self._losses))
+        return restore(self._manager, like, self._keys, self._meta, self._losses)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """``save``, on the first host."""
@@ -99,9 +99,12 @@ class Keeper:
 
 @contextmanager
 def open_keeper(
-    directory: Path, meta: Mapping[str, Any], keys: jax.Array, losses: tuple[str, ...]
+    directory: Path, meta: Mapping[str, Any], keys: jax.Array, losses: int
 ) -> Iterator[Keeper]:
-    """The checkpoints in ``directory`` of the run that ``meta`` and the lanes' ``keys`` name."""
+    """The checkpoints in ``directory`` of the run that ``meta`` and the lanes' ``keys`` name.
+
+    ``losses`` is how many the model has.
+    """
     if not hosts.is_first():
         yield Keeper(None, meta, keys, losses)
         return

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aegan.learning.schedule import Lane, LaneState, Schedule, Table
+from aegan.learning.schedule import Lane, LaneState, Table
 from aegan.learning.steps import Learner
 from aegan.training.lanes import run_epochs
 
@@ -22,7 +22,6 @@ class Job:
     """What is trained, and on what."""
 
     learner: Learner
-    schedule: Schedule
     table: Table
     lanes: Lane  # stacked
 
@@ -81,7 +80,6 @@ def run_chunk(
     """One compiled call: the states after and the losses (count, 2, lanes, losses)."""
     state, history = run_epochs(
         job.learner,
-        job.schedule,
         job.table,
         lanes,
         state,

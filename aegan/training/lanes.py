@@ -16,10 +16,8 @@ from aegan.learning.schedule import (
     VALIDATION_BATCH,
     Lane,
     LaneState,
-    Schedule,
     Table,
     init_state,
-    loss_names,
     train_epoch,
     validation_losses,
 )
@@ -80,7 +78,6 @@ def init_lanes(learner: Learner, lanes: Lane) -> LaneState:
 
 def epochs(
     learner: Learner,
-    schedule: Schedule,
     table: Table,
     lanes: Lane,
     state: LaneState,
@@ -93,8 +90,8 @@ def epochs(
     Returns the states and the losses, (capacity, 2, lanes, losses): training and validation for
     each epoch, NaN beyond ``count``. One compilation serves every count up to ``capacity``.
     """
-    train = jax.vmap(partial(train_epoch, learner, schedule), in_axes=(None, 0, 0, None))
-    validate = jax.vmap(partial(validation_losses, learner, schedule), in_axes=(None, 0, 0, None))
+    train = jax.vmap(partial(train_epoch, learner), in_axes=(None, 0, 0, None))
+    validate = jax.vmap(partial(validation_losses, learner), in_axes=(None, 0, 0, None))
 
     def epoch(i: jax.Array, carry: tuple[LaneState, jax.Array]) -> tuple[LaneState, jax.Array]:
         state, history = carry
@@ -102,7 +99,7 @@ def epochs(
         held_out = validate(table, lanes, state, first + i)
         return state, history.at[i].set(jnp.stack([trained, held_out]))
 
-    shape = (capacity, 2, lanes.n_train.shape[0], len(loss_names(learner.model)))
+    shape = (capacity, 2, lanes.n_train.shape[0], len(learner.model.losses()))
     return jax.lax.fori_loop(0, count, epoch, (state, jnp.full(shape, jnp.nan)))
 
 
@@ -124,7 +121,7 @@ def compiler_options() -> dict[str, str | bool]:
 def compiled_epochs() -> Callable[..., tuple[LaneState, jax.Array]]:
     """``epochs``, compiled. Not at import: what it is compiled for is not known then."""
     return jax.jit(
-        epochs, static_argnums=(0, 1, 7), donate_argnums=4, compiler_options=compiler_options()
+        epochs, static_argnums=(0, 6), donate_argnums=3, compiler_options=compiler_options()
     )
 
 

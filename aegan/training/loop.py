@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from aegan.learning.schedule import LaneState, loss_names
+from aegan.learning.schedule import LaneState
 from aegan.system.screen import bar, say, say_above
 from aegan.training import hosts
 from aegan.training.checkpoints import Checkpoint, Keeper
@@ -21,14 +21,6 @@ from aegan.training.lanes import init_lanes
 from aegan.training.trainers import open_trainer
 
 SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
-SHORT_NAMES = {
-    "reconstruction": "rec",
-    "code_discriminator": "D1",
-    "encoder_adversarial": "enc",
-    "feature_discriminator": "D2",
-    "generator_adversarial": "gen",
-    "information": "-Q",
-}
 
 
 def train_lanes(
@@ -58,7 +50,7 @@ def train_lanes(
     Raises:
         InputError: the checkpoints are of another run, or none can be read.
     """
-    columns = loss_names(job.learner.model)
+    labels = [loss.label for loss in job.learner.model.losses()]
     now = keeper.restore(jax.eval_shape(init_lanes, job.learner, job.lanes))
     if now is not None:
         say(f"train: goes on after epoch {now.epochs} of {epochs}")
@@ -77,7 +69,7 @@ def train_lanes(
             trained = trainer.run(done, count)
             spent = time.perf_counter() - started
             done, history = done + count, np.concatenate([history, trained.history])
-            progress.set_postfix_str(_in_short(columns, trained), refresh=False)
+            progress.set_postfix_str(_in_short(labels, trained), refresh=False)
             progress.update(count)
             failed = {int(i): int(trained.diverged[i]) for i in np.flatnonzero(trained.diverged)}
             fresh = {lane: epoch for lane, epoch in failed.items() if lane not in stopped}
@@ -114,7 +106,7 @@ def _start(
     """
     if now is None:
         trainer.begin()
-        shape = (0, 2, job.number, len(loss_names(job.learner.model)))
+        shape = (0, 2, job.number, len(job.learner.model.losses()))
         return 0, np.zeros(shape, np.float32), 0.0, {}
     trainer.load(now.state)
     stopped = {int(lane): _one(now.state, lane) for lane in np.flatnonzero(now.state.diverged)}
@@ -170,9 +162,9 @@ def _before_failing(
     return good
 
 
-def _in_short(columns: tuple[str, ...], trained: Trained) -> str:
+def _in_short(labels: Sequence[str], trained: Trained) -> str:
     """Training losses of the last epochs, mean over the lanes that are well."""
-    table = trained.history[-2:, 0][:, trained.diverged == 0].reshape(-1, len(columns))
+    table = trained.history[-2:, 0][:, trained.diverged == 0].reshape(-1, len(labels))
     means = [column[np.isfinite(column)] for column in table.T]
-    pairs = zip(columns, means, strict=True)
-    return " ".join(f"{SHORT_NAMES[name]} {v.mean():.3g}" for name, v in pairs if v.size)
+    pairs = zip(labels, means, strict=True)
+    return " ".join(f"{label} {v.mean():.3g}" for label, v in pairs if v.size)

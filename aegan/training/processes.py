@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aegan.errors import InputError
-from aegan.learning.schedule import Lane, LaneState, Schedule, Table
+from aegan.learning.schedule import Lane, LaneState, Table
 from aegan.learning.steps import Learner
 from aegan.system.workers import CONTEXT, Pool, threads_of, usable_cores
 from aegan.training.job import Job, Trained, only, plain_keys, run_chunk, typed_keys
@@ -89,7 +89,7 @@ class Processes:
         # What a process is given at its start must be short, or starts wait for each other.
         shared = Shared(like, 1)
         shared.put(0, data)
-        arguments = (job.learner, job.schedule, like, shared.memory, self._states.memory)
+        arguments = (job.learner, like, shared.memory, self._states.memory)
         environment = threads_of(max(cores // self.jobs, 1)) | {"JAX_PLATFORMS": "cpu"}
         precision = jax.config.jax_default_matmul_precision
         cache = jax.config.jax_compilation_cache_dir
@@ -162,7 +162,6 @@ _worker: dict[str, Any] = {}
 
 def _prepare(
     learner: Learner,
-    schedule: Schedule,
     like: tuple[Table, Lane],
     data: Any,
     states: Any,
@@ -173,7 +172,7 @@ def _prepare(
     jax.config.update("jax_compilation_cache_dir", cache)
     table, lanes = jax.tree.map(jnp.asarray, Shared(like, 1, data)[0])
     lanes = typed_keys(lanes)
-    job = Job(learner, schedule, table, lanes)
+    job = Job(learner, table, lanes)
     _worker.update(job=job, states=_states(learner, lanes, states))
 
 

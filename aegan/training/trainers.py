@@ -16,7 +16,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from aegan.learning.schedule import Lane, LaneState, Schedule, Table
+from aegan.learning.schedule import Lane, LaneState, Table
 from aegan.learning.steps import Learner
 from aegan.training.job import (
     MAX_EPOCHS_PER_CALL,
@@ -112,7 +112,7 @@ class Sharded:
         self._table = self._put(job.table, PartitionSpec())
         self._lanes = self._put(self._padded(plain_keys(job.lanes)), PartitionSpec(AXIS))
         self._init = _sharded_init(job.learner, self.mesh)
-        self._run = _sharded_run(job.learner, job.schedule, self.mesh)
+        self._run = _sharded_run(job.learner, self.mesh)
 
     def _padded(self, tree: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf)[self._places], tree)
@@ -162,13 +162,11 @@ def _sharded_init(learner: Learner, mesh: Mesh) -> Callable[[Lane], LaneState]:
     )
 
 
-def _sharded_run(learner: Learner, schedule: Schedule, mesh: Mesh) -> Callable[..., Any]:
+def _sharded_run(learner: Learner, mesh: Mesh) -> Callable[..., Any]:
     def run(
         table: Table, lanes: Lane, state: LaneState, first: jax.Array, count: jax.Array
     ) -> tuple[LaneState, jax.Array]:
-        return epochs(
-            learner, schedule, table, typed_keys(lanes), state, first, count, MAX_EPOCHS_PER_CALL
-        )
+        return epochs(learner, table, typed_keys(lanes), state, first, count, MAX_EPOCHS_PER_CALL)
 
     one, spread = PartitionSpec(), PartitionSpec(AXIS)
     return jax.jit(
