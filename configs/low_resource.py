@@ -7,9 +7,11 @@ One experiment of configs/paper.py alone, with its fields and variants.
 
 from ml_collections import ConfigDict
 
-from configs import paper
+from aegan.run.programs import load
 
 
 def get_config(variant: str = "default") -> ConfigDict:
     """Variants: default, quick, full."""
-    return paper.only("low_resource", variant)
+    config = load("paper", variant)
+    config.experiments = ("low_resource",)
+    return config

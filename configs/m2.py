@@ -5,9 +5,9 @@ python -m experiments.run --config=configs/m2.py
 
 from ml_collections import ConfigDict
 
-from configs import common
+from aegan.run.defaults import base
 
 
 def get_config(variant: str = "default") -> ConfigDict:
     """Variants: default, paper (the same), quick."""
-    return common.base("m2", variant, ("default", "paper", "quick"))
+    return base("m2", variant, ("default", "paper", "quick"))

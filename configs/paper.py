@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from configs import common, m1, m2, m3
+from aegan.run.defaults import base as defaults
+from aegan.run.programs import load
 
 EXPERIMENTS = (
     "cross_validation",  # Tables 2 and 3, Fig. 3
@@ -29,16 +30,16 @@ def get_config(variant: str = "default") -> ConfigDict:
     """Variants: default; quick (minutes; its figures mean nothing); full (five generator seeds)."""
     if variant not in VARIANTS:
         raise ValueError(f"no variant {variant!r} of configs/paper.py; one of {VARIANTS}")
-    models = {"m1": m1, "m2": m2, "m3": m3}
+    models = ("m1", "m2", "m3")
     of_model = "quick" if variant == "quick" else "default"
-    base = common.base("m1", of_model, (of_model,))
+    base = defaults("m1", of_model, (of_model,))
     config = ConfigDict()
     config.variant = variant
     config.experiments = EXPERIMENTS
     config.seeds = (0,)  # of the generators; each trains every fold
     config.jobs = 0  # worker processes; 0: one per core, and one alone on a GPU or TPU
 
-    # The source: fields as `config.data` of experiments.run, explained in configs/common.py.
+    # The source: fields as `config.data` of experiments.run, explained in aegan/run/defaults.py.
     config.source = base.data
     config.source.simulated_rows = 5530
 
@@ -50,8 +51,8 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.target.statistics = "own"
     config.target.simulated_rows = 7798
 
-    for name, program in models.items():
-        run = program.get_config(of_model)
+    for name in models:
+        run = load(name, of_model)
         config[name] = ConfigDict({"model": run.model, "train": run.train})
 
     config.sample = base.sample
@@ -95,7 +96,7 @@ def get_config(variant: str = "default") -> ConfigDict:
         quick(config)
     if variant == "full":
         config.seeds = (0, 1, 2, 3, 4)
-        config.low_resource.honest = tuple(models)
+        config.low_resource.honest = models
     return config
 
 
@@ -108,10 +109,3 @@ def quick(config: ConfigDict) -> None:
     config.low_resource.percents = (10.0, 50.0, 100.0)
     config.low_resource.sizes = (60, 200, 600)
     config.low_resource.updates = 200
-
-
-def only(experiment: str, variant: str) -> ConfigDict:
-    """The config of one experiment alone; in the same folder it goes on from what is there."""
-    config = get_config(variant)
-    config.experiments = (experiment,)
-    return config

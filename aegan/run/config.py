@@ -1,4 +1,4 @@
-"""What ``configs/m1.py`` and its like say, as typed values; ``configs/common.py`` explains them."""
+"""What ``configs/m1.py`` and its like say, as typed values; ``defaults.py`` explains them."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def read_config(config: Any, places: Mapping[str, str] | None = None) -> RunConf
     """A config, as ml_collections or plain dicts hold it, checked and typed.
 
     Args:
-        config: the fields of ``configs/common.py``.
+        config: the fields of ``defaults.py``.
         places: how messages call a section, where it is not its own: {"data": "config.source"}.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the configs of all models share."""
+"""Every field of a run's config, its default and its meaning; ``configs/`` change what differs."""
 
 from __future__ import annotations
 
