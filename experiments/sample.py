@@ -28,7 +28,7 @@ from aegan.sampling.rows import Rows, sample_blocks, sampling_key
 from aegan.system.screen import bar, duration, field, say
 from aegan.tables.synthetic import ALL, write_synthetic
 from aegan.training.lanes import lane_key
-from experiments.command import check_out, guarded, start
+from .command import check_out, guarded, start
 
 _RUN = flags.DEFINE_string("run", None, "Workdir of a finished run: runs/m2")
 _N = flags.DEFINE_integer("n", 6000, "Number of rows", lower_bound=1)
