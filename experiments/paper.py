@@ -30,9 +30,10 @@ from aegan.study.runner import Opening, Workers, records_of, run_tasks
 from aegan.study.study import Study, StudyDir, check_folder, claim_folder, read_study
 from aegan.study.tasks import Task
 from aegan.system.screen import duration, field, say
-from experiments.command import guarded, start
-from experiments.configured import cache_dir, default_workdir
-from experiments.configured import parse_flags as parse_config_flags
+from .command import guarded, start
+from aegan.system.cache import cache_dir
+from .configured import default_workdir
+from .configured import parse_flags as parse_config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon: configs/paper.py:quick"
