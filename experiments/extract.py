@@ -43,6 +43,7 @@ from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
 from aegan.errors import InputError
 from aegan.system.screen import counts, duration, field, say, together
 from aegan.tables.write import SUFFIXES
+
 from .command import check_out, guarded, named_columns, next_command, start
 
 _CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")

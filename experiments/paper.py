@@ -29,9 +29,10 @@ from aegan.study.projection import Projection
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
 from aegan.study.study import Study, StudyDir, check_folder, claim_folder, read_study
 from aegan.study.tasks import Task
-from aegan.system.screen import duration, field, say
-from .command import guarded, start
 from aegan.system.cache import cache_dir
+from aegan.system.screen import duration, field, say
+
+from .command import guarded, start
 from .configured import default_workdir
 from .configured import parse_flags as parse_config_flags
 

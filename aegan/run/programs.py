@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 from ml_collections import ConfigDict
 
@@ -45,8 +46,12 @@ def load(name: str, variant: str = "default") -> ConfigDict:
         InputError: no such program.
         ValueError: no such variant of it.
     """
-    path = path_of(name)
-    spec = spec_from_file_location(f"aegan_config_{path.stem}", path)
-    program = module_from_spec(spec)
-    spec.loader.exec_module(program)
-    return program.get_config(variant)
+    return execute(path_of(name)).get_config(variant)
+
+
+def execute(path: Path) -> ModuleType:
+    """The module that a file of Python is."""
+    spec = spec_from_file_location(f"aegan_{path.stem}", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
