@@ -47,6 +47,7 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
 
     ``example`` is a config for whoever gave none.
     """
+    programs.see_beside(Path(_config_path(argv)))
     try:
         rest = flags.FLAGS([_by_path(text) for text in argv])
         # A file that failed to load complains only when it is used.
