@@ -1,0 +1,178 @@
+"""The main table: a model beside the paper, real rows and generators that need no training."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aegan.report.kit.numbers import DASH, UNITS, Estimate, Results, number
+from aegan.report.kit.tables import Table, to_text
+from aegan.report.kit.templates import words
+from aegan.system.screen import WIDTH
+
+SIMULATED = "Simulated corpus: these figures say nothing about real speech."
+REFERENCES = {
+    "real": "Real rows of set-1",
+    "class_mean": "Class mean",
+    "class_gaussian": "Class Gaussian",
+    "smote": "SMOTE",
+    "jitter": "Jitter",
+}
+UARS = ("trts_set1", "trts_set2", "tstr_set1", "tstr_set2")
+TITLES = {
+    "trts_set1": "TRTS set-1 (%)",
+    "trts_set2": "TRTS set-2 (%)",
+    "tstr_set1": "TSTR set-1 (%)",
+    "tstr_set2": "TSTR set-2 (%)",
+    "real_to_real": "Real \u2192 real (%)",
+    "fid": "FID",
+    "fid_real": "FID floor",
+    "fid_over_floor": "FID above floor",
+    "variance_ratio": "Variance ratio",
+    "nn_distance": "Nearest-row distance",
+    "copies": "Copies (%)",
+}
+MAIN_COLUMNS = (*UARS, "fid", "fid_over_floor", "variance_ratio", "nn_distance", "copies")
+CEILING, PAPER = "Real \u2192 real", "Paper, IEMOCAP"
+# Of the same table in a terminal.
+_SHORT = {key: f"{key[:4].upper()}-{key[-1]}" for key in UARS}
+_SHORT |= {"fid": "FID", "fid_over_floor": "-floor", "variance_ratio": "var"}
+_SHORT_LABELS = {REFERENCES["real"]: "Real rows", "Class Gaussian": "Gaussian", PAPER: "Paper"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the main table: who (``kind``: model, paper, real or trivial) and its cells."""
+
+    kind: str
+    label: str
+    cells: dict[str, Estimate]
+
+
+def leak_banner(leaks: Sequence[str]) -> list[str]:
+    """The banner over figures that leaks, in words, may have made too good; none without leaks."""
+    return [words("run", "leaks", leaks=leaks)] if leaks else []
+
+
+def banners(results: Results) -> list[str]:
+    """What a reader has to know before any figure."""
+    corpus = results["corpus"]
+    found = [SIMULATED] if corpus["simulated"] else []
+    return found + leak_banner([leak["words"] for leak in corpus.get("leaks") or ()])
+
+
+def model_name(results: Results) -> str:
+    return str(results["model"]).upper()
+
+
+def chance(results: Results) -> float:
+    return 1 / len(results["corpus"]["classes"])
+
+
+def unit(metric: str) -> str:
+    """Of a metric as printed: UAR and shares in per cent, everything else as it is."""
+    return "%" if "%" in TITLES[metric] else "plain"
+
+
+def show(metric: str, value: float | None) -> str:
+    return UNITS[unit(metric)](value)
+
+
+def printed(metric: str, value: float | None) -> str:
+    """A figure of the paper with the two decimals it is printed with."""
+    return DASH if value is None else f"{value * (100 if unit(metric) == '%' else 1):.2f}"
+
+
+def main_rows(results: Results) -> list[Row]:
+    """Model, paper, real rows, ceiling and floor, trivial generators: the main table as data."""
+    metrics, paper = results["metrics"], results.get("paper")
+    rows = [Row("model", f"{model_name(results)}, this run", cells(metrics))]
+    if paper:
+        rows.append(paper_row(PAPER, paper))
+    return rows + reference_rows(metrics, results.get("references") or {})
+
+
+def cells(summaries: Results) -> dict[str, Estimate]:
+    return {key: Estimate.of(summaries.get(key)) for key in MAIN_COLUMNS}
+
+
+def paper_row(label: str, paper: Results) -> Row:
+    """The paper's printed figures, keys as in ``MAIN_COLUMNS``."""
+    return Row("paper", label, {key: Estimate(number(paper.get(key))) for key in MAIN_COLUMNS})
+
+
+def reference_rows(metrics: Results, references: Results) -> list[Row]:
+    """Real rows, ceiling and floor (of ``metrics``, any model's), trivial generators."""
+    rows = [
+        Row("real" if key == "real" else "trivial", label, cells(references[key]))
+        for key, label in REFERENCES.items()
+        if key in references
+    ]
+    bounds = {"tstr_set2": metrics.get("real_to_real"), "fid": metrics.get("fid_real")}
+    rows.insert("real" in references, Row("real", CEILING, cells(bounds)))
+    return rows
+
+
+def strings(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
+    """A line of the main table."""
+    if row.kind == "paper":
+        return (row.label, *(printed(column, row.cells[column].mean) for column in columns))
+    return (row.label, *(row.cells[column].said(unit(column)) for column in columns))
+
+
+def main_table(results: Results) -> Table:
+    """The model beside the paper, real speech and the four trivial generators."""
+    rows = main_rows(results)
+    verdict = results.get("verdict") or {}
+    verdicts = {REFERENCES[k]: word for k, word in (verdict.get("references") or {}).items()}
+    header = ["Generator", *(TITLES[column] for column in MAIN_COLUMNS)]
+    lines = [strings(row, MAIN_COLUMNS) for row in rows]
+    if verdicts:
+        verdicts[rows[0].label] = verdict.get("word")
+        header.append("Verdict by the same rule")
+        lines = [(*line, str(verdicts.get(line[0]) or DASH)) for line in lines]
+    caption = words("run", "generators", model=model_name(results), chance=chance(results))
+    last = (len(MAIN_COLUMNS) + 1,)
+    return Table(caption, tuple(header), tuple(lines), marked=(0,), words=last)
+
+
+def _short_cell(row: Row, column: str, half_widths: bool) -> tuple[str, str]:
+    """A cell in two parts, so that decimal points stand in line: up to one decimal, the rest."""
+    found, uar = row.cells[column], column in UARS
+    if row.kind == "paper":
+        text = printed(column, found.mean)
+        return (text[:-1], text[-1]) if uar and found.mean is not None else (text, "")
+    text, half_width = found.short(unit(column))
+    return text, half_width if uar and half_widths else ""
+
+
+def _short_table(rows: Sequence[Row], half_widths: bool) -> Table:
+    columns = [[_SHORT_LABELS.get(row.label, row.label[:20]) for row in rows]]
+    for column in _SHORT:
+        parts = [_short_cell(row, column, half_widths) for row in rows]
+        width = max(len(tail) for _, tail in parts)
+        columns.append([text + tail.ljust(width) for text, tail in parts])
+    return Table("", ("", *_SHORT.values()), tuple(zip(*columns, strict=True)))
+
+
+def text_table(results: Results) -> str:
+    """The main table for a terminal: at most 80 columns, half-widths of the 95 % intervals.
+
+    Below it the verdict. UAR in per cent; nearest-row distance and copies are in the report alone.
+    """
+    rows = main_rows(results)
+    for half_widths in (True, False):
+        lines = to_text(_short_table(rows, half_widths))
+        if max(map(len, lines)) <= WIDTH:
+            break
+    lines.insert(1, "-" * max(map(len, lines)))
+    note = words("run", "terminal", chance=chance(results), paper=results.get("paper"))
+    lines += [*textwrap.wrap(note, WIDTH), ""]
+    verdict = results.get("verdict") or {}
+    short = f"Verdict: {verdict.get('word') or 'none'}"
+    if verdict.get("reasons"):
+        short += f" ({'; '.join(map(str, verdict['reasons']))})"
+    for text in (short, *banners(results)):
+        lines += textwrap.wrap(text, WIDTH)
+    return "\n".join(lines)
