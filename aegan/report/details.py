@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from aegan.report.generators import REFERENCES, TITLES, UARS, model_name, show
+from aegan.report.kit.documents import words
 from aegan.report.kit.numbers import Results, number, percent, plain
 from aegan.report.kit.tables import Table, tabulate
-from aegan.report.kit.templates import words
 
 
 def by_fold(results: Results, values: Sequence[Any]) -> dict[int, float]:

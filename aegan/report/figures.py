@@ -18,9 +18,9 @@ from aegan.report.generators import (
     unit,
 )
 from aegan.report.kit import figures as kit
+from aegan.report.kit.documents import words
 from aegan.report.kit.figures import GREY, INK, PALE, Figure, panel
 from aegan.report.kit.numbers import Estimate, Results, number
-from aegan.report.kit.templates import words
 
 _COMPARED = {key: f"Metric {1 + (key[:4] == 'tstr')}, {TITLES[key][:-4]}" for key in UARS}
 _COMPARED |= {"fid_over_floor": "FID above its floor", "variance_ratio": "Variance ratio"}

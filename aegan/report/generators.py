@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aegan.report.kit.documents import words
 from aegan.report.kit.numbers import DASH, UNITS, Estimate, Results, number
 from aegan.report.kit.tables import Table, to_text
-from aegan.report.kit.templates import words
 from aegan.system.screen import WIDTH
 
 SIMULATED = "Simulated corpus: these figures say nothing about real speech."

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from aegan.report.kit.documents import slug, words
 from aegan.report.kit.figures import INK, Figure, grid, legend, panel
 from aegan.report.kit.numbers import Results
-from aegan.report.kit.templates import words
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of losses that share a panel
-# Runs whose results do not name their losses; adversaries share a panel.
+_FILES = {"D2 against the generator": "features", "D1 against the encoder": "code"}
+_FILES["Information (AUX)"] = "information"
+# Words and panel of the losses of runs whose results do not say them.
 _KNOWN = {
-    "reconstruction": {},
-    "feature_discriminator": {
-        "title": "D2", "panel": "features", "panel_title": "D2 against the generator"
-    },
-    "generator_adversarial": {"title": "generator", "panel": "features"},
-    "code_discriminator": {
-        "title": "D1", "panel": "code", "panel_title": "D1 against the encoder"
-    },
-    "encoder_adversarial": {"title": "encoder", "panel": "code"},
-    "information": {"panel_title": "Information (AUX)"},
-}  # fmt: skip
+    "reconstruction": ("reconstruction", "Reconstruction"),
+    "feature_discriminator": ("D2", "D2 against the generator"),
+    "generator_adversarial": ("generator", "D2 against the generator"),
+    "code_discriminator": ("D1", "D1 against the encoder"),
+    "encoder_adversarial": ("encoder", "D1 against the encoder"),
+    "information": ("information", "Information (AUX)"),
+}
 
 
-def declared(losses: Iterable[Results] | None, names: Iterable[str]) -> dict[str, Results]:
-    """The losses among ``names``, each with ``title``, ``panel`` and perhaps ``panel_title``.
+def loss_words(training: Results | None, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """How each loss of ``names`` is called, and the title of the panel that it stands in.
 
-    ``losses`` is what results.json says of them (``training.losses``: ``name``, ``title``, and
-    ``panel`` and ``panel_title`` of those that share one), in the model's order; what it leaves
-    out is that of the losses known by name, or the name itself.
+    ``training`` is that of results.json, whose ``losses`` say it (``name``, ``words``, ``panel``)
+    in the model's order; a loss that nobody names is called by its column.
     """
-    said = {loss["name"]: loss for loss in losses or ()}
-    order = [name for name in dict.fromkeys((*_KNOWN, *said, *names)) if name in names]
+    said = {loss["name"]: loss for loss in (training or {}).get("losses") or ()}
+    found = _KNOWN | {name: (loss["words"], loss["panel"]) for name, loss in said.items()}
     return {
-        name: {"title": name, "panel": name} | _KNOWN.get(name, {}) | said.get(name, {})
-        for name in order
-    }
+        name: found.get(name, (name, name)) for name in dict.fromkeys((*found, *names))
+        if name in names
+    }  # fmt: skip
 
 
 def loss_curves(table: pd.DataFrame, column: str, split: str) -> pd.DataFrame:
@@ -61,59 +58,48 @@ def losses(results: Results, table: pd.DataFrame, model: str = "") -> Figure:
     """
     name = f"losses-{model}" if model else "losses"
     prefix = f"{model.upper()}: " if model else ""
-    diverged = {
+    ends = {
         (lane["seed"], lane["fold"]): lane["last_good_epoch"]
         for lane in results["lanes"]
         if lane["status"] == "diverged"
     }
     measured = table.drop(columns=["seed", "fold", "epoch", "split"]).dropna(axis=1, how="all")
-    said = (results.get("training") or {}).get("losses")
-    shared: dict[str, dict[str, Results]] = {}
-    for column, loss in declared(said, list(measured)).items():
-        shared.setdefault(loss["panel"], {})[column] = loss
+    shared: dict[str, dict[str, str]] = {}
+    for column, (title, where) in loss_words(results.get("training"), list(measured)).items():
+        shared.setdefault(where, {})[column] = title
     panels = []
-    for key, parts in shared.items():
-        first = next(iter(parts.values()))
-        title = prefix + (
-            first.get("panel_title") or first["title"][:1].upper() + first["title"][1:]
-        )
+    for where, titles in shared.items():
 
-        def draw(axes: Axes, parts: dict[str, Results] = parts, title: str = title) -> None:
-            _curves(axes, table, {name: part["title"] for name, part in parts.items()}, diverged)
-            axes.set_title(title)
+        def draw(axes: Axes, where: str = where, titles: dict[str, str] = titles) -> None:
+            _curves(axes, table, titles, ends)
+            axes.set_title(prefix + where)
 
-        alt = f"{title}: losses over epochs, training and validation."
-        panels.append(panel(f"{name}-{key}", alt, 2.9, draw))
+        alt = f"{prefix}{where}: losses over epochs, training and validation."
+        panels.append(panel(f"{name}-{_FILES.get(where, slug(where))}", alt, 2.9, draw))
     caption = words("run", "losses")
     return Figure(name, f"{prefix}Losses over the training", caption, tuple(panels), table)
 
 
 def _curves(
-    axes: Axes,
-    table: pd.DataFrame,
-    titles: dict[str, str],
-    diverged: dict[tuple[int, int], int],
+    axes: Axes, table: pd.DataFrame, titles: dict[str, str], ends: dict[tuple[int, int], int]
 ) -> None:
-    """The losses of one panel (column and title), with the last good epoch of diverged lanes."""
-    lanes = list(table.groupby(["seed", "fold"]).groups)
-    steady = [lane for lane in lanes if lane not in diverged] or lanes
+    """The losses of one panel by column, with the last good epoch of diverged lanes."""
     limits: list[float] = []
     for (column, title), colour in zip(titles.items(), cycle(_COLOURS), strict=False):
-        colour = colour if len(titles) > 1 else INK
+        style = {"color": colour if len(titles) > 1 else INK}
         for split, dash, label in (("train", "-", "training"), ("valid", "--", "validation")):
             wide = loss_curves(table, column, split)
             for lane in wide.columns:
-                curve = wide[lane].loc[: diverged.get(lane)].dropna()
-                axes.plot(curve.index, curve, dash, color=colour, lw=0.6, alpha=0.35)
-                if lane in diverged and len(curve):
-                    axes.plot(curve.index[-1], curve.iloc[-1], "x", color=colour, ms=6)
-            kept = wide[[lane for lane in wide.columns if lane in steady]]
-            mean = kept.mean(axis=1).dropna()
+                curve = wide[lane].loc[: ends.get(lane)].dropna()
+                axes.plot(curve.index, curve, dash, lw=0.6, alpha=0.35, **style)
+                if lane in ends and len(curve):
+                    axes.plot(curve.index[-1], curve.iloc[-1], "x", ms=6, **style)
+            steady = wide[[lane for lane in wide.columns if lane not in ends] or wide.columns]
+            mean = steady.mean(axis=1).dropna()
             label = label if len(titles) == 1 else f"{title}, {label}"
             mark = "." if len(mean) == 1 else ""
-            axes.plot(mean.index, mean, dash, color=colour, lw=2, marker=mark, label=label)
-            values = kept.to_numpy().ravel()
-            limits += list(values[np.isfinite(values)])
+            axes.plot(mean.index, mean, dash, lw=2, marker=mark, label=label, **style)
+            limits.extend(steady.to_numpy()[steady.notna().to_numpy()])
     if limits:
         # The first epochs and a diverging lane must not flatten the rest.
         low, high = np.percentile(limits, [0, 99.5])

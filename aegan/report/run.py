@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +10,16 @@ import pandas as pd
 from aegan.errors import InputError
 from aegan.report import details, figures
 from aegan.report.generators import banners, chance, main_table
-from aegan.report.kit import templates
-from aegan.report.kit.documents import Document, Section, section, write
-from aegan.report.kit.numbers import Estimate, Results, number, plain
+from aegan.report.kit.documents import (
+    Document,
+    Section,
+    paragraphs,
+    section,
+    words,
+    write,
+)
+from aegan.report.kit.numbers import Results, number, plain
 from aegan.report.losses import losses
-
-_words, _paragraphs = (partial(f, "run") for f in (templates.words, templates.paragraphs))
 
 
 def write_report(workdir: Path) -> Path:
@@ -44,77 +47,52 @@ def write_report(workdir: Path) -> Path:
 
 def document(results: Results, table: pd.DataFrame) -> Document:
     """The report of ``results.json`` and of ``losses.parquet``."""
-    verdict, lanes = results.get("verdict") or {}, results["lanes"]
-    seeds = len({lane["seed"] for lane in lanes})
+    known = {key: results.get(key) or {} for key in ("metrics", "verdict", "paper", "references")}
+    word = str(known["verdict"].get("word") or "none")
     return Document(
         title=results["title"],
-        subtitle=_words("subtitle", results=results, folds=len(results["folds"]), seeds=seeds),
-        headline=_words("verdict", word=str(verdict.get("word") or "none")),
-        short=in_short(results),
+        subtitle=words("run", "subtitle", results=results),
+        headline=words("run", "verdict", word=word),
+        short=paragraphs("run", "short", lanes=results["lanes"], chance=chance(results), **known),
         sections=[part for part in _sections(results, table) if part.blocks],
         banners=banners(results),
-        intro=results.get("about") or _words("about", model=str(results["model"]).lower()),
-    )
-
-
-def in_short(results: Results) -> list[str]:
-    """The headline: the verdict's reasons, what the figures amount to, the lanes in trouble."""
-
-    def mean(metrics: Results | None, name: str) -> float | None:
-        return Estimate.of((metrics or {}).get(name)).mean
-
-    troubles = {
-        status: [
-            f"seed {lane['seed']}, fold {lane['fold']}"
-            for lane in results["lanes"]
-            if lane["status"] == status
-        ]
-        for status in ("diverged", "collapsed")
-    }
-    reasons = (results.get("verdict") or {}).get("reasons") or ()
-    return _paragraphs(
-        "short",
-        reasons=[str(reason).rstrip(".") for reason in reasons],
-        tstr=mean(results["metrics"], "tstr_set2"),
-        ceiling=mean(results["metrics"], "real_to_real"),
-        chance=chance(results),
-        printed=number((results.get("paper") or {}).get("tstr_set2")),
-        variance=mean(results["metrics"], "variance_ratio"),
-        fid=mean(results["metrics"], "fid_over_floor"),
-        class_means=mean((results.get("references") or {}).get("class_mean"), "fid_over_floor"),
-        lanes=len(results["lanes"]),
-        troubles=troubles,
+        intro=results.get("about") or words("run", "about", model=str(results["model"]).lower()),
     )
 
 
 def _sections(results: Results, table: pd.DataFrame) -> list[Section]:
-    svm = results.get("svm") or {}
+    svm, verdict = results.get("svm") or {}, results.get("verdict") or {}
     protocol = details.settings_table(
         "What is fixed about every SVM and every FID.", svm.get("protocol") or {}
     )
+    training = {k: v for k, v in (results.get("training") or {}).items() if k != "losses"}
     seconds = {
         key.removesuffix("_s"): plain(value) if number(value) is not None else value
         for key, value in (results.get("timing") or {}).items()
     }
-    machine = {name: results.get(name) for name in ("command", "config hash", "device", "versions")}
-    machine |= {"config hash": results.get("config_hash"), "seconds": seconds}
-    machine["training"] = results.get("training")
+    machine = {
+        "command": results.get("command"),
+        "config hash": results.get("config_hash"),
+        "device": results.get("device"),
+        "versions": results.get("versions"),
+        "seconds": seconds,
+        "training": training,
+    }
     machine = {key: value for key, value in machine.items() if value}
-    rule = (results.get("verdict") or {}).get("rule")
     return [
         section("Figures beside the paper and the references", main_table(results)),
-        section("How to read this", *_paragraphs("reading", rule=rule)),
+        section("How to read this", *paragraphs("run", "reading", rule=verdict.get("rule"))),
         section("The same figures as a picture", figures.comparison(results)),
         section("Classes", details.class_table(results), figures.variance(results), titled=True),
         section("Confusion: who is taken for whom", figures.confusion(results)),
         section(
             "Plausibility of the rows",
-            None if results.get("plausibility") else _words("no_rules"),
+            None if results.get("plausibility") else words("run", "no_rules"),
             details.plausibility_table(results),
         ),
         section(
             "Folds and data",
-            _words("data", corpus=results["corpus"]),
+            words("run", "data", corpus=results["corpus"]),
             details.fold_table(results),
         ),
         section("Training", details.lane_table(results), losses(results, table), titled=True),

@@ -1,18 +1,24 @@
 """A document as a value: sections of sentences, tables and figures; written as HTML and Markdown.
 
 How it looks is in the templates: ``base`` holds the page, ``blocks`` the macros for what stands on
-it, and each report extends ``base``.
+it; each report extends ``base`` and has its words in a file of macros. HTML escapes every text.
 """
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
 from aegan.report.kit.figures import Figure
-from aegan.report.kit.tables import Table
-from aegan.report.kit.templates import environment, slug
+from aegan.report.kit.numbers import Estimate, percent, plain
+from aegan.report.kit.tables import Table, to_markdown
 from aegan.system.files import write_text
 
 
@@ -70,7 +76,7 @@ def section(title: str, *blocks: Block | None, **options: Any) -> Section:
 
 def page(document: Document, template: str) -> str:
     """The text of ``report.html`` (pictures inside) or ``report.md`` (pictures are links)."""
-    return environment().get_template(template).render(document=document).strip() + "\n"
+    return _environment().get_template(template).render(document=document).strip() + "\n"
 
 
 def write(document: Document, report: str, folder: Path) -> Path:
@@ -82,3 +88,39 @@ def write(document: Document, report: str, folder: Path) -> Path:
     for kind in ("md", "html"):
         write_text(folder / f"report.{kind}", page(document, f"{report}.{kind}"))
     return folder / "report.html"
+
+
+def words(report: str, name: str, **values: Any) -> str:
+    """A text of ``<report>.txt``, whose macros are the words of a report, in one line."""
+    return " ".join(paragraphs(report, name, **values))
+
+
+def paragraphs(report: str, name: str, **values: Any) -> list[str]:
+    """The paragraphs of a text of ``<report>.txt``, each in one line."""
+    text = getattr(_environment().get_template(f"{report}.txt").module, name)(**values)
+    return [part.replace("\n", " ") for part in re.split("\n\n+", text.strip()) if part]
+
+
+def slug(title: str) -> str:
+    """A title as GitHub makes an anchor of it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _glue(text: str) -> Markup:
+    """HTML in which a number stays in a line with its per cent, and a set with its number."""
+    return Markup(re.sub(r"\b([Ss]et)-(?=[12]\b)", "\\1\u2011", text.replace(" %", "\u00a0%")))
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("aegan.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"slug": slug, "glue": _glue, "plain": plain, "percent": percent}
+    found.filters |= {"to_markdown": to_markdown, "mean": lambda found: Estimate.of(found).mean}
+    found.filters["base64"] = lambda data: base64.b64encode(data).decode()
+    return found

@@ -16,7 +16,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from aegan.report.kit.templates import FOLDER
 from aegan.system.files import replacing, write_text
 
 mpl.use("Agg")
@@ -24,6 +23,7 @@ mpl.use("Agg")
 INK, GREY, PALE = "#222222", "#767676", "#BBBBBB"
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_STYLE = Path(__file__).parents[1] / "templates" / "figures.mplstyle"
 _WIDTH = 3.7  # inches: a panel fills a phone, three stand side by side on a desk
 
 
@@ -61,7 +61,7 @@ class Figure:
 
 def panel(file: str, alt: str, height: float, draw: Callable[[Axes], None]) -> Panel:
     """A panel of ``height`` inches that ``draw`` fills."""
-    with mpl.rc_context(fname=FOLDER / "figures.mplstyle"):
+    with mpl.rc_context(fname=_STYLE):
         canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
         draw(canvas.subplots())
         buffer = io.BytesIO()
