@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from aegan.report.generators import REFERENCES, TITLES, UARS, model_name, show
+from aegan.report.generators import REFERENCES, TITLES, UARS, model_name, unit
 from aegan.report.kit.documents import words
-from aegan.report.kit.numbers import Results, number, percent, plain
+from aegan.report.kit.numbers import UNITS, Results, number, percent, plain
 from aegan.report.kit.tables import Table, tabulate
 
 
@@ -30,8 +30,9 @@ def fold_table(results: Results) -> Table:
     for metric in (*UARS, "real_to_real", "fid", "fid_real", "variance_ratio"):
         if metric in results["metrics"]:
             values = by_fold(results, results["metrics"][metric]["per_lane"])
-            columns[TITLES[metric]] = lambda fold, metric=metric, values=values: show(
-                metric, values.get(fold["fold"])
+            show = UNITS[unit(metric)]
+            columns[TITLES[metric]] = lambda fold, show=show, values=values: show(
+                values.get(fold["fold"])
             )
     caption = words("run", "folds")
     return tabulate(caption, results["folds"], columns, words=("Held-out speakers",))

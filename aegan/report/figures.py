@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -31,21 +33,15 @@ def comparison(results: Results) -> Figure:
     """Dots and intervals of the model, the paper and the references."""
     rows = [row for row in main_rows(results) if row.label != CEILING]
     records = [
-        (metric, row.label, row.cells[metric].mean, row.cells[metric].low, row.cells[metric].high)
-        for metric in _COMPARED
-        for row in rows
+        (metric, row.label, *astuple(row.cells[metric])) for metric in _COMPARED for row in rows
     ]
     data = pd.DataFrame(records, columns=["metric", "generator", "mean", "ci95_low", "ci95_high"])
     data = data.astype({"mean": float, "ci95_low": float, "ci95_high": float})
     panels = []
     for metric, title in _COMPARED.items():
-        if data.loc[data["metric"] == metric, "mean"].notna().any():
-
-            def draw(axes: Axes, metric: str = metric) -> None:
-                _compare(axes, results, rows, metric)
-
+        if any(row.cells[metric].mean is not None for row in rows):
             alt = f"{title}: model, paper and references, mean and 95 % interval (data in the CSV)."
-            panels.append(panel(f"comparison-{metric}", alt, 2.5, draw))
+            panels.append(panel(f"comparison-{metric}", alt, 2.5, _compare, results, rows, metric))
     paper = any(row.kind == "paper" for row in rows)
     caption = words("run", "comparison", model=model_name(results), paper=paper)
     return Figure("comparison", "Beside the paper and the references", caption, tuple(panels), data)
@@ -77,13 +73,11 @@ def _compare(axes: Axes, results: Results, rows: list[Row], metric: str) -> None
     kit.name_rows(axes, [row.label for row in rows])
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if row.kind == "model" else "normal")
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_title(_COMPARED[metric])
+    axes.set(ylim=(len(rows) - 0.4, -0.6), title=_COMPARED[metric])
     axes.spines["left"].set_visible(False)
     if scale == 100:
-        axes.set_xlim(0, 102)
+        axes.set(xlim=(0, 102), xlabel="UAR (%)")
         axes.axvline(100 * chance(results), color=PALE, lw=1, zorder=0)
-        axes.set_xlabel("UAR (%)")
     elif metric == "variance_ratio":
         axes.set_xlim(left=-0.04 * max([*means, 1.0]))
         axes.set_xlabel("variance within classes, real = 1")
@@ -120,9 +114,8 @@ def variance(results: Results) -> Figure | None:
             axes.plot(x, y, marker, color=colour, mec=INK, mew=0.5, ms=6, label=name)
         axes.axvline(1, color=GREY, lw=1, ls=":")
         kit.name_rows(axes, generators)
-        axes.set_ylim(len(generators) - 0.5, -0.5)
+        axes.set(ylim=(len(generators) - 0.5, -0.5), xlabel="variance within the class, real = 1")
         axes.set_xlim(left=-0.02)
-        axes.set_xlabel("variance within the class, real = 1")
         kit.grid(axes, "x")
         columns = min(len(classes), 4)
         kit.legend(axes, columns, "upper center", handletextpad=0.1, columnspacing=1)
@@ -140,33 +133,31 @@ def confusion(results: Results) -> Figure:
     classes = list(results["corpus"]["classes"])
     records, panels = [], []
     for key, title in _MATRICES.items():
-        both = ((groups.get(source) or {}).get(key) for source in ("model", "real"))
-        counts = next((np.asarray(found, float) for found in both if found is not None), None)
+        both = [(groups.get(source) or {}).get(key) for source in ("model", "real")]
+        counts = next((np.asarray(found) for found in both if found is not None), None)
         if counts is None:
             continue
-        totals = counts.sum(axis=1, keepdims=True)
-        shares = 100 * np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
         records += [
             {"matrix": key, "true": classes[i], "predicted": classes[j], "rows": int(count)}
             for (i, j), count in np.ndenumerate(counts)
         ]
-
-        def draw(axes: Axes, title: str = title, shares: np.ndarray = shares) -> None:
-            axes.imshow(shares, vmin=0, vmax=100, cmap="Blues", aspect="equal")
-            for (i, j), value in np.ndenumerate(shares):
-                style = {"color": "white" if value > 55 else INK}
-                style["fontsize"] = 9 if len(classes) <= 5 else 7
-                axes.text(j, i, f"{value:.0f}", ha="center", va="center", **style)
-            turned = {} if len(classes) <= 4 else {"rotation": 45, "ha": "right"}
-            axes.set_xticks(range(len(classes)), classes, **turned)
-            axes.set_yticks(range(len(classes)), classes)
-            axes.tick_params(length=0)
-            axes.spines[:].set_visible(False)
-            axes.set_xlabel("predicted class")
-            axes.set_ylabel("true class")
-            axes.set_title(title)
-
         alt = f"Confusion matrix, {title}, per cent of each true class (data in the CSV)."
-        panels.append(panel(f"confusion-{key}", alt, 3.3, draw))
+        panels.append(panel(f"confusion-{key}", alt, 3.3, _matrix, title, classes, counts))
     title, caption = "Who is taken for whom", words("run", "confusion")
     return Figure("confusion", title, caption, tuple(panels), pd.DataFrame(records))
+
+
+def _matrix(axes: Axes, title: str, classes: list[str], counts: np.ndarray) -> None:
+    """Per cent of each true class, a line."""
+    shares = 100 * (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    axes.imshow(shares, vmin=0, vmax=100, cmap="Blues", aspect="equal")
+    size = 9 if len(classes) <= 5 else 7
+    for (i, j), value in np.ndenumerate(shares):
+        colour = "white" if value > 55 else INK
+        axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=size)
+    turned = {} if len(classes) <= 4 else {"rotation": 45, "ha": "right"}
+    axes.set_xticks(range(len(classes)), classes, **turned)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(title=title, xlabel="predicted class", ylabel="true class")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aegan.report.kit.documents import words
-from aegan.report.kit.numbers import DASH, UNITS, Estimate, Results, number
-from aegan.report.kit.tables import Table, to_text
+from aegan.report.kit.numbers import Estimate, Results, number
+from aegan.report.kit.tables import Table, tabulate, to_text
 from aegan.system.screen import WIDTH
 
 SIMULATED = "Simulated corpus: these figures say nothing about real speech."
@@ -35,6 +35,7 @@ TITLES = {
 }
 MAIN_COLUMNS = (*UARS, "fid", "fid_over_floor", "variance_ratio", "nn_distance", "copies")
 CEILING, PAPER = "Real \u2192 real", "Paper, IEMOCAP"
+_VERDICT = "Verdict by the same rule"
 # Of the same table in a terminal.
 _SHORT = {key: f"{key[:4].upper()}-{key[-1]}" for key in UARS}
 _SHORT |= {"fid": "FID", "fid_over_floor": "-floor", "variance_ratio": "var"}
@@ -48,6 +49,27 @@ class Row:
     kind: str
     label: str
     cells: dict[str, Estimate]
+
+    def said(self, metric: str) -> str:
+        """A cell as text; a figure of the paper with the two decimals it is printed with."""
+        found, percents = self.cells[metric], unit(metric) == "%"
+        if self.kind == "paper" and found.mean is not None:
+            return f"{found.mean * (100 if percents else 1):.2f}"
+        return found.said(unit(metric))
+
+    def short(self, metric: str, half_widths: bool) -> tuple[str, str]:
+        """For a terminal, in two parts so that decimal points stand in line: 88.4, 1 or ±2.1."""
+        found, uar = self.cells[metric], metric in UARS
+        if self.kind == "paper":
+            text = self.said(metric)
+            return (text[:-1], text[-1]) if uar and found.mean is not None else (text, "")
+        text, half_width = found.short(unit(metric))
+        return text, half_width if uar and half_widths else ""
+
+
+def strings(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
+    """A line of the main table."""
+    return (row.label, *map(row.said, columns))
 
 
 def leak_banner(leaks: Sequence[str]) -> list[str]:
@@ -73,15 +95,6 @@ def chance(results: Results) -> float:
 def unit(metric: str) -> str:
     """Of a metric as printed: UAR and shares in per cent, everything else as it is."""
     return "%" if "%" in TITLES[metric] else "plain"
-
-
-def show(metric: str, value: float | None) -> str:
-    return UNITS[unit(metric)](value)
-
-
-def printed(metric: str, value: float | None) -> str:
-    """A figure of the paper with the two decimals it is printed with."""
-    return DASH if value is None else f"{value * (100 if unit(metric) == '%' else 1):.2f}"
 
 
 def main_rows(results: Results) -> list[Row]:
@@ -114,43 +127,26 @@ def reference_rows(metrics: Results, references: Results) -> list[Row]:
     return rows
 
 
-def strings(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
-    """A line of the main table."""
-    if row.kind == "paper":
-        return (row.label, *(printed(column, row.cells[column].mean) for column in columns))
-    return (row.label, *(row.cells[column].said(unit(column)) for column in columns))
-
-
 def main_table(results: Results) -> Table:
     """The model beside the paper, real speech and the four trivial generators."""
-    rows = main_rows(results)
     verdict = results.get("verdict") or {}
     verdicts = {REFERENCES[k]: word for k, word in (verdict.get("references") or {}).items()}
-    header = ["Generator", *(TITLES[column] for column in MAIN_COLUMNS)]
-    lines = [strings(row, MAIN_COLUMNS) for row in rows]
+    rows = main_rows(results)
+    columns = {"Generator": lambda row: row.label}
+    for metric in MAIN_COLUMNS:
+        columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
     if verdicts:
         verdicts[rows[0].label] = verdict.get("word")
-        header.append("Verdict by the same rule")
-        lines = [(*line, str(verdicts.get(line[0]) or DASH)) for line in lines]
+        columns[_VERDICT] = lambda row: verdicts.get(row.label)
     caption = words("run", "generators", model=model_name(results), chance=chance(results))
-    last = (len(MAIN_COLUMNS) + 1,)
-    return Table(caption, tuple(header), tuple(lines), marked=(0,), words=last)
-
-
-def _short_cell(row: Row, column: str, half_widths: bool) -> tuple[str, str]:
-    """A cell in two parts, so that decimal points stand in line: up to one decimal, the rest."""
-    found, uar = row.cells[column], column in UARS
-    if row.kind == "paper":
-        text = printed(column, found.mean)
-        return (text[:-1], text[-1]) if uar and found.mean is not None else (text, "")
-    text, half_width = found.short(unit(column))
-    return text, half_width if uar and half_widths else ""
+    mark = {"words": (_VERDICT,), "marked": lambda row: row.kind == "model"}
+    return tabulate(caption, rows, columns, **mark)
 
 
 def _short_table(rows: Sequence[Row], half_widths: bool) -> Table:
     columns = [[_SHORT_LABELS.get(row.label, row.label[:20]) for row in rows]]
-    for column in _SHORT:
-        parts = [_short_cell(row, column, half_widths) for row in rows]
+    for metric in _SHORT:
+        parts = [row.short(metric, half_widths) for row in rows]
         width = max(len(tail) for _, tail in parts)
         columns.append([text + tail.ljust(width) for text, tail in parts])
     return Table("", ("", *_SHORT.values()), tuple(zip(*columns, strict=True)))

@@ -69,24 +69,24 @@ def losses(results: Results, table: pd.DataFrame, model: str = "") -> Figure:
         shared.setdefault(where, {})[column] = title
     panels = []
     for where, titles in shared.items():
-
-        def draw(axes: Axes, where: str = where, titles: dict[str, str] = titles) -> None:
-            _curves(axes, table, titles, ends)
-            axes.set_title(prefix + where)
-
-        alt = f"{prefix}{where}: losses over epochs, training and validation."
-        panels.append(panel(f"{name}-{_FILES.get(where, slug(where))}", alt, 2.9, draw))
+        file, title = f"{name}-{_FILES.get(where, slug(where))}", prefix + where
+        alt = f"{title}: losses over epochs, training and validation."
+        panels.append(panel(file, alt, 2.9, _curves, title, table, titles, ends))
     caption = words("run", "losses")
     return Figure(name, f"{prefix}Losses over the training", caption, tuple(panels), table)
 
 
 def _curves(
-    axes: Axes, table: pd.DataFrame, titles: dict[str, str], ends: dict[tuple[int, int], int]
+    axes: Axes,
+    title: str,
+    table: pd.DataFrame,
+    names: dict[str, str],
+    ends: dict[tuple[int, int], int],
 ) -> None:
     """The losses of one panel by column, with the last good epoch of diverged lanes."""
     limits: list[float] = []
-    for (column, title), colour in zip(titles.items(), cycle(_COLOURS), strict=False):
-        style = {"color": colour if len(titles) > 1 else INK}
+    for (column, name), colour in zip(names.items(), cycle(_COLOURS), strict=False):
+        style = {"color": colour if len(names) > 1 else INK}
         for split, dash, label in (("train", "-", "training"), ("valid", "--", "validation")):
             wide = loss_curves(table, column, split)
             for lane in wide.columns:
@@ -96,7 +96,7 @@ def _curves(
                     axes.plot(curve.index[-1], curve.iloc[-1], "x", ms=6, **style)
             steady = wide[[lane for lane in wide.columns if lane not in ends] or wide.columns]
             mean = steady.mean(axis=1).dropna()
-            label = label if len(titles) == 1 else f"{title}, {label}"
+            label = label if len(names) == 1 else f"{name}, {label}"
             mark = "." if len(mean) == 1 else ""
             axes.plot(mean.index, mean, dash, lw=2, marker=mark, label=label, **style)
             limits.extend(steady.to_numpy()[steady.notna().to_numpy()])
@@ -105,8 +105,7 @@ def _curves(
         low, high = np.percentile(limits, [0, 99.5])
         pad = 0.06 * (high - low or abs(high) or 1)
         axes.set_ylim(low - pad, high + pad)
-    axes.set_xlabel("epoch")
+    axes.set(title=title, xlabel="epoch", ylabel="mean loss per row")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_ylabel("mean loss per row")
     grid(axes, "y")
     legend(axes, fontsize=8, handlelength=2.6)

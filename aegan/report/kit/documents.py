@@ -46,11 +46,6 @@ class Section:
     origin: str = ""  # where the figures come from, said below each table and figure
     command: str = ""  # what gives the same again, said at the end
 
-    @property
-    def key(self) -> str:
-        """The anchor."""
-        return slug(self.title)
-
 
 @dataclass(frozen=True)
 class Document:

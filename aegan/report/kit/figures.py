@@ -59,11 +59,11 @@ class Figure:
         write_text(folder / f"{self.name}.csv", csv)
 
 
-def panel(file: str, alt: str, height: float, draw: Callable[[Axes], None]) -> Panel:
-    """A panel of ``height`` inches that ``draw`` fills."""
+def panel(file: str, alt: str, height: float, draw: Callable[..., None], *data: Any) -> Panel:
+    """A panel of ``height`` inches that ``draw(axes, *data)`` fills."""
     with mpl.rc_context(fname=_STYLE):
         canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
-        draw(canvas.subplots())
+        draw(canvas.subplots(), *data)
         buffer = io.BytesIO()
         # No software version inside: the same results give the same bytes.
         canvas.savefig(buffer, format="png", metadata={"Software": None})
