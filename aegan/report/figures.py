@@ -1,37 +1,45 @@
-"""The figures of a run's report; that of the losses is in ``losses``."""
+"""The figures of a run's report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from aegan.report.generators import (
-    CEILING,
-    REFERENCES,
-    TITLES,
-    UARS,
-    Row,
-    chance,
-    main_rows,
-    model_name,
-    unit,
-)
+from aegan.report import tables as T
 from aegan.report.kit import figures as kit
-from aegan.report.kit.documents import words
+from aegan.report.kit.documents import slug, words
 from aegan.report.kit.figures import GREY, INK, PALE, Figure, panel
 from aegan.report.kit.numbers import Estimate, Results, number
 
-_COMPARED = {key: f"Metric {1 + (key[:4] == 'tstr')}, {TITLES[key][:-4]}" for key in UARS}
+Lane = tuple[int, int]  # seed and fold
+
+_COMPARED = {key: f"Metric {1 + (key[:4] == 'tstr')}, {T.TITLES[key][:-4]}" for key in T.UARS}
 _COMPARED |= {"fid_over_floor": "FID above its floor", "variance_ratio": "Variance ratio"}
-_MATRICES = {key: TITLES[key][:-4] for key in UARS} | {"real_to_real": "Real \u2192 real, set-2"}
+_MATRICES = {key: T.TITLES[key][:-4] for key in T.UARS} | {
+    "real_to_real": "Real \u2192 real, set-2"
+}
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of losses that share a panel
+_FILES = {"D2 against the generator": "features", "D1 against the encoder": "code"}
+_FILES |= {"Information (AUX)": "information"}
+# Words and panel of the losses of runs whose results do not say them.
+_KNOWN = {
+    "reconstruction": ("reconstruction", "Reconstruction"),
+    "feature_discriminator": ("D2", "D2 against the generator"),
+    "generator_adversarial": ("generator", "D2 against the generator"),
+    "code_discriminator": ("D1", "D1 against the encoder"),
+    "encoder_adversarial": ("encoder", "D1 against the encoder"),
+    "information": ("information", "Information (AUX)"),
+}
 
 
 def comparison(results: Results) -> Figure:
     """Dots and intervals of the model, the paper and the references."""
-    rows = [row for row in main_rows(results) if row.label != CEILING]
+    rows = [row for row in T.main_rows(results) if row.label != T.CEILING]
     records = [
         (metric, row.label, *astuple(row.cells[metric])) for metric in _COMPARED for row in rows
     ]
@@ -43,13 +51,13 @@ def comparison(results: Results) -> Figure:
             alt = f"{title}: model, paper and references, mean and 95 % interval (data in the CSV)."
             panels.append(panel(f"comparison-{metric}", alt, 2.5, _compare, results, rows, metric))
     paper = any(row.kind == "paper" for row in rows)
-    caption = words("run", "comparison", model=model_name(results), paper=paper)
+    caption = words("run", "comparison", model=T.model_name(results), paper=paper)
     return Figure("comparison", "Beside the paper and the references", caption, tuple(panels), data)
 
 
-def _compare(axes: Axes, results: Results, rows: list[Row], metric: str) -> None:
+def _compare(axes: Axes, results: Results, rows: list[T.Row], metric: str) -> None:
     """One metric of all rows, with the value to come near to."""
-    scale = 100 if unit(metric) == "%" else 1
+    scale = 100 if T.unit(metric) == "%" else 1
     means = []
     for i, row in enumerate(rows):
         found = row.cells[metric]
@@ -70,14 +78,15 @@ def _compare(axes: Axes, results: Results, rows: list[Row], metric: str) -> None
     target = {"variance_ratio": 1.0, "fid_over_floor": 0.0}.get(metric, real)
     if target is not None:
         axes.axvline(target * scale, color=GREY, lw=1, ls=":", zorder=1)
-    kit.name_rows(axes, [row.label for row in rows])
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    axes.tick_params(axis="y", length=0)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if row.kind == "model" else "normal")
     axes.set(ylim=(len(rows) - 0.4, -0.6), title=_COMPARED[metric])
     axes.spines["left"].set_visible(False)
     if scale == 100:
         axes.set(xlim=(0, 102), xlabel="UAR (%)")
-        axes.axvline(100 * chance(results), color=PALE, lw=1, zorder=0)
+        axes.axvline(100 * T.chance(results), color=PALE, lw=1, zorder=0)
     elif metric == "variance_ratio":
         axes.set_xlim(left=-0.04 * max([*means, 1.0]))
         axes.set_xlabel("variance within classes, real = 1")
@@ -93,7 +102,7 @@ def _compare(axes: Axes, results: Results, rows: list[Row], metric: str) -> None
 def variance(results: Results) -> Figure | None:
     """Variance ratio of each class, for the model and the references."""
     groups = results.get("per_class") or {}
-    names = {"model": f"{model_name(results)}, this run", **REFERENCES}
+    names = {"model": f"{T.model_name(results)}, this run", **T.REFERENCES}
     classes = list(results["corpus"]["classes"])
     records = [
         (names[key], name, number(groups[key]["variance_ratio"].get(name)))
@@ -113,7 +122,8 @@ def variance(results: Results) -> Figure | None:
             y = np.arange(len(generators)) + 0.5 * (j / max(len(classes) - 1, 1) - 0.5)
             axes.plot(x, y, marker, color=colour, mec=INK, mew=0.5, ms=6, label=name)
         axes.axvline(1, color=GREY, lw=1, ls=":")
-        kit.name_rows(axes, generators)
+        axes.set_yticks(range(len(generators)), generators)
+        axes.tick_params(axis="y", length=0)
         axes.set(ylim=(len(generators) - 0.5, -0.5), xlabel="variance within the class, real = 1")
         axes.set_xlim(left=-0.02)
         kit.grid(axes, "x")
@@ -161,3 +171,81 @@ def _matrix(axes: Axes, title: str, classes: list[str], counts: np.ndarray) -> N
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set(title=title, xlabel="predicted class", ylabel="true class")
+
+
+def loss_words(training: Results | None, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """How each loss of ``names`` is called, and the title of the panel that it stands in.
+
+    ``training`` is that of results.json, whose ``losses`` say it (``name``, ``words``, ``panel``)
+    in the model's order; a loss that nobody names is called by its column.
+    """
+    said = (training or {}).get("losses") or ()
+    found = _KNOWN | {loss["name"]: (loss["words"], loss["panel"]) for loss in said}
+    found |= {name: (name, name) for name in names if name not in found}
+    return {name: called for name, called in found.items() if name in names}
+
+
+def loss_curves(table: pd.DataFrame, column: str, split: str) -> pd.DataFrame:
+    """Epochs by lanes; epochs in which no lane computed the loss are left out.
+
+    A loss of some epochs only (that of D2) goes straight from one of them to the next.
+    """
+    rows = table[table["split"] == split]
+    wide = rows.pivot(index="epoch", columns=["seed", "fold"], values=column).sort_index()
+    return wide.replace([np.inf, -np.inf], np.nan).dropna(how="all")
+
+
+def losses(results: Results, table: pd.DataFrame, model: str = "") -> Figure:
+    """Loss curves as in the paper's Fig. 3, of every lane and their mean.
+
+    ``model`` (``"m1"``) tells the figures of several models apart.
+    """
+    name = f"losses-{model}" if model else "losses"
+    prefix = f"{model.upper()}: " if model else ""
+    ends = {
+        (lane["seed"], lane["fold"]): lane["last_good_epoch"]
+        for lane in results["lanes"]
+        if lane["status"] == "diverged"
+    }
+    measured = table.drop(columns=["seed", "fold", "epoch", "split"]).dropna(axis=1, how="all")
+    shared: dict[str, dict[str, str]] = {}
+    for column, (title, where) in loss_words(results.get("training"), list(measured)).items():
+        shared.setdefault(where, {})[column] = title
+    panels = []
+    for where, titles in shared.items():
+        file, title = f"{name}-{_FILES.get(where, slug(where))}", prefix + where
+        alt = f"{title}: losses over epochs, training and validation."
+        panels.append(panel(file, alt, 2.9, _curves, title, table, titles, ends))
+    caption = words("run", "losses")
+    return Figure(name, f"{prefix}Losses over the training", caption, tuple(panels), table)
+
+
+def _curves(
+    axes: Axes, title: str, table: pd.DataFrame, names: dict[str, str], ends: dict[Lane, int]
+) -> None:
+    """The losses of one panel by column, with the last good epoch of diverged lanes."""
+    limits: list[float] = []
+    for (column, name), colour in zip(names.items(), cycle(_COLOURS), strict=False):
+        style = {"color": colour if len(names) > 1 else INK}
+        for split, dash, label in (("train", "-", "training"), ("valid", "--", "validation")):
+            wide = loss_curves(table, column, split)
+            for lane in wide.columns:
+                curve = wide[lane].loc[: ends.get(lane)].dropna()
+                axes.plot(curve.index, curve, dash, lw=0.6, alpha=0.35, **style)
+                if lane in ends and len(curve):
+                    axes.plot(curve.index[-1], curve.iloc[-1], "x", ms=6, **style)
+            steady = wide[[lane for lane in wide.columns if lane not in ends] or wide.columns]
+            mean = steady.mean(axis=1).dropna()
+            label = label if len(names) == 1 else f"{name}, {label}"
+            mark = "." if len(mean) == 1 else ""
+            axes.plot(mean.index, mean, dash, lw=2, marker=mark, label=label, **style)
+            limits.extend(steady.to_numpy()[steady.notna().to_numpy()])
+    if limits:
+        # The first epochs and a diverging lane must not flatten the rest.
+        low, high = np.percentile(limits, [0, 99.5])
+        pad = 0.06 * (high - low or abs(high) or 1)
+        axes.set_ylim(low - pad, high + pad)
+    axes.set(title=title, xlabel="epoch", ylabel="mean loss per row")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    kit.grid(axes, "y")
+    kit.legend(axes, fontsize=8, handlelength=2.6)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
-
-SOURCE = "Tables 2 and 3, IEMOCAP"
-CROSS_CORPUS_SOURCE = "Table 4, IEMOCAP to MSP-IMPROV"
 
 # UWA in per cent as in Table 2 (metric 1 and 2 on set-1, metric 1 and 2 on set-2), FID of Table 3.
 _PRINTED = {
@@ -27,21 +25,18 @@ def paper_figures(model: str) -> dict[str, Any] | None:
     Keys: ``trts_set1``, ``trts_set2`` (metric 1), ``tstr_set1``, ``tstr_set2`` (metric 2), ``fid``,
     ``source``. The FID's scale depends on the corpus and on the network it is measured with.
     """
-    keys = ("trts_set1", "tstr_set1", "trts_set2", "tstr_set2", "fid")
-    return _fractions(keys, _PRINTED.get(model.lower()), SOURCE)
+    keys = ("trts_set1", "tstr_set1", "trts_set2", "tstr_set2")
+    return _figures(_PRINTED.get(model.lower()), keys, "Tables 2 and 3, IEMOCAP")
 
 
 def cross_corpus_figures(model: str) -> dict[str, Any] | None:
     """What Table 4 prints of ``model``: ``trts``, ``tstr`` (fractions), ``fid``, ``source``."""
     printed = _PRINTED_CROSS_CORPUS.get(model.lower())
-    return _fractions(("trts", "tstr", "fid"), printed, CROSS_CORPUS_SOURCE)
+    return _figures(printed, ("trts", "tstr"), "Table 4, IEMOCAP to MSP-IMPROV")
 
 
-def _fractions(
-    keys: tuple[str, ...], printed: tuple[float, ...] | None, source: str
-) -> dict[str, Any] | None:
-    """Everything but the FID, which stands last, as fractions."""
+def _figures(printed: Sequence[float] | None, keys: Sequence[str], source: str) -> dict | None:
     if printed is None:
         return None
-    shares = {key: round(value / 100, 4) for key, value in zip(keys, printed[:-1], strict=False)}
-    return {**shares, "fid": printed[-1], "source": source}
+    shares = [round(value / 100, 4) for value in printed[:-1]]
+    return dict(zip(keys, shares, strict=True)) | {"fid": printed[-1], "source": source}

@@ -8,18 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from aegan.errors import InputError
-from aegan.report import details, figures
-from aegan.report.generators import banners, chance, main_table
-from aegan.report.kit.documents import (
-    Document,
-    Section,
-    paragraphs,
-    section,
-    words,
-    write,
-)
+from aegan.report import figures, tables
+from aegan.report.kit.documents import Document, Section, paragraphs, section, words, write
 from aegan.report.kit.numbers import Results, number, plain
-from aegan.report.losses import losses
 
 
 def write_report(workdir: Path) -> Path:
@@ -53,60 +44,56 @@ def document(results: Results, table: pd.DataFrame) -> Document:
         title=results["title"],
         subtitle=words("run", "subtitle", results=results),
         headline=words("run", "verdict", word=word),
-        short=paragraphs("run", "short", lanes=results["lanes"], chance=chance(results), **known),
+        short=paragraphs(
+            "run", "short", lanes=results["lanes"], chance=tables.chance(results), **known
+        ),
         sections=[part for part in _sections(results, table) if part.blocks],
-        banners=banners(results),
+        banners=tables.banners(results),
         intro=results.get("about") or words("run", "about", model=str(results["model"]).lower()),
     )
 
 
 def _sections(results: Results, table: pd.DataFrame) -> list[Section]:
     svm, verdict = results.get("svm") or {}, results.get("verdict") or {}
-    protocol = details.settings_table(
-        "What is fixed about every SVM and every FID.", svm.get("protocol") or {}
-    )
+    fixed = "What is fixed about every SVM and every FID."
     training = {k: v for k, v in (results.get("training") or {}).items() if k != "losses"}
     seconds = {
         key.removesuffix("_s"): plain(value) if number(value) is not None else value
         for key, value in (results.get("timing") or {}).items()
     }
-    machine = {
-        "command": results.get("command"),
-        "config hash": results.get("config_hash"),
-        "device": results.get("device"),
-        "versions": results.get("versions"),
-        "seconds": seconds,
-        "training": training,
-    }
-    machine = {key: value for key, value in machine.items() if value}
+    known = results | {"seconds": seconds, "training": training}
+    shown = ("command", "config_hash", "device", "versions", "seconds", "training")
+    machine = {key.replace("_", " "): known[key] for key in shown if known.get(key)}
     return [
-        section("Figures beside the paper and the references", main_table(results)),
+        section("Figures beside the paper and the references", tables.main_table(results)),
         section("How to read this", *paragraphs("run", "reading", rule=verdict.get("rule"))),
         section("The same figures as a picture", figures.comparison(results)),
-        section("Classes", details.class_table(results), figures.variance(results), titled=True),
+        section("Classes", tables.class_table(results), figures.variance(results), titled=True),
         section("Confusion: who is taken for whom", figures.confusion(results)),
         section(
             "Plausibility of the rows",
             None if results.get("plausibility") else words("run", "no_rules"),
-            details.plausibility_table(results),
+            tables.plausibility_table(results),
         ),
         section(
             "Folds and data",
             words("run", "data", corpus=results["corpus"]),
-            details.fold_table(results),
+            tables.fold_table(results),
         ),
-        section("Training", details.lane_table(results), losses(results, table), titled=True),
+        section(
+            "Training", tables.lane_table(results), figures.losses(results, table), titled=True
+        ),
         section(
             "SVM and FID protocol",
             *map(str, svm.get("notes") or ()),
-            protocol,
-            details.svm_table(results),
+            tables.settings_table(fixed, svm.get("protocol") or {}),
+            tables.svm_table(results),
             folded=True,
         ),
         section(
             "How to repeat this run",
-            details.settings_table("Machine, versions and time of this run.", machine),
-            details.settings_table("The whole config.", results.get("config") or {}),
+            tables.settings_table("Machine, versions and time of this run.", machine),
+            tables.settings_table("The whole config.", results.get("config") or {}),
             folded=True,
         ),
     ]

@@ -27,7 +27,7 @@ from aegan.learning.schedule import FEATURE_DISCRIMINATOR, Lane, LaneState, loss
 from aegan.metrics.evaluate import evaluate
 from aegan.models.networks import Params
 from aegan.report.paper import paper_figures
-from aegan.report.write import write_report
+from aegan.report.run import write_report
 from aegan.run import sentinel
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir

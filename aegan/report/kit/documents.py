@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from aegan.report.kit.figures import Figure
 from aegan.report.kit.numbers import Estimate, percent, plain
-from aegan.report.kit.tables import Table, to_markdown
+from aegan.report.kit.tables import Table
 from aegan.system.files import write_text
 
 
@@ -62,11 +62,8 @@ class Document:
 
 def section(title: str, *blocks: Block | None, **options: Any) -> Section:
     """A section of the blocks that hold anything: no table without rows, figure without panels."""
-
-    def empty(block: Block | None) -> bool:
-        return block is None or not getattr(block, "rows", getattr(block, "panels", True))
-
-    return Section(title, tuple(block for block in blocks if not empty(block)), **options)
+    kept = (b for b in blocks if b is not None and getattr(b, "rows", getattr(b, "panels", True)))
+    return Section(title, tuple(kept), **options)
 
 
 def page(document: Document, template: str) -> str:
@@ -116,6 +113,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters |= {"slug": slug, "glue": _glue, "plain": plain, "percent": percent}
-    found.filters |= {"to_markdown": to_markdown, "mean": lambda found: Estimate.of(found).mean}
+    found.filters |= {"mean": lambda summary: Estimate.of(summary).mean}
     found.filters["base64"] = lambda data: base64.b64encode(data).decode()
     return found

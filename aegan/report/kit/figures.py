@@ -94,9 +94,3 @@ def legend(axes: Axes, columns: int = 2, where: str = "lower center", **options:
     axes.figure.legend(
         *axes.get_legend_handles_labels(), loc=f"outside {where}", ncols=columns, **options
     )
-
-
-def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names down the left side instead of a scale, the first on top."""
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0)
