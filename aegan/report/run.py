@@ -1,4 +1,4 @@
-"""The stage ``report``: from a finished workdir to ``report.md``, ``report.html``, ``figures/``."""
+"""The report of a run: from a finished workdir to its pages and figures."""
 
 from __future__ import annotations
 
