@@ -73,7 +73,7 @@ def leak_banner(leaks: Sequence[str]) -> list[str]:
 
 
 def banners(results: Results) -> list[str]:
-    """What a reader has to know before any figure."""
+    """What to know before any figure."""
     corpus = results["corpus"]
     found = [SIMULATED] if corpus["simulated"] else []
     return found + leak_banner([leak["words"] for leak in corpus.get("leaks") or ()])
@@ -175,7 +175,7 @@ def by_fold(results: Results, values: Sequence[Any]) -> dict[int, float]:
 
 
 def fold_table(results: Results) -> Table:
-    """Every fold with its held-out speakers and its figures, seeds averaged."""
+    """Every fold with its held-out speakers and its figures."""
     columns = {
         "Fold": lambda fold: fold["fold"],
         "Held-out speakers": lambda fold: ", ".join(map(str, fold["held_out"])) or fold.get("name"),

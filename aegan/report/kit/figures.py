@@ -38,7 +38,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels that belong together, what to see in them, and the numbers they show.
+    """Panels that belong together, and the numbers they show.
 
     ``wide``: two panels side by side instead of three.
     """
