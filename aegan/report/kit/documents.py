@@ -1,0 +1,118 @@
+"""A document as a value: sections of sentences, tables and figures.
+
+Of the templates ``base`` holds the page and ``blocks`` what stands on it. A report extends
+``base`` and has its words in a file of macros. HTML escapes every text.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from aegan.report.kit.figures import Figure
+from aegan.report.kit.numbers import Estimate, percent, plain
+from aegan.report.kit.tables import Table
+from aegan.system.files import write_text
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks under a line that opens on a click in HTML."""
+
+    title: str
+    blocks: tuple[str | Table | Figure, ...]
+    badge: str = ""  # a word beside the title
+    origin: bool = True  # tables and figures carry the section's origin
+
+
+Block = str | Table | Figure | Fold
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its blocks in order."""
+
+    title: str
+    blocks: tuple[Block, ...] = ()
+    folded: bool = False  # opens on a click in HTML
+    titled: bool = False  # figures have headings of their own
+    origin: str = ""  # where the figures come from, said below each table and figure
+    command: str = ""  # what gives the same again, said at the end
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report: what stands above the sections, and the sections."""
+
+    title: str
+    subtitle: str
+    headline: str  # the outcome
+    short: list[str]  # sentences in one box with the headline
+    sections: list[Section]
+    banners: list[str]  # what a reader has to know before any figure
+    intro: str = ""  # a paragraph below the box
+
+
+def section(title: str, *blocks: Block | None, **options: Any) -> Section:
+    """A section of the blocks that hold anything."""
+    kept = (b for b in blocks if b is not None and getattr(b, "rows", getattr(b, "panels", True)))
+    return Section(title, tuple(kept), **options)
+
+
+def page(document: Document, template: str) -> str:
+    """The text of ``report.html`` (pictures inside) or ``report.md`` (pictures are links)."""
+    return _environment().get_template(template).render(document=document).strip() + "\n"
+
+
+def write(document: Document, report: str, folder: Path) -> Path:
+    """Writes both pages and ``figures/``; the path of ``report.html``."""
+    for part in document.sections:
+        for block in part.blocks:
+            if isinstance(block, Figure):
+                block.save(folder / "figures")
+    for kind in ("md", "html"):
+        write_text(folder / f"report.{kind}", page(document, f"{report}.{kind}"))
+    return folder / "report.html"
+
+
+def words(report: str, name: str, **values: Any) -> str:
+    """A text of ``<report>.txt``, whose macros are the words of a report, in one line."""
+    return " ".join(paragraphs(report, name, **values))
+
+
+def paragraphs(report: str, name: str, **values: Any) -> list[str]:
+    """The paragraphs of a text of ``<report>.txt``, each in one line."""
+    text = getattr(_environment().get_template(f"{report}.txt").module, name)(**values)
+    return [part.replace("\n", " ") for part in re.split("\n\n+", text.strip()) if part]
+
+
+def slug(title: str) -> str:
+    """A title as GitHub makes an anchor of it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _glue(text: str) -> Markup:
+    """Keeps a number in a line with its per cent, a set with its number."""
+    return Markup(re.sub(r"\b([Ss]et)-(?=[12]\b)", "\\1\u2011", text.replace(" %", "\u00a0%")))
+
+
+@cache
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("aegan.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"slug": slug, "glue": _glue, "plain": plain, "percent": percent}
+    found.filters |= {"mean": lambda summary: Estimate.of(summary).mean}
+    found.filters["base64"] = lambda data: base64.b64encode(data).decode()
+    return found
