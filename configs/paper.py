@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from aegan.run.defaults import base as defaults
+from aegan.run.config import base as defaults
 from aegan.run.programs import load
 
 EXPERIMENTS = (
@@ -39,7 +39,7 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.seeds = (0,)  # of the generators; each trains every fold
     config.jobs = 0  # worker processes; 0: one per core, and one alone on a GPU or TPU
 
-    # The source: fields as `config.data` of experiments.run, explained in aegan/run/defaults.py.
+    # The source: fields as `config.data` of experiments.run, explained in aegan/run/config.py.
     config.source = base.data
     config.source.simulated_rows = 5530
 

@@ -60,7 +60,7 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
         name = re.search(r"lookup: ([\w.]+)", text) or re.search(r"(\w+)", text)
         near = re.search(r'Did you mean "(\w+)"', text)
         hint = f" (did you mean {near[1]!r}?)" if near else ""
-        listing = "aegan/run/defaults.py" if example == "configs/m2.py" else example
+        listing = "aegan/run/config.py" if example == "configs/m2.py" else example
         message = f"the config has no field {name[1]!r}{hint}; {listing} lists them"
     except OSError:
         path = _config_path(argv)
