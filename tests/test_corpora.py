@@ -18,7 +18,6 @@ from corpus_trees import (
     touch,
 )
 
-from aegan.corpora import nemo, ravdess
 from aegan.corpora.interface import CLASSES, count_differences, four_classes
 from aegan.corpora.listing import LARGEST_LABEL_FILE, decode
 from aegan.corpora.registry import CORPORA, describe_corpora, get_corpus
@@ -177,16 +176,11 @@ def test_real_clips_are_read_beside_those_of_another_corpus(name, shared_data):
     assert len(count_differences(listing, reader.published)) == len(reader.published)
 
 
-@pytest.mark.parametrize(
-    ("name", "parse_name", "rows"),
-    [("nemo", nemo.parse_name, 3076), ("ravdess", ravdess.parse_name, 670)],
-)
-def test_every_name_of_the_real_tables_gives_its_speaker_and_emotion(
-    name, parse_name, rows, shared_data
-):
+@pytest.mark.parametrize(("name", "rows"), [("nemo", 3076), ("ravdess", 670)])
+def test_every_name_of_the_real_tables_gives_its_speaker_and_emotion(name, rows, shared_data):
     table = pd.read_parquet(shared_data / f"{name}.parquet", columns=["file", "speaker", "emotion"])
     classes = CORPORA[name].classes
-    parsed = [parse_name(Path(file)) for file in table["file"]]
+    parsed = [CORPORA[name].utterance_of(Path(file)) for file in table["file"]]
     assert len(parsed) == rows
     found = [(u.file, u.speaker, classes[u.emotion]) for u in parsed]
     assert found == list(table.itertuples(index=False, name=None))

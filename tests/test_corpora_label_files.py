@@ -18,9 +18,8 @@ from corpus_trees import (
     touch,
 )
 
-from aegan.corpora.iemocap import parse_evaluation as parse_iemocap
 from aegan.corpora.interface import CLASSES, four_classes
-from aegan.corpora.msp_improv import parse_evaluation as parse_msp
+from aegan.corpora.label_files import parse_iemocap, parse_msp_improv
 from aegan.corpora.registry import CORPORA
 
 # IEMOCAP
@@ -175,7 +174,7 @@ def test_msp_improv_under_both_spellings(spelling, tmp_path):
 
 
 def test_msp_improv_labels_are_of_the_group_not_of_single_evaluators():
-    labels = parse_msp(msp_labels([("MSP-IMPROV-S01A-F01-P-FM01", "X")]), "e.txt")
+    labels = parse_msp_improv(msp_labels([("MSP-IMPROV-S01A-F01-P-FM01", "X")]), "e.txt")
     ((name, label),) = labels.items()
     assert (name, label.code) == ("MSP-IMPROV-S01A-F01-P-FM01", "X")
 
@@ -242,11 +241,11 @@ def test_msp_improv_label_files_of_both_spellings_must_agree(tmp_path):
 )
 def test_msp_improv_label_line_that_cannot_be_understood(line):
     text = msp_labels([("MSP-IMPROV-S01A-F01-P-FM01", "N")]) + "\n" + line
-    assert error_of(parse_msp, text, "e.txt").startswith("e.txt: line 5: ")
+    assert error_of(parse_msp_improv, text, "e.txt").startswith("e.txt: line 5: ")
 
 
 def test_msp_improv_label_file_without_a_label():
-    assert "no line begins with" in error_of(parse_msp, "file;emotion\na;N\n", "e.txt")
+    assert "no line begins with" in error_of(parse_msp_improv, "file;emotion\na;N\n", "e.txt")
 
 
 def test_msp_improv_published_counts_are_the_papers():

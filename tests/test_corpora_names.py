@@ -15,7 +15,6 @@ from corpus_trees import (
     touch,
 )
 
-from aegan.corpora import emodb, savee
 from aegan.corpora.interface import count_differences, four_classes
 from aegan.corpora.registry import CORPORA
 
@@ -94,7 +93,7 @@ def test_ravdess_calm_is_not_neutral_and_songs_are_passed_over(tmp_path):
     ],
 )
 def test_emodb_letters_are_german(letter, emotion):
-    utterance = emodb.parse_name(Path(f"16b10{letter}b.wav"))
+    utterance = CORPORA["emodb"].utterance_of(Path(f"16b10{letter}b.wav"))
     assert (utterance.speaker, utterance.emotion) == ("emodb_16", emotion)
 
 
@@ -105,7 +104,7 @@ def test_emodb_and_nemo_have_their_published_totals():
 
 def test_the_whole_of_savee_has_the_published_counts(tmp_path):
     sizes = {"a": 15, "d": 15, "f": 15, "h": 15, "n": 30, "sa": 15, "su": 15}
-    for speaker, (letters, size) in product(savee.SPEAKERS, sizes.items()):
+    for speaker, (letters, size) in product(CORPORA["savee"].speakers, sizes.items()):
         touch(tmp_path / speaker, *(f"{letters}{i:02d}.wav" for i in range(1, size + 1)))
     reader = CORPORA["savee"]
     listing = reader.read(tmp_path)
@@ -133,7 +132,9 @@ def test_savee_letters_and_speakers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["s01", "aa01", "a1", "a001", "b01", "dc_a01", "DC-a01"])
 def test_savee_names_that_are_none(name):
-    assert savee.parse_name(Path(f"DC/{name}.wav")) == "not named as a recording of SAVEE"
+    assert (
+        CORPORA["savee"].utterance_of(Path(f"DC/{name}.wav")) == "not named as a recording of SAVEE"
+    )
 
 
 def test_savee_in_folders_and_flat_is_two_copies(tmp_path):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from extractors import NAMES, ends, features_of, make_good, make_trouble, write_wav
 
-from aegan.audio import extraction, parts
+from aegan.audio import extraction, finished
 from aegan.audio.extraction import Job, extract_table
 from aegan.corpora.interface import Utterance
 from aegan.data.corpus import read_corpus
@@ -270,8 +270,8 @@ def test_two_extractions_of_one_table_do_not_mix(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(6))
     interrupted(job, make_good, 3, monkeypatch)
     folder = extraction.parts_folder(job.out)
-    with parts.Parts(folder, len(NAMES)) as other:
-        other.claim(json.loads((folder / "identity.json").read_text()))
+    identity = json.loads((folder / "identity.json").read_text())
+    with finished.FinishedClips(folder, identity, len(NAMES)):
         assert "another extraction is at work" in error_of(extract_table, job, make_good, 1)
     assert extract_table(job, make_good, 1).resumed == 3
 
@@ -284,7 +284,7 @@ def test_a_full_disk_is_an_input_error_and_what_was_done_stays(tmp_path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(parts.pq, "write_table", full)
+        patched.setattr(finished.pq, "write_table", full)
         message = error_of(extract_table, job, make_good, 1)
     assert "No space left on device" in message and "run the same command again" in message
     assert extract_table(job, make_good, 1).resumed == 4

@@ -5,15 +5,10 @@ from __future__ import annotations
 import difflib
 import textwrap
 
-from aegan.corpora.crema_d import CREMA_D
-from aegan.corpora.emodb import EMODB
-from aegan.corpora.iemocap import IEMOCAP
 from aegan.corpora.interface import CorpusReader
+from aegan.corpora.label_files import IEMOCAP, MSP_IMPROV
 from aegan.corpora.listing import quoted
-from aegan.corpora.msp_improv import MSP_IMPROV
-from aegan.corpora.nemo import NEMO
-from aegan.corpora.ravdess import RAVDESS
-from aegan.corpora.savee import SAVEE
+from aegan.corpora.named import CREMA_D, EMODB, NEMO, RAVDESS, SAVEE
 from aegan.corpora.table import CSV
 from aegan.errors import InputError
 

@@ -1,4 +1,4 @@
-"""Finished rows of an extraction under way, so that it can go on after any end.
+"""Finished clips of an extraction under way, so that it can go on after any end.
 
 The folder holds ``identity.json``, written first, and ``part-*.parquet``, each written whole or not
 at all: a row per clip with its path, size and time of change, and its features or the reason why
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -35,44 +35,44 @@ class ClipKey(NamedTuple):
     mtime_ns: int  # time of the last change
 
 
-class Kept(NamedTuple):
-    """Where a finished clip's row lies."""
+class FinishedClips:
+    """The folder of an extraction with rows of ``dim`` features; a context that claims it.
 
-    part: Path
-    index: int
-    duration_s: float
-    reason: str | None  # None: it has features
+    Args:
+        folder: new, or of an interrupted extraction.
+        identity: what all rows have in common.
+        dim: number of features.
 
+    Raises:
+        InputError: (on entry) the folder is of an extraction with other settings, of one that is
+            at work now, or of anything else, or it cannot be written.
+    """
 
-class Parts:
-    """The folder of an extraction with rows of ``dim`` features; a context that claims it."""
-
-    def __init__(self, folder: Path, dim: int) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, str], dim: int) -> None:
         self.folder = folder
+        self.outcomes: dict[ClipKey, Row | Skipped] = {}
+        self._identity = dict(identity)
         self._dim = dim
         self._lock: IO | None = None
-        self.kept: dict[ClipKey, Kept] = {}
 
-    def __enter__(self) -> Parts:
+    def __enter__(self) -> FinishedClips:
+        self._check_identity()
+        self._take_lock()
+        for part in sorted(self.folder.glob("part-*.parquet")):
+            self._take_up(part)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             self._lock.close()
 
-    def claim(self, identity: Mapping[str, str]) -> None:
-        """Makes the folder this extraction's, or takes up what is there.
-
-        Raises:
-            InputError: the folder is of an extraction with other settings, of one that is at work
-                now, or of anything else, or it cannot be written.
-        """
+    def _check_identity(self) -> None:
         mend = f"delete {self.folder} or give another --out"
         file = self.folder / "identity.json"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not any(self.folder.iterdir()):
-                write_json(file, dict(identity))
+                write_json(file, self._identity)
             there = read_json(file)
             if not isinstance(there, dict):
                 raise ValueError
@@ -80,15 +80,13 @@ class Parts:
             raise InputError(f"{self.folder}: not usable ({error.strerror}); {mend}") from error
         except (ValueError, InputError) as error:
             raise InputError(f"{file}: cannot be read; {mend}") from error
-        for name in sorted({*identity, *there}):
-            if there.get(name) != identity.get(name):
+        for name in sorted({*self._identity, *there}):
+            before, now = there.get(name), self._identity.get(name)
+            if before != now:
                 raise InputError(
-                    f"{self.folder}: rows of other settings ({name} is {there.get(name)!r} there "
-                    f"and {identity.get(name)!r} here); {mend}"
+                    f"{self.folder}: rows of other settings ({name} is {before!r} there and "
+                    f"{now!r} here); {mend}"
                 )
-        self._take_lock()
-        for part in sorted(self.folder.glob("part-*.parquet")):
-            self._take_up(part)
 
     def _take_lock(self) -> None:
         """Two at once would remove each other's parts."""
@@ -98,6 +96,7 @@ class Parts:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._lock.close()
             raise InputError(
                 f"{self.folder}: another extraction is at work on it; wait for its end, or give "
                 "another --out"
@@ -107,17 +106,18 @@ class Parts:
 
     def _take_up(self, part: Path) -> None:
         try:
-            columns = ["path", "size", "mtime_ns", "duration_s", "reason"]
-            rows = pq.read_table(part, columns=columns).to_pylist()
+            table = pq.read_table(part)
         except (pa.ArrowException, OSError):  # a disk's fault; its clips are done again
             part.unlink(missing_ok=True)
             return
-        for index, row in enumerate(rows):
+        features = table["features"].combine_chunks().values.to_numpy().reshape(-1, self._dim)
+        for row, values in zip(table.drop_columns("features").to_pylist(), features, strict=True):
             key = ClipKey(row["path"], row["size"], row["mtime_ns"])
-            self.kept[key] = Kept(part, index, row["duration_s"], row["reason"])
+            skipped = row["reason"] and Skipped(row["reason"], lasting=True)
+            self.outcomes[key] = skipped or Row(row["duration_s"], values)
 
-    def write(self, outcomes: Mapping[ClipKey, Row | Skipped]) -> None:
-        """Keeps finished clips.
+    def keep(self, outcomes: Mapping[ClipKey, Row | Skipped]) -> None:
+        """Keeps what has come of clips.
 
         Raises:
             InputError: the disk is full, or the folder gone.
@@ -125,22 +125,18 @@ class Parts:
         if not outcomes:
             return
         part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
-        features = np.zeros((len(outcomes), self._dim), np.float32)
-        durations, reasons = [], []
-        for row, outcome in zip(features, outcomes.values(), strict=True):
-            skipped = isinstance(outcome, Skipped)
-            if not skipped:
-                row[:] = outcome.features
-            durations.append(0.0 if skipped else outcome.duration_s)
-            reasons.append(outcome.reason if skipped else None)
+        nothing = Row(0.0, np.zeros(self._dim, np.float32))
+        rows = [o if isinstance(o, Row) else nothing for o in outcomes.values()]
+        reasons = [getattr(outcome, "reason", None) for outcome in outcomes.values()]
+        features = np.concatenate([row.features for row in rows])
         table = pa.table(
             {
                 "path": [key.path for key in outcomes],
                 "size": [key.size for key in outcomes],
                 "mtime_ns": [key.mtime_ns for key in outcomes],
-                "duration_s": durations,
+                "duration_s": [row.duration_s for row in rows],
                 "reason": pa.array(reasons, pa.string()),
-                "features": pa.FixedSizeListArray.from_arrays(features.ravel(), self._dim),
+                "features": pa.FixedSizeListArray.from_arrays(features, self._dim),
             }
         )
         try:
@@ -151,27 +147,7 @@ class Parts:
                 f"{part}: cannot be written ({error.strerror or error}); make room, and run the "
                 "same command again"
             ) from error
-        for index, (key, duration, reason) in enumerate(
-            zip(outcomes, durations, reasons, strict=True)
-        ):
-            self.kept[key] = Kept(part, index, duration, reason)
-
-    def features(self, keys: Iterable[ClipKey]) -> np.ndarray:
-        """Features of clips that have some, (clips, dim) float32 in the order of ``keys``."""
-        keys = list(keys)
-        matrix = np.empty((len(keys), self._dim), np.float32)
-        wanted: dict[Path, list[tuple[int, int]]] = {}
-        for row, key in enumerate(keys):
-            kept = self.kept[key]
-            wanted.setdefault(kept.part, []).append((row, kept.index))
-        for part, pairs in wanted.items():
-            rows, indices = np.array(pairs).T
-            matrix[rows] = self._read(part)[indices]
-        return matrix
-
-    def _read(self, part: Path) -> np.ndarray:
-        column = pq.read_table(part, columns=["features"]).column("features")
-        return column.combine_chunks().values.to_numpy().reshape(-1, self._dim)
+        self.outcomes |= outcomes
 
     def remove(self) -> None:
         """Removes the folder."""
