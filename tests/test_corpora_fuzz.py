@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 from corpus_trees import iemocap_labels, msp_labels
 
-from aegan.corpora import label_files, table
+from aegan.corpora import published, table
 from aegan.corpora.listing import decode
 from aegan.errors import InputError
 
@@ -27,14 +27,14 @@ _TABLE = (
 )
 PARSERS = {
     "iemocap": (
-        label_files.parse_iemocap,
+        published.IEMOCAP.parse_labels,
         [
             iemocap_labels([("Ses01F_impro01_F000", "neu"), ("Ses01F_impro01_M001", "xxx")]),
             iemocap_labels([(f"Ses05M_script01_1b_M{i:03d}", "exc") for i in range(4)]),
         ],
     ),
     "msp_improv": (
-        label_files.parse_msp_improv,
+        published.MSP_IMPROV.parse_labels,
         [
             msp_labels([("MSP-IMPROV-S01A-F01-P-FM01", "N"), ("MSP-IMPROV-S01A-M01-P-MF01", "X")]),
             msp_labels([(f"MSP-IMPROV-S20S-F06-R-FF0{i}", "S") for i in range(4)]),
@@ -197,11 +197,11 @@ def test_a_piece_repeated_very_often_is_no_hang(name, piece):
 
 LARGE = {
     "iemocap": (
-        "label_files.parse_iemocap",
+        "published.IEMOCAP.parse_labels",
         "'[]Ses01F_impro0_F%07d neu\\n' % i for i in range(2**25 // 31)",
     ),
     "msp_improv": (
-        "label_files.parse_msp_improv",
+        "published.MSP_IMPROV.parse_labels",
         "'UTD-IMPROV-S01A-F01-P-F%07d; N\\n' % i for i in range(2**25 // 34)",
     ),
     "csv rows": (
@@ -216,7 +216,7 @@ LARGE = {
 @pytest.mark.parametrize(("parser", "lines"), LARGE.values(), ids=LARGE)
 def test_the_largest_label_file_takes_less_than_a_gigabyte(parser, lines):
     code = (
-        "from aegan.corpora import label_files, table\n"
+        "from aegan.corpora import published, table\n"
         "from aegan.errors import InputError\n"
         "from aegan.system.workers import peak_memory\n"
         f"text = ''.join({lines})\n"

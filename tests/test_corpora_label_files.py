@@ -19,7 +19,6 @@ from corpus_trees import (
 )
 
 from aegan.corpora.interface import CLASSES, four_classes
-from aegan.corpora.label_files import parse_iemocap, parse_msp_improv
 from aegan.corpora.registry import CORPORA
 
 # IEMOCAP
@@ -148,7 +147,7 @@ def test_iemocap_duplicates_in_two_label_files_must_agree(tmp_path):
 )
 def test_iemocap_label_line_that_cannot_be_understood(line):
     text = iemocap_labels([("Ses01F_impro01_M000", "neu")]) + line
-    assert error_of(parse_iemocap, text, "a.txt").startswith("a.txt: line 12: ")
+    assert error_of(CORPORA["iemocap"].parse_labels, text, "a.txt").startswith("a.txt: line 12: ")
 
 
 # MSP-IMPROV
@@ -174,7 +173,7 @@ def test_msp_improv_under_both_spellings(spelling, tmp_path):
 
 
 def test_msp_improv_labels_are_of_the_group_not_of_single_evaluators():
-    labels = parse_msp_improv(msp_labels([("MSP-IMPROV-S01A-F01-P-FM01", "X")]), "e.txt")
+    labels = CORPORA["msp_improv"].parse_labels(msp_labels([("MSP-IMPROV-S01A-F01-P-FM01", "X")]), "e.txt")
     ((name, label),) = labels.items()
     assert (name, label.code) == ("MSP-IMPROV-S01A-F01-P-FM01", "X")
 
@@ -241,11 +240,11 @@ def test_msp_improv_label_files_of_both_spellings_must_agree(tmp_path):
 )
 def test_msp_improv_label_line_that_cannot_be_understood(line):
     text = msp_labels([("MSP-IMPROV-S01A-F01-P-FM01", "N")]) + "\n" + line
-    assert error_of(parse_msp_improv, text, "e.txt").startswith("e.txt: line 5: ")
+    assert error_of(CORPORA["msp_improv"].parse_labels, text, "e.txt").startswith("e.txt: line 5: ")
 
 
 def test_msp_improv_label_file_without_a_label():
-    assert "no line begins with" in error_of(parse_msp_improv, "file;emotion\na;N\n", "e.txt")
+    assert "no line begins with" in error_of(CORPORA["msp_improv"].parse_labels, "file;emotion\na;N\n", "e.txt")
 
 
 def test_msp_improv_published_counts_are_the_papers():

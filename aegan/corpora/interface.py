@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +46,6 @@ class Listing(NamedTuple):
     warning: str = ""  # what the user should look at before anything is made of it
 
 
-@dataclass(frozen=True, kw_only=True)
 class CorpusReader(ABC):
     """A corpus: how to list its utterances, and what to expect of them."""
 
@@ -57,16 +55,8 @@ class CorpusReader(ABC):
     layout: str  # one line: where recordings and labels lie
     licence: str  # one line, for the passport of what is made from it
     note: str  # of the four-class mapping: "excited counts as happy"
-
-    @property
-    @abstractmethod
-    def classes(self) -> Mapping[str, str]:
-        """One of CLASSES by the corpus' own class; the others are left out."""
-
-    @property
-    @abstractmethod
-    def published(self) -> Mapping[str, int]:
-        """Utterances per own class, as the corpus' authors count them."""
+    classes: Mapping[str, str]  # the corpus' own class -> one of CLASSES; the others are left out
+    published: Mapping[str, int]  # utterances per own class, as the corpus' authors count them
 
     @abstractmethod
     def read(self, root: Path) -> Listing:

@@ -6,15 +6,14 @@ import difflib
 import textwrap
 
 from aegan.corpora.interface import CorpusReader
-from aegan.corpora.label_files import IEMOCAP, MSP_IMPROV
 from aegan.corpora.listing import quoted
-from aegan.corpora.named import CREMA_D, EMODB, NEMO, RAVDESS, SAVEE
-from aegan.corpora.table import CSV
+from aegan.corpora.published import CREMA_D, EMODB, IEMOCAP, MSP_IMPROV, NEMO, RAVDESS, SAVEE
+from aegan.corpora.table import TableCorpus
 from aegan.errors import InputError
 
 CORPORA = {
     reader.name: reader
-    for reader in (IEMOCAP, MSP_IMPROV, CREMA_D, RAVDESS, EMODB, NEMO, SAVEE, CSV)
+    for reader in (IEMOCAP, MSP_IMPROV, CREMA_D, RAVDESS, EMODB, NEMO, SAVEE, TableCorpus())
 }
 
 _WIDTH = 80

@@ -11,7 +11,8 @@ import io
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -152,7 +153,7 @@ def _columns(header: list[str], place: str, named: Mapping[str, str]) -> dict[st
     return columns
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TableCorpus(CorpusReader):
     """The corpus that a table of labels describes.
 
@@ -165,16 +166,19 @@ class TableCorpus(CorpusReader):
     like are one of the four classes, every other is a class of its own.
     """
 
-    rows: tuple[Row, ...] = ()
+    name = "csv"
+    language = "any"
+    layout = ".wav and .flac anywhere below the folder; columns file, speaker, emotion[, session]"
+    licence = "not known; ask the owner of the recordings"
+    note = "every emotion is kept; anger, happiness, sadness and the like join the four classes"
+    published = {}
+    title: str = "anybody's own, by a table of labels (--labels=labels.csv)"
     place: str = ""  # of the table, for messages
+    rows: tuple[Row, ...] = ()
 
-    @property
+    @cached_property
     def classes(self) -> Mapping[str, str]:
         return {emotion: own_class(emotion) for emotion in sorted({r.emotion for r in self.rows})}
-
-    @property
-    def published(self) -> Mapping[str, int]:
-        return {}
 
     def read(self, root: Path) -> Listing:
         """What the folder holds.
@@ -226,16 +230,6 @@ class TableCorpus(CorpusReader):
         )
 
 
-CSV = TableCorpus(
-    name="csv",
-    title="anybody's own, by a table of labels (--labels=labels.csv)",
-    language="any",
-    layout=".wav and .flac anywhere below the folder; columns file, speaker, emotion[, session]",
-    licence="not known; ask the owner of the recordings",
-    note="every emotion is kept; anger, happiness, sadness and the like join the four classes",
-)
-
-
 def csv_corpus(labels: Path, named: Mapping[str, str] | None = None) -> TableCorpus:
     """The corpus that a table of labels describes.
 
@@ -252,24 +246,13 @@ def csv_corpus(labels: Path, named: Mapping[str, str] | None = None) -> TableCor
     kind = "text" if utf_16 else kind_of(Path(labels), "a table of labels")
     if kind != "text":
         raise InputError(f"{place}: is {_NO_TEXT[kind]}; save the table as CSV")
-    rows = parse_labels(text, place, named)
-    return replace(CSV, title=shown(Path(labels).name), rows=rows, place=place)
+    return TableCorpus(shown(Path(labels).name), place, parse_labels(text, place, named))
 
 
 def _match(
     rows: Sequence[Row], folder: Folder, paths: Sequence[str], place: str
 ) -> tuple[str, dict[str, Row]]:
-    """The first way by which any names agree, and by it the label of each recording.
-
-    Args:
-        rows: the labels.
-        folder: of the recordings.
-        paths: of the recordings below the folder.
-        place: of the table, for messages.
-
-    Raises:
-        InputError: no names agree, or a label and several recordings, or the reverse.
-    """
+    """The first way by which any names agree, and by it the label of each recording."""
     files = _below(folder.root, [row.file for row in rows])
     # Objects, as one long name would widen the texts of a whole array.
     sides = [Labels("", np.array(names, dtype=object), None, {}) for names in (paths, files)]
