@@ -30,7 +30,7 @@ from joblib import cpu_count
 
 from aegan.audio.clips import FeatureKind
 from aegan.audio.extraction import Extraction, Job, extract_table, skipped_file
-from aegan.audio.features import FeatureSettings, check_features, open_extractor
+from aegan.audio.features import check_features, open_extractor
 from aegan.corpora.interface import (
     CorpusReader,
     Listing,
@@ -183,10 +183,8 @@ def extract() -> None:
             say(*field("going on", f"{resumed} of {len(chosen)} clips are done already"))
 
     with tempfile.TemporaryDirectory(prefix="aegan-extract-") as scratch:
-        settings = FeatureSettings(_FEATURES.value, scratch)
-        done = extract_table(
-            Job(root, chosen, out, metadata), partial(open_extractor, settings), jobs, announce
-        )
+        make = partial(open_extractor, _FEATURES.value, scratch)
+        done = extract_table(Job(root, chosen, out, metadata), make, jobs, announce)
     skipped = {file for file, _ in done.skipped}
     rows = [utterance for utterance in chosen if utterance.file not in skipped]
     say(
