@@ -58,7 +58,7 @@ def test_the_table_holds_every_utterance_with_its_own_features(tmp_path):
     job = make_job(tmp_path, named(30))
     told = []
     done = extract_table(job, make_good, 2, lambda kind, resumed: told.append((kind, resumed)))
-    assert (done.rows, done.resumed, done.skipped) == (30, 0, ())
+    assert (len(done.utterances), done.resumed, done.skipped) == (30, 0, ())
     assert told == [(done.kind, 0)]
     frame = pd.read_parquet(job.out)
     assert list(frame.columns) == ["file", "speaker", "emotion", "session", "duration_s", *NAMES]
@@ -103,7 +103,7 @@ def test_bad_clips_are_skipped_and_listed(tmp_path):
     assert reasons["raise.wav"] == "RuntimeError: two lines"
     assert reasons["short.wav"] == "too short"
     assert "not audio" in reasons["empty.wav"] and "not audio" in reasons["noise.wav"]
-    assert done.rows == 5
+    assert len(done.utterances) == 5
     files = read_corpus(job.out).files.tolist()
     assert files == [f"clip{i:03d}.wav" for i in (0, 1, 2, 4, 5)]
     with (tmp_path / "table.parquet.skipped.csv").open(newline="") as file:
@@ -120,8 +120,8 @@ from functools import partial
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import extractors, test_extract
-from aegan.audio import extraction
-extraction._ROWS = 4
+from aegan.audio import extraction, finished
+finished._ROWS = 4
 if __name__ == "__main__":
     job = test_extract.make_job(Path({folder!r}), test_extract.named({count}))
     make = partial(extractors.make_good, {log!r}, pause=0.03)
@@ -189,7 +189,7 @@ def test_an_interruption_keeps_what_is_done(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(9))
     interrupted(job, make_good, 5, monkeypatch)
     done = extract_table(job, make_good, 1)
-    assert (done.rows, done.resumed) == (9, 5)
+    assert (len(done.utterances), done.resumed) == (9, 5)
 
 
 def test_a_clip_that_changed_is_done_again(tmp_path, monkeypatch):
@@ -228,7 +228,7 @@ def test_a_damaged_part_is_extracted_again(tmp_path, monkeypatch):
     (part,) = extraction.parts_folder(job.out).glob("part-*.parquet")
     part.write_bytes(part.read_bytes()[:-20])
     done = extract_table(job, make_good, 1)
-    assert (done.rows, done.resumed) == (9, 0)
+    assert (len(done.utterances), done.resumed) == (9, 0)
     assert len(read_corpus(job.out).files) == 9
 
 
@@ -270,8 +270,7 @@ def test_two_extractions_of_one_table_do_not_mix(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(6))
     interrupted(job, make_good, 3, monkeypatch)
     folder = extraction.parts_folder(job.out)
-    identity = json.loads((folder / "identity.json").read_text())
-    with finished.FinishedClips(folder, identity, len(NAMES)):
+    with finished.FinishedClips(folder, make_good().kind):
         assert "another extraction is at work" in error_of(extract_table, job, make_good, 1)
     assert extract_table(job, make_good, 1).resumed == 3
 
@@ -302,7 +301,7 @@ def test_no_table_where_no_clip_or_one_class_is_left(tmp_path):
     assert "only clips of the class angry" in error_of(extract_table, job, make_good, 1)
     assert not job.out.exists()
     write_wav(job.utterances[1].path, 6)
-    assert extract_table(job, make_good, 1).rows == 3
+    assert len(extract_table(job, make_good, 1).utterances) == 3
 
 
 def test_one_class_is_refused_before_any_work(tmp_path):
@@ -324,7 +323,7 @@ def test_a_corpus_that_goes_away_ends_without_a_table(tmp_path, monkeypatch):
     assert not job.out.exists()
     (tmp_path / "unmounted").rename(job.root)
     done = extract_table(job, make_good, 1)
-    assert (done.rows, done.resumed) == (9, 4)
+    assert (len(done.utterances), done.resumed) == (9, 4)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".arff"])

@@ -6,8 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from aegan import __version__
 from aegan.audio.clips import Extractor, FeatureKind, Row, Skipped
-from aegan.audio.finished import ClipKey, FinishedClips, clip_key
+from aegan.audio.finished import FinishedClips, clip_key
 from aegan.audio.workers import CLIP_LIMIT, Workers
 from aegan.corpora.interface import Utterance
 from aegan.errors import InputError
@@ -23,8 +22,6 @@ from aegan.system.files import replacing
 from aegan.system.screen import bar
 from aegan.tables.write import table_writer
 
-_ROWS = 256  # clips in a part, but for the time below
-_SECONDS = 20.0  # that a kill may cost
 _BLOCK = 1024  # rows handed to the writer at once
 
 
@@ -37,12 +34,11 @@ class Job(NamedTuple):
     metadata: Mapping[str, str]  # of the table, beside what the extractor tells
 
 
-@dataclass(frozen=True)
-class Extraction:
+class Extraction(NamedTuple):
     """A table that was written."""
 
     kind: FeatureKind
-    rows: int
+    utterances: tuple[Utterance, ...]  # of the rows
     resumed: int  # clips that were finished in earlier runs
     skipped: tuple[tuple[str, str], ...]  # file and reason
     seconds: float
@@ -83,64 +79,37 @@ def extract_table(
     began = time.monotonic()
     _check_classes(job)
     keys = [clip_key(utterance.path) for utterance in job.utterances]
-    with ExitStack() as stack:
-        workers = stack.enter_context(Workers(make, min(jobs, len(keys)), clip_limit))
-        kind = workers.kind
-        identity = {
-            "extractor": kind.extractor,
-            "fingerprint": kind.fingerprint,
-            **kind.contract.to_metadata(),
-        }
-        finished = stack.enter_context(
-            FinishedClips(parts_folder(job.out), identity, len(kind.contract.names))
-        )
+    folder = parts_folder(job.out)
+    with (
+        Workers(make, min(jobs, len(keys)), clip_limit) as workers,
+        FinishedClips(folder, workers.kind) as finished,
+    ):
         resumed = sum(key in finished.outcomes for key in keys)
-        todo = {
-            utterance.path: key
-            for utterance, key in zip(job.utterances, keys, strict=True)
+        todo = [
+            index
+            for index, key in enumerate(keys)
             if key is not None and key not in finished.outcomes
-        }
-        announce(kind, resumed)
-        passing = _extract(todo, workers, finished, resumed)
+        ]
+        announce(workers.kind, resumed)
+        done_before = len(keys) - len(todo)
+        with closing(bar(len(keys), "extract", "clip", initial=done_before)) as progress:
+            paths = [str(job.utterances[index].path) for index in todo]
+            for place, outcome in workers.outcomes(paths):
+                progress.update()
+                finished.add(keys[todo[place]], outcome)
         workers.close()
-        outcomes = passing | finished.outcomes | {None: Skipped("no such file", lasting=False)}
-        good, skipped = [], []
-        for utterance, key in zip(job.utterances, keys, strict=True):
-            outcome = outcomes[key]
-            if isinstance(outcome, Row):
-                good.append((utterance, outcome))
-            else:
-                skipped.append((utterance.file, outcome.reason))
+        finished.keep()
+        absent = Skipped("no such file", lasting=False)
+        outcomes = [finished.outcomes.get(key, absent) for key in keys]
+        clips = list(zip(job.utterances, outcomes, strict=True))
+        good = [clip for clip in clips if isinstance(clip[1], Row)]
+        skipped = tuple((u.file, o.reason) for u, o in clips if isinstance(o, Skipped))
         _check_rest(job, sorted({utterance.emotion for utterance, _ in good}), skipped)
         _write_skipped(skipped_file(job.out), skipped)
-        _write_table(job, kind, good)
+        _write_table(job, workers.kind, good)
         finished.remove()
-    return Extraction(kind, len(good), resumed, tuple(skipped), time.monotonic() - began)
-
-
-def _extract(
-    todo: Mapping[Path, ClipKey], workers: Workers, finished: FinishedClips, resumed: int
-) -> dict[ClipKey, Skipped]:
-    """Extracts clips; returns those that a later run should try again."""
-    passing: dict[ClipKey, Skipped] = {}
-    fresh: dict[ClipKey, Row | Skipped] = {}
-    kept_at = time.monotonic()
-    keys = list(todo.values())
-    progress = bar(len(keys) + resumed, "extract", "clip", initial=resumed)
-    try:
-        for place, outcome in workers.outcomes(list(map(str, todo))):
-            progress.update()
-            if isinstance(outcome, Skipped) and not outcome.lasting:
-                passing[keys[place]] = outcome
-                continue
-            fresh[keys[place]] = outcome
-            if len(fresh) >= _ROWS or time.monotonic() - kept_at > _SECONDS:
-                finished.keep(fresh)
-                fresh, kept_at = {}, time.monotonic()
-    finally:
-        progress.close()
-        finished.keep(fresh)
-    return passing
+    utterances = tuple(utterance for utterance, _ in good)
+    return Extraction(workers.kind, utterances, resumed, skipped, time.monotonic() - began)
 
 
 def _check_classes(job: Job) -> None:

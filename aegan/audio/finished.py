@@ -8,8 +8,8 @@ it has none.
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aegan.audio.clips import Row, Skipped
+from aegan.audio.clips import FeatureKind, Row, Skipped
 from aegan.errors import InputError
 from aegan.system.files import read_json, replacing, write_json
 
@@ -25,6 +25,9 @@ try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None
+
+_ROWS = 256  # clips in a part, but for the time below
+_SECONDS = 20.0  # that a kill may cost
 
 
 class ClipKey(NamedTuple):
@@ -36,55 +39,82 @@ class ClipKey(NamedTuple):
 
 
 class FinishedClips:
-    """The folder of an extraction with rows of ``dim`` features; a context that claims it.
+    """The folder of an extraction; a context that claims it, and in the end keeps all there is.
+
+    ``outcomes`` is what has come of clips, those of earlier runs included.
 
     Args:
         folder: new, or of an interrupted extraction.
-        identity: what all rows have in common.
-        dim: number of features.
+        kind: of the rows.
 
     Raises:
         InputError: (on entry) the folder is of an extraction with other settings, of one that is
             at work now, or of anything else, or it cannot be written.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, str], dim: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, kind: FeatureKind) -> None:
         self.outcomes: dict[ClipKey, Row | Skipped] = {}
-        self._identity = dict(identity)
-        self._dim = dim
+        self._folder = folder
+        self._identity = {
+            "extractor": kind.extractor,
+            "fingerprint": kind.fingerprint,
+            **kind.contract.to_metadata(),
+        }
+        self._dim = len(kind.contract.names)
+        self._fresh: dict[ClipKey, Row | Skipped] = {}  # not yet in a part
+        self._kept_at = time.monotonic()
         self._lock: IO | None = None
 
     def __enter__(self) -> FinishedClips:
         self._check_identity()
         self._take_lock()
-        for part in sorted(self.folder.glob("part-*.parquet")):
+        for part in sorted(self._folder.glob("part-*.parquet")):
             self._take_up(part)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            self._lock.close()
+        try:
+            self.keep()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+
+    def add(self, key: ClipKey, outcome: Row | Skipped) -> None:
+        """Notes what has come of a clip; kept, unless a later run should try again.
+
+        Raises:
+            InputError: the disk is full, or the folder gone.
+        """
+        self.outcomes[key] = outcome
+        if isinstance(outcome, Row) or outcome.lasting:
+            self._fresh[key] = outcome
+        if len(self._fresh) >= _ROWS or time.monotonic() - self._kept_at > _SECONDS:
+            self.keep()
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        self._fresh.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _check_identity(self) -> None:
-        mend = f"delete {self.folder} or give another --out"
-        file = self.folder / "identity.json"
+        mend = f"delete {self._folder} or give another --out"
+        file = self._folder / "identity.json"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not any(self.folder.iterdir()):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not any(self._folder.iterdir()):
                 write_json(file, self._identity)
             there = read_json(file)
             if not isinstance(there, dict):
                 raise ValueError
         except OSError as error:
-            raise InputError(f"{self.folder}: not usable ({error.strerror}); {mend}") from error
+            raise InputError(f"{self._folder}: not usable ({error.strerror}); {mend}") from error
         except (ValueError, InputError) as error:
             raise InputError(f"{file}: cannot be read; {mend}") from error
         for name in sorted({*self._identity, *there}):
             before, now = there.get(name), self._identity.get(name)
             if before != now:
                 raise InputError(
-                    f"{self.folder}: rows of other settings ({name} is {before!r} there and "
+                    f"{self._folder}: rows of other settings ({name} is {before!r} there and "
                     f"{now!r} here); {mend}"
                 )
 
@@ -92,13 +122,13 @@ class FinishedClips:
         """Two at once would remove each other's parts."""
         if fcntl is None:
             return
-        self._lock = (self.folder / "lock").open("w")
+        self._lock = (self._folder / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
             raise InputError(
-                f"{self.folder}: another extraction is at work on it; wait for its end, or give "
+                f"{self._folder}: another extraction is at work on it; wait for its end, or give "
                 "another --out"
             ) from None
         except OSError:  # a file system without locks
@@ -116,24 +146,19 @@ class FinishedClips:
             skipped = row["reason"] and Skipped(row["reason"], lasting=True)
             self.outcomes[key] = skipped or Row(row["duration_s"], values)
 
-    def keep(self, outcomes: Mapping[ClipKey, Row | Skipped]) -> None:
-        """Keeps what has come of clips.
-
-        Raises:
-            InputError: the disk is full, or the folder gone.
-        """
-        if not outcomes:
+    def keep(self) -> None:
+        """Writes what is not yet in a part; raises as ``add`` does."""
+        fresh, self._fresh, self._kept_at = self._fresh, {}, time.monotonic()
+        if not fresh:
             return
-        part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
+        part = self._folder / f"part-{uuid.uuid4().hex}.parquet"
         nothing = Row(0.0, np.zeros(self._dim, np.float32))
-        rows = [o if isinstance(o, Row) else nothing for o in outcomes.values()]
-        reasons = [getattr(outcome, "reason", None) for outcome in outcomes.values()]
+        rows = [o if isinstance(o, Row) else nothing for o in fresh.values()]
+        reasons = [o.reason if isinstance(o, Skipped) else None for o in fresh.values()]
         features = np.concatenate([row.features for row in rows])
         table = pa.table(
             {
-                "path": [key.path for key in outcomes],
-                "size": [key.size for key in outcomes],
-                "mtime_ns": [key.mtime_ns for key in outcomes],
+                **{name: [getattr(key, name) for key in fresh] for name in ClipKey._fields},
                 "duration_s": [row.duration_s for row in rows],
                 "reason": pa.array(reasons, pa.string()),
                 "features": pa.FixedSizeListArray.from_arrays(features, self._dim),
@@ -147,11 +172,6 @@ class FinishedClips:
                 f"{part}: cannot be written ({error.strerror or error}); make room, and run the "
                 "same command again"
             ) from error
-        self.outcomes |= outcomes
-
-    def remove(self) -> None:
-        """Removes the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def clip_key(path: Path) -> ClipKey | None:

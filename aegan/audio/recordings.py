@@ -43,14 +43,23 @@ def read_recording(path: Path) -> tuple[np.ndarray, int]:
     except (ClipError, MemoryError):
         raise
     except Exception as error:  # of whichever library decodes this format
-        raise ClipError(f"not audio that can be read ({_first_line(error)})") from error
-    _check_signal(signal, round(seconds * rate))
+        text = getattr(error, "error_string", None) or str(error) or type(error).__name__
+        reason = text.strip().splitlines()[0].rstrip(".")
+        raise ClipError(f"not audio that can be read ({reason})") from error
+    announced = round(seconds * rate)
+    if not signal.size:
+        raise ClipError("no audio in the file")
+    if signal.shape[1] < _WHOLE * announced:
+        raise ClipError(f"cut short: {signal.shape[1]} of {announced} samples are there")
+    if not np.isfinite(signal).all():
+        raise ClipError("has samples that are not finite")
+    low, high = signal.min(), signal.max()
+    if low == high:
+        raise ClipError("silent: all samples are the same")
+    # openSMILE counts in 16 bits, where louder samples would come out with the other sign.
+    if max(-low, high) > 1:
+        raise ClipError(f"beyond full scale (peak {max(-low, high):.3g}); make it quieter")
     return signal, rate
-
-
-def _first_line(error: Exception) -> str:
-    text = getattr(error, "error_string", None) or str(error) or type(error).__name__
-    return text.strip().splitlines()[0].rstrip(".")
 
 
 def _check_bytes(file: BinaryIO) -> None:
@@ -69,18 +78,3 @@ def _check_bytes(file: BinaryIO) -> None:
                 raise ClipError(f"cut short: {there} of {length} bytes of audio are there")
             return
         file.seek(length + length % 2, os.SEEK_CUR)
-
-
-def _check_signal(signal: np.ndarray, announced: int) -> None:
-    if not signal.size:
-        raise ClipError("no audio in the file")
-    if signal.shape[1] < _WHOLE * announced:
-        raise ClipError(f"cut short: {signal.shape[1]} of {announced} samples are there")
-    if not np.isfinite(signal).all():
-        raise ClipError("has samples that are not finite")
-    low, high = signal.min(), signal.max()
-    if low == high:
-        raise ClipError("silent: all samples are the same")
-    # openSMILE counts in 16 bits, where louder samples would come out with the other sign.
-    if max(-low, high) > 1:
-        raise ClipError(f"beyond full scale (peak {max(-low, high):.3g}); make it quieter")
