@@ -122,7 +122,7 @@ def extract() -> None:
             say(*field("", f"{file}: {reason}"))
         if len(done.skipped) > _SKIPPED:
             say(*field("", f"and {len(done.skipped) - _SKIPPED} more"))
-    emotions, speakers, sessions = zip(*[(u.emotion, u.speaker, u.session) for u in rows])
+    _, speakers, sessions, emotions, _ = zip(*rows, strict=True)
     say(*next_command(out, emotions, speakers, own_folds=None not in sessions))
 
 
