@@ -1,3 +1,5 @@
+"""openSMILE itself: the rows of the tables, clips that give none, configs of one's own."""
+
 from __future__ import annotations
 
 import os
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from commands import ROOT
 
 from aegan.audio import features
 from aegan.audio.clips import ClipError
@@ -21,8 +24,6 @@ from aegan.corpora.registry import get_corpus
 from aegan.data.contract import FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.errors import InputError
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,9 +67,6 @@ def write(path: Path, signal: np.ndarray, rate: int = 16000, **options) -> Path:
 
     soundfile.write(path, signal, rate, **options)
     return path
-
-
-# --- the feature set of the tables -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["nemo", "ravdess"])
@@ -211,8 +209,6 @@ def test_a_folder_with_bad_clips_gives_the_rows_of_the_good_ones(tmp_path, direc
         np.testing.assert_array_equal(row, direct(root / file))
 
 
-# --- configs of one's own --------------------------------------------------------------------
-
 # Energy of a clip: its mean, maximum and minimum.
 CONFIG = r"""
 [componentInstances:cComponentManager]
@@ -250,21 +246,8 @@ writer.dmLevel=func
 frameMode=full
 functionalsEnabled=Means;Extremes
 Means.amean=1
-Means.absmean=0
-Means.qmean=0
-Means.nzamean=0
-Means.nzabsmean=0
-Means.nzqmean=0
-Means.nzgmean=0
-Means.nnz=0
 Extremes.max=1
 Extremes.min=1
-Extremes.range=0
-Extremes.maxpos=0
-Extremes.minpos=0
-Extremes.amean=0
-Extremes.maxameandist=0
-Extremes.minameandist=0
 
 [sink:cArffSink]
 reader.dmLevel=func
@@ -275,6 +258,12 @@ frameIndex=0
 frameTime=0
 append=1
 """
+_LEFT_OUT = [
+    f"Means.{name}=0" for name in "absmean qmean nzamean nzabsmean nzqmean nzgmean nnz".split()
+]
+_LEFT_OUT += [f"Extremes.{name}=0" for name in "range maxpos minpos amean".split()]
+_LEFT_OUT += ["Extremes.maxameandist=0", "Extremes.minameandist=0"]
+CONFIG = CONFIG.replace("Means.amean=1", "\n".join(["Means.amean=1", *_LEFT_OUT]))
 
 
 def config_at(folder: Path, text: str = CONFIG, name: str = "energies.conf") -> tuple[str, str]:
@@ -349,11 +338,8 @@ def test_a_config_that_does_not_work_is_refused_before_any_clip(tmp_path, text, 
 
 @pytest.mark.parametrize("names", [("a", "b", "a"), ("a", "b", "speaker")])
 def test_features_that_no_table_can_hold_are_refused(names):
-    def extract(signal, rate):
-        return names, np.zeros((1, 3), np.float32)
-
     with pytest.raises(InputError, match=f"a column '{names[2]}' already"):
-        features._tried("mine.conf", extract)
+        features._tried("mine.conf", lambda signal, rate: (names, np.zeros((1, 3), np.float32)))
 
 
 def test_unknown_sets_and_absent_configs_are_refused(tmp_path):
