@@ -15,7 +15,7 @@ import numpy as np
 from aegan import __version__
 from aegan.audio.clips import Extractor, FeatureKind, Row, Skipped
 from aegan.audio.finished import FinishedClips, clip_key
-from aegan.audio.workers import CLIP_LIMIT, Workers
+from aegan.audio.workers import Workers
 from aegan.corpora.interface import Utterance
 from aegan.errors import InputError
 from aegan.system.files import replacing
@@ -59,7 +59,6 @@ def extract_table(
     make: Callable[[], Extractor],
     jobs: int,
     announce: Callable[[FeatureKind, int], None] = lambda kind, resumed: None,
-    clip_limit: float = CLIP_LIMIT,
 ) -> Extraction:
     """Extracts what is not yet done, and writes the table and the list of skipped clips.
 
@@ -70,7 +69,6 @@ def extract_table(
         make: makes the extractor in a worker; see `aegan.audio.workers.Workers`.
         jobs: number of worker processes.
         announce: is told the kind of features and the clips already done, before work begins.
-        clip_limit: seconds until a clip is given up.
 
     Raises:
         InputError: settings that ``make`` refuses, parts of other settings, a full disk, a corpus
@@ -81,7 +79,7 @@ def extract_table(
     keys = [clip_key(utterance.path) for utterance in job.utterances]
     folder = parts_folder(job.out)
     with (
-        Workers(make, min(jobs, len(keys)), clip_limit) as workers,
+        Workers(make, min(jobs, len(keys))) as workers,
         FinishedClips(folder, workers.kind) as finished,
     ):
         resumed = sum(key in finished.outcomes for key in keys)

@@ -18,7 +18,7 @@ from aegan.audio.clips import ClipError, Extractor, FeatureKind, Row, Skipped
 from aegan.errors import InputError
 from aegan.system.workers import Pool
 
-CLIP_LIMIT = 600.0  # seconds that a clip may take; usual is a fraction of one
+_CLIP_LIMIT = 600.0  # seconds that a clip may take; usual is a fraction of one
 _START_LIMIT = 300.0  # seconds until a process has imported its libraries
 _STARTS = 3  # failed in a row
 
@@ -40,7 +40,7 @@ class Workers:
     """
 
     def __init__(
-        self, make: Callable[[], Extractor], jobs: int, clip_limit: float = CLIP_LIMIT
+        self, make: Callable[[], Extractor], jobs: int, clip_limit: float = _CLIP_LIMIT
     ) -> None:
         self._make = make
         self._jobs = jobs

@@ -113,7 +113,9 @@ def list_utterances(
         if isinstance(utterance, str):
             passed_over.append(PassedOver(_below(folder.root, path), utterance))
             continue
-        other = found.setdefault(_stem(utterance.file), utterance)
+        stem, suffix = os.path.splitext(utterance.file)
+        name = stem if suffix.lower() in RECORDING_SUFFIXES else utterance.file
+        other = found.setdefault(name, utterance)
         if other is not utterance:
             raise InputError(
                 f"{shown(path)}: the same recording as {shown(other.path)}, by its name; remove "
@@ -126,14 +128,8 @@ def list_utterances(
             f"{first.what}: {first.why}); give another folder or another --corpus"
         )
     passed_over += (PassedOver(shown(name), "a label without a recording") for name in unrecorded)
-    return Listing(
-        tuple(sorted(found.values(), key=lambda utterance: utterance.file)), tuple(passed_over)
-    )
-
-
-def _stem(file: str) -> str:
-    stem, suffix = os.path.splitext(file)
-    return stem if suffix.lower() in RECORDING_SUFFIXES else file
+    utterances = sorted(found.values(), key=lambda utterance: utterance.file)
+    return Listing(tuple(utterances), tuple(passed_over))
 
 
 def read_text(path: Path) -> str:

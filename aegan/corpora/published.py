@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -76,13 +76,9 @@ class DeclaredCorpus(CorpusReader):
     def read(self, root: Path) -> Listing:
         folder = scan(root)
         labels = None if self.labels is None else self._read_labels(folder)
-        unrecorded = set(labels or ()) - {path.stem for path in folder.recordings}
-        return list_utterances(
-            folder,
-            self._short,
-            lambda path: self.utterance_of(path, labels),
-            sorted(unrecorded),
-        )
+        unrecorded = sorted(set(labels or ()) - {path.stem for path in folder.recordings})
+        describe = partial(self.utterance_of, labels=labels)
+        return list_utterances(folder, self._short, describe, unrecorded)
 
     def utterance_of(
         self, path: Path, labels: Mapping[str, Label] | None = None
@@ -139,10 +135,8 @@ class DeclaredCorpus(CorpusReader):
             match = re.fullmatch(self.labels.line, line)
             name = match and match["name"].replace("UTD", "MSP", 1)  # as MSP-IMPROV's recordings
             if match is None or not re.fullmatch(self.pattern, name, re.ASCII):
-                raise InputError(
-                    f"{where}: {quoted(line)} is not '{self.labels.form}'; take the corpus' own "
-                    "file"
-                )
+                form = f"{quoted(line)} is not '{self.labels.form}'"
+                raise InputError(f"{where}: {form}; take the corpus' own file")
             code = match["code"].strip()
             if code not in codes:
                 raise InputError(
@@ -169,6 +163,12 @@ class DeclaredCorpus(CorpusReader):
         return self.title.partition(",")[0]
 
 
+def _emotions(table: str) -> dict[str, tuple[str, int]]:
+    """From "W anger 127, L boredom 81": the class of each code, and its published number."""
+    rows = (row.split() for row in table.split(","))
+    return {code: (emotion, int(published)) for code, emotion, published in rows}
+
+
 def _agreed(labels: Iterable[tuple[str, Label]]) -> dict[str, Label]:
     """Labels by name; what is said twice must agree."""
     agreed: dict[str, Label] = {}
@@ -193,17 +193,11 @@ IEMOCAP = DeclaredCorpus(
     pattern=r"(?P<session>Ses0[1-5])[FM]_(?:impro|script)[0-9]\w*_(?P<speaker>[FM])[^\W_]+",
     speaker="iemocap_{session}{speaker}",
     session="{session}",
-    emotions={
-        "ang": ("anger", 1103),
-        "hap": ("happiness", 595),
-        "exc": ("excited", 1041),
-        "sad": ("sadness", 1084),
-        "neu": ("neutral", 1708),
-        "dis": ("disgust", 2),
-        "fru": ("frustration", 1849),
-        "fea": ("fear", 40),
-        "sur": ("surprise", 107),
-    },
+    emotions=_emotions(
+        "ang anger 1103, hap happiness 595, exc excited 1041, sad sadness 1084, "
+        "neu neutral 1708, dis disgust 2, fru frustration 1849, fea fear 40, "
+        "sur surprise 107"
+    ),
     labels=LabelFiles(
         files=r"EmoEvaluation/.*\.(?i:txt)",
         missing="no label in any Session?/dialog/EmoEvaluation/*.txt below it; give the folder "
@@ -227,7 +221,7 @@ MSP_IMPROV = DeclaredCorpus(
     pattern=r"MSP-IMPROV-S[0-9]{2}[A-Z]-(?P<speaker>[FM](?P<session>[0-9]{2}))-[A-Z]-[A-Z]+[0-9]+",
     speaker="msp_{speaker}",
     session="Ses{session}",
-    emotions={"A": ("angry", 792), "H": ("happy", 2644), "N": ("neutral", 3477), "S": ("sad", 885)},
+    emotions=_emotions("A angry 792, H happy 2644, N neutral 3477, S sad 885"),
     labels=LabelFiles(
         files=r"(?i)(.*/)?evalua?tion\.txt",
         beside=("Evalution.txt", "Evaluation.txt"),
@@ -251,14 +245,10 @@ CREMA_D = DeclaredCorpus(
     # Actor, sentence, emotion, intensity; 1040_ITH_SAD_X has one letter less than the others.
     pattern=r"(?P<speaker>1[0-9]{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX|X)",
     speaker="crema_{speaker}",
-    emotions={
-        "ANG": ("anger", 1271),
-        "DIS": ("disgust", 1271),
-        "FEA": ("fear", 1271),
-        "HAP": ("happiness", 1271),
-        "NEU": ("neutral", 1087),
-        "SAD": ("sadness", 1270),  # of the 1271 published one is corrupt
-    },
+    emotions=_emotions(  # sadness is without the corrupt one
+        "ANG anger 1271, DIS disgust 1271, FEA fear 1271, HAP happiness 1271, "
+        "NEU neutral 1087, SAD sadness 1270"
+    ),
     passed_over={"1076_MTI_SAD_XX": "corrupt in the published corpus"},  # holds no sound
 )
 
@@ -273,16 +263,10 @@ RAVDESS = DeclaredCorpus(
     # repetition, actor (odd numbers are men).
     pattern=r"0[123]-0[12]-(?P<emotion>0[1-8])-0[12]-0[12]-0[12]-(?P<speaker>[0-9]{2})",
     speaker="ravdess_{speaker}",
-    emotions={
-        "01": ("neutral", 96),
-        "02": ("calm", 192),
-        "03": ("happy", 192),
-        "04": ("sad", 192),
-        "05": ("angry", 192),
-        "06": ("fearful", 192),
-        "07": ("disgust", 192),
-        "08": ("surprised", 192),
-    },
+    emotions=_emotions(
+        "01 neutral 96, 02 calm 192, 03 happy 192, 04 sad 192, 05 angry 192, "
+        "06 fearful 192, 07 disgust 192, 08 surprised 192"
+    ),
     passed_over={
         "..-02-.*": "song, not speech",
         # The same performance once more.
@@ -300,15 +284,10 @@ EMODB = DeclaredCorpus(
     # Speaker, sentence, emotion (first letter of its German name), take.
     pattern=r"(?P<speaker>[0-9]{2})[ab][0-9]{2}(?P<emotion>[A-Z])[a-z]",
     speaker="emodb_{speaker}",
-    emotions={
-        "W": ("anger", 127),  # Wut; A is Angst, not anger
-        "L": ("boredom", 81),
-        "E": ("disgust", 46),
-        "A": ("fear", 69),
-        "F": ("happiness", 71),
-        "N": ("neutral", 79),
-        "T": ("sadness", 62),
-    },
+    emotions=_emotions(  # W is Wut; A is Angst, not anger
+        "W anger 127, L boredom 81, E disgust 46, A fear 69, F happiness 71, "
+        "N neutral 79, T sadness 62"
+    ),
 )
 
 NEMO = DeclaredCorpus(
@@ -320,14 +299,10 @@ NEMO = DeclaredCorpus(
     note="fear and surprised are left out",
     pattern=r"(?P<speaker>[A-Z]{2}[0-9])_(?P<emotion>[a-z]+)_[0-9]+",  # the last is the sentence
     speaker="nemo_{speaker}",
-    emotions={
-        "anger": ("anger", 749),
-        "fear": ("fear", 736),
-        "happiness": ("happiness", 749),
-        "neutral": ("neutral", 809),
-        "sadness": ("sadness", 769),
-        "surprised": ("surprised", 669),
-    },
+    emotions=_emotions(
+        "anger anger 749, fear fear 736, happiness happiness 749, neutral neutral 809, "
+        "sadness sadness 769, surprised surprised 669"
+    ),
 )
 
 SAVEE = DeclaredCorpus(
@@ -341,13 +316,8 @@ SAVEE = DeclaredCorpus(
     pattern=r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>[a-z]{1,2})[0-9]{2}",
     speaker="savee_{speaker}",
     speakers=("DC", "JE", "JK", "KL"),
-    emotions={
-        "a": ("anger", 60),
-        "d": ("disgust", 60),
-        "f": ("fear", 60),
-        "h": ("happiness", 60),
-        "n": ("neutral", 120),
-        "sa": ("sadness", 60),
-        "su": ("surprise", 60),
-    },
+    emotions=_emotions(
+        "a anger 60, d disgust 60, f fear 60, h happiness 60, n neutral 120, "
+        "sa sadness 60, su surprise 60"
+    ),
 )

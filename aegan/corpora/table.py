@@ -67,22 +67,20 @@ def parse_labels(text: str, place: str, named: Mapping[str, str] | None = None) 
             empty, too long or not plain text, a file is no name or there twice, or no rows.
     """
     table = _cells(text, place)
-    _, header = next(table, (1, []))
-    columns = _columns(header, place, named or {})
+    columns, width = _columns(next(table, (1, []))[1], place, named or {})
     rows: dict[str, Row] = {}
     for line, cells in table:
         where = f"{place}: line {line}"
         if len(rows) == _MOST_ROWS:
             raise InputError(f"{where}: more than {_MOST_ROWS} rows; split the corpus")
-        if len(cells) != len(header):
+        if len(cells) != width:
             raise InputError(
-                f"{where}: {len(cells)} cell(s) for {len(header)} columns; "
+                f"{where}: {len(cells)} cell(s) for {width} columns; "
                 "add what is missing, or quote what holds a separator"
             )
         values = {role: cells[index] for role, index in columns.items()}
         for role, value in values.items():
-            wrong = flaw(value) if value else "is empty; correct it or drop the row"
-            if wrong:
+            if wrong := flaw(value) if value else "is empty; correct it or drop the row":
                 raise InputError(f"{where}: column '{role}' {wrong}")
         path = PurePosixPath(values["file"].replace("\\", "/"))
         if path.name in ("", ".."):
@@ -125,8 +123,8 @@ def _cells(text: str, place: str) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _columns(header: list[str], place: str, named: Mapping[str, str]) -> dict[str, int]:
-    """Position of each column that is read."""
+def _columns(header: list[str], place: str, named: Mapping[str, str]) -> tuple[dict[str, int], int]:
+    """Position of each column that is read, and the number of all."""
     first = f"the first line is {quoted(' | '.join(header))}"
     for name in named.values():
         if name not in header:
@@ -150,7 +148,7 @@ def _columns(header: list[str], place: str, named: Mapping[str, str]) -> dict[st
                 f"{place}: column '{role}' is missing, {first}; a table of labels needs file, "
                 f"speaker and emotion, so say which it is with --columns={role}=..."
             )
-    return columns
+    return columns, len(header)
 
 
 @dataclass(frozen=True)
@@ -258,17 +256,13 @@ def _match(
     sides = [Labels("", np.array(names, dtype=object), None, {}) for names in (paths, files)]
     way = way_to_join(*sides)
     if way is None:
-        unread = _unread([row.file for row in rows], folder)
+        what, unread = "recording", _unread([row.file for row in rows], folder)
+        why = f": {_beside(rows[0].file, paths[0])}; name both alike, or say which column has the "
+        why += "names with --columns=file=..."
         if unread:
-            raise InputError(
-                f"{place}: no label is of a .wav or .flac file below {shown(folder.root)} "
-                f"({_name(unread[0])}: neither .wav nor .flac); convert what it names"
-            )
-        raise InputError(
-            f"{place}: no label is of a recording below {shown(folder.root)}: "
-            f"{_beside(rows[0].file, paths[0])}; name both alike, or say which column has the "
-            "names with --columns=file=..."
-        )
+            what = ".wav or .flac file"
+            why = f" ({_name(unread[0])}: neither .wav nor .flac); convert what it names"
+        raise InputError(f"{place}: no label is of a {what} below {shown(folder.root)}{why}")
     how = "path below the folder" if way.how == "name" else way.how
     alike: dict[str, list[str]] = {}
     for path in paths:
