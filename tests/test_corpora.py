@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -23,9 +21,6 @@ BY_NAME = {
     "nemo": ("EB0_anger_1.wav", "nemo_EB0", "anger"),
     "savee": ("KL_sa03.wav", "savee_KL", "sadness"),
 }
-
-
-# Every corpus
 
 
 PUBLISHED = [name for name in CORPORA if name != "csv"]
@@ -138,9 +133,6 @@ def test_differences_from_the_published_counts_are_named(tmp_path):
     assert count_differences(listing, {"anger": 1}) == ()  # fear has no published count
 
 
-# Real recordings and tables
-
-
 @pytest.mark.parametrize("name", ["nemo", "ravdess"])
 def test_real_clips_are_read_beside_those_of_another_corpus(name, shared_data):
     reader = CORPORA[name]
@@ -168,9 +160,6 @@ def test_every_name_of_the_real_tables_gives_its_speaker_and_emotion(name, rows,
     assert found == list(table.itertuples(index=False, name=None))
 
 
-# Text of label files
-
-
 def test_label_files_are_decoded_whatever_their_encoding():
     assert decode("\ufeffä".encode(), "p") == "ä"
     assert decode("ä".encode("latin-1"), "p") == "ä"
@@ -183,9 +172,6 @@ def test_a_file_too_large_for_labels_is_refused(tmp_path):
     with open(path, "wb") as file:
         file.truncate(LARGEST_LABEL_FILE + 1)
     assert "too large" in error_of(csv_corpus, path)
-
-
-# Registry
 
 
 def test_corpora_are_found_by_name():
@@ -212,12 +198,3 @@ def test_the_list_of_corpora_fits_eighty_columns_and_says_it_all():
         assert f"\n{name}: " in text
     for part in ("excited 1041 -> happy", "calm 192;", "Polish", "Evalution.txt", "calm is not"):
         assert part in text
-
-
-def test_readers_import_no_audio_package():
-    code = (
-        "import sys, aegan.corpora.registry\n"
-        "print({'jax', 'opensmile', 'audiofile', 'soundfile', 'librosa'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"

@@ -21,8 +21,6 @@ from corpus_trees import (
 from aegan.corpora.interface import CLASSES, four_classes
 from aegan.corpora.published import IEMOCAP, MSP_IMPROV
 
-# IEMOCAP
-
 
 def test_iemocap_speaker_is_the_session_and_the_last_tokens_letter(tmp_path):
     names = ["Ses01F_impro01_F000", "Ses01F_impro01_M001", "Ses01M_script01_1b_F012"]
@@ -133,9 +131,6 @@ def test_iemocap_duplicates_in_two_label_files_must_agree(tmp_path):
     message = error_of(read, "iemocap", root)
     assert f"{second}: line 3" in message and "Ses01F_impro01.txt: line 3" in message
     assert "'sad'" in message and "'ang'" in message
-
-
-# MSP-IMPROV
 
 
 @pytest.mark.parametrize("spelling", ["Evalution.txt", "Evaluation.txt"])

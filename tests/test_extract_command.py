@@ -107,31 +107,19 @@ def test_a_corpus_becomes_a_table_and_the_screen_tells_what_happened(tmp_path):
     assert done.status == 0 and "next: python -m experiments.convert" in done.out
 
 
-def test_a_table_of_labels(tmp_path):
-    for seed in range(4):
-        write_wav(tmp_path / "wavs" / f"day{seed % 2}" / f"{seed}.wav", seed)
-    labels = tmp_path / "labels.csv"
-    rows = [f"day{i % 2}/{i}.wav,s{i},{('anger', 'bored')[i // 2]},d{i % 2}" for i in range(4)]
-    labels.write_text("\n".join(["file,speaker,emotion,session", *rows]))
-    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--out={tmp_path / 'mine.parquet'}"]
-    missing, done = run(base, [*base, f"--labels={labels}"])
-    assert missing.status == 2 and "--labels" in missing.err
-    assert done.status == 0, done.err
-    corpus = read_corpus(tmp_path / "mine.parquet")
-    assert corpus.files.tolist() == ["day0/0.wav", "day0/2.wav", "day1/1.wav", "day1/3.wav"]
-    assert corpus.classes == ("angry", "bored")
-    assert corpus.sessions.tolist() == ["d0", "d0", "d1", "d1"]
-
-
-def test_labels_of_other_names_and_what_the_screen_says_of_them(tmp_path):
+def test_a_table_of_labels_and_what_the_screen_says_of_it(tmp_path):
     for seed in range(5):
-        write_wav(tmp_path / "wavs" / "A" / f"{seed}.wav", seed)
-    labels = tmp_path / "labels.csv"
-    rows = [f"{i},s{i},{('anger', 'fear')[i % 2]}" for i in range(2)]
-    labels.write_text("\n".join(["wav,spk,label", *rows, "x.mp3,s3,fear"]))
-    out = tmp_path / "mine.parquet"
-    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--labels={labels}", f"--out={out}"]
-    unnamed, done = run(base, [*base, "--columns=file=wav,speaker=spk", "--jobs=1"])
+        write_wav(tmp_path / "wavs" / f"day{seed % 2}" / f"{seed}.wav", seed)
+    labels, out = tmp_path / "labels.csv", tmp_path / "mine.parquet"
+    rows = [f"{i},s{i},{('anger', 'fear')[i % 2]},d{i % 2}" for i in range(2)]
+    labels.write_text("\n".join(["wav,spk,label,session", *rows, "x.mp3,s3,fear,d1"]))
+    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--out={out}"]
+    missing, unnamed, done = run(
+        base,
+        [*base, f"--labels={labels}"],
+        [*base, f"--labels={labels}", "--columns=file=wav,speaker=spk", "--jobs=1"],
+    )
+    assert missing.status == 2 and "--labels" in missing.err
     assert unnamed.status == 2 and "--columns=file=" in unnamed.err
     assert done.status == 0, done.err
     shown = words(done.out)
@@ -139,7 +127,9 @@ def test_labels_of_other_names_and_what_the_screen_says_of_them(tmp_path):
     assert "a label; matched by base name without suffix WARNING only 2 of 3 labels" in shown
     assert "passed over 1 (neither .wav nor .flac; convert it): x.mp3" in shown
     assert "taken angry 1 (anger), fear 1 (fear)" in shown  # no class of the four is needed
-    assert read_corpus(out).files.tolist() == ["0", "1"]
+    corpus = read_corpus(out)
+    assert corpus.files.tolist() == ["0", "1"] and corpus.sessions.tolist() == ["d0", "d1"]
+    assert corpus.classes == ("angry", "fear")
 
 
 def test_bad_arguments_are_one_line_and_write_nothing(tmp_path):

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import wave
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,9 +17,7 @@ from commands import ROOT
 
 from aegan.audio import features
 from aegan.audio.clips import ClipError
-from aegan.audio.extraction import Job, extract_table
 from aegan.audio.features import check_features, open_extractor
-from aegan.corpora.registry import get_corpus
 from aegan.data.contract import FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.errors import InputError
@@ -181,34 +178,6 @@ def test_a_length_that_the_writing_program_did_not_know_is_no_damage(is10, tmp_p
     np.testing.assert_array_equal(is10.extract(str(piped)).features, expected)
 
 
-def test_a_folder_with_bad_clips_gives_the_rows_of_the_good_ones(tmp_path, direct):
-    root = tmp_path / "nemo"
-    root.mkdir()
-    bad = list(bad_clips(root).values())
-    names = ["EB0_anger_1", "EB0_sadness_1", "WR0_anger_1", "WR0_neutral_1"]
-    for seed, name in enumerate(names):
-        write(root / f"{name}.wav", speech(0.5 + 0.1 * seed))
-    expected = {}
-    for number, (path, reason) in enumerate(bad):
-        if path.is_file():
-            name = f"EB0_happiness_{number + 10}{path.suffix}"
-            path.rename(root / name)
-            expected[name] = reason
-    (root / "good.wav").unlink()
-    (root / "good.flac").unlink()
-    listing = get_corpus("nemo").read(root)
-    job = Job(root, listing.utterances, tmp_path / "t.parquet", {})
-    make = partial(open_extractor, "IS10", str(tmp_path))
-    done = extract_table(job, make, 2)
-    assert len(done.utterances) == 4 and len(expected) > 12
-    assert [file for file, _ in done.skipped] == sorted(expected)
-    assert all(expected[file] in reason for file, reason in done.skipped)
-    corpus = read_corpus(job.out)
-    assert corpus.files.tolist() == [f"{name}.wav" for name in names]
-    for file, row in zip(corpus.files, corpus.features, strict=True):
-        np.testing.assert_array_equal(row, direct(root / file))
-
-
 # Energy of a clip: its mean, maximum and minimum.
 CONFIG = r"""
 [componentInstances:cComponentManager]
@@ -258,12 +227,13 @@ frameIndex=0
 frameTime=0
 append=1
 """
-_LEFT_OUT = [
-    f"Means.{name}=0" for name in "absmean qmean nzamean nzabsmean nzqmean nzgmean nnz".split()
-]
-_LEFT_OUT += [f"Extremes.{name}=0" for name in "range maxpos minpos amean".split()]
-_LEFT_OUT += ["Extremes.maxameandist=0", "Extremes.minameandist=0"]
-CONFIG = CONFIG.replace("Means.amean=1", "\n".join(["Means.amean=1", *_LEFT_OUT]))
+_LEFT_OUT = {
+    "Means": "absmean qmean nzamean nzabsmean nzqmean nzgmean nnz",
+    "Extremes": "range maxpos minpos amean maxameandist minameandist",
+}
+for _kind, _names in _LEFT_OUT.items():
+    _lines = "".join(f"{_kind}.{name}=0\n" for name in _names.split())
+    CONFIG = CONFIG.replace("[sink:", f"{_lines}\n[sink:")
 
 
 def config_at(folder: Path, text: str = CONFIG, name: str = "energies.conf") -> tuple[str, str]:

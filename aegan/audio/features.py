@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aegan.audio.clips import ClipError, Extractor, FeatureKind, Row
-from aegan.audio.recordings import read_recording
+from aegan.audio.clips import ClipError, Extractor, FeatureKind, Row, read_recording
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS
 from aegan.errors import InputError
@@ -34,7 +33,7 @@ _MISSING = 'pip install -e ".[audio]"'
 _Extract = Callable[[np.ndarray, int], tuple[Sequence[str], np.ndarray]]
 
 
-def config_path(features: str) -> Path | None:
+def _config_path(features: str) -> Path | None:
     """Path of the config that --features names; None for a feature set of the package."""
     path = Path(features)
     return path.absolute() if path.suffix == ".conf" or len(path.parts) > 1 else None
@@ -48,7 +47,7 @@ def check_features(features: str) -> None:
     """
     if find_spec("opensmile") is None:
         raise InputError(f"opensmile is not installed; {_MISSING}")
-    config = config_path(features)
+    config = _config_path(features)
     if config is not None and not config.is_file():
         raise InputError(f"--features={features}: no such file; give an openSMILE config")
 
@@ -68,7 +67,7 @@ def open_extractor(features: str, scratch: str) -> Extractor:
         import opensmile
     except (ImportError, OSError) as error:
         raise InputError(f"opensmile cannot be imported ({error}); {_MISSING}") from error
-    config = config_path(features)
+    config = _config_path(features)
     if config is None:
         if features not in opensmile.FeatureSet.__members__:
             raise InputError(

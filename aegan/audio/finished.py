@@ -28,6 +28,9 @@ except ImportError:  # not on Windows
 
 _ROWS = 256  # clips in a part, but for the time below
 _SECONDS = 20.0  # that a kill may cost
+# Beside the features.
+_COLUMNS = [("path", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64())]
+_COLUMNS += [("duration_s", pa.float64()), ("reason", pa.string())]
 
 
 class ClipKey(NamedTuple):
@@ -55,15 +58,12 @@ class FinishedClips:
     def __init__(self, folder: Path, kind: FeatureKind) -> None:
         self.outcomes: dict[ClipKey, Row | Skipped] = {}
         self._folder = folder
-        self._identity = {
-            "extractor": kind.extractor,
-            "fingerprint": kind.fingerprint,
-            **kind.contract.to_metadata(),
-        }
-        self._dim = len(kind.contract.names)
+        self._identity = {"extractor": kind.extractor, "fingerprint": kind.fingerprint}
+        self._identity |= kind.contract.to_metadata()
+        self._nothing = Row(0.0, np.zeros(len(kind.contract.names), np.float32))
         self._fresh: dict[ClipKey, Row | Skipped] = {}  # not yet in a part
         self._kept_at = time.monotonic()
-        self._lock: IO | None = None
+        self._lock: IO  # from entry on
 
     def __enter__(self) -> FinishedClips:
         self._check_identity()
@@ -73,11 +73,8 @@ class FinishedClips:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
+        with self._lock:
             self.keep()
-        finally:
-            if self._lock is not None:
-                self._lock.close()
 
     def add(self, key: ClipKey, outcome: Row | Skipped) -> None:
         """Notes what has come of a clip; kept, unless a later run should try again.
@@ -120,11 +117,10 @@ class FinishedClips:
 
     def _take_lock(self) -> None:
         """Two at once would remove each other's parts."""
-        if fcntl is None:
-            return
         self._lock = (self._folder / "lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
             raise InputError(
@@ -140,11 +136,11 @@ class FinishedClips:
         except (pa.ArrowException, OSError):  # a disk's fault; its clips are done again
             part.unlink(missing_ok=True)
             return
-        features = table["features"].combine_chunks().values.to_numpy().reshape(-1, self._dim)
-        for row, values in zip(table.drop_columns("features").to_pylist(), features, strict=True):
-            key = ClipKey(row["path"], row["size"], row["mtime_ns"])
+        rows = table.drop_columns("features").to_pylist()
+        for row, features in zip(rows, table["features"], strict=True):
             skipped = row["reason"] and Skipped(row["reason"], lasting=True)
-            self.outcomes[key] = skipped or Row(row["duration_s"], values)
+            key = ClipKey(*(row[name] for name in ClipKey._fields))
+            self.outcomes[key] = skipped or Row(row["duration_s"], features.values.to_numpy())
 
     def keep(self) -> None:
         """Writes what is not yet in a part; raises as ``add`` does."""
@@ -152,18 +148,10 @@ class FinishedClips:
         if not fresh:
             return
         part = self._folder / f"part-{uuid.uuid4().hex}.parquet"
-        nothing = Row(0.0, np.zeros(self._dim, np.float32))
-        rows = [o if isinstance(o, Row) else nothing for o in fresh.values()]
-        reasons = [o.reason if isinstance(o, Skipped) else None for o in fresh.values()]
-        features = np.concatenate([row.features for row in rows])
-        table = pa.table(
-            {
-                **{name: [getattr(key, name) for key in fresh] for name in ClipKey._fields},
-                "duration_s": [row.duration_s for row in rows],
-                "reason": pa.array(reasons, pa.string()),
-                "features": pa.FixedSizeListArray.from_arrays(features, self._dim),
-            }
-        )
+        nothing = self._nothing._asdict()
+        rows = [nothing | key._asdict() | outcome._asdict() for key, outcome in fresh.items()]
+        features = pa.list_(pa.float32(), len(self._nothing.features))
+        table = pa.Table.from_pylist(rows, pa.schema([*_COLUMNS, ("features", features)]))
         try:
             with replacing(part) as temporary:
                 pq.write_table(table, temporary, compression="none", use_dictionary=False)
