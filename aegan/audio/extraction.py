@@ -83,15 +83,11 @@ def extract_table(
         FinishedClips(folder, workers.kind) as finished,
     ):
         resumed = sum(key in finished.outcomes for key in keys)
-        todo = [
-            index
-            for index, key in enumerate(keys)
-            if key is not None and key not in finished.outcomes
-        ]
+        todo = [i for i, key in enumerate(keys) if key and key not in finished.outcomes]
         announce(workers.kind, resumed)
-        done_before = len(keys) - len(todo)
-        with closing(bar(len(keys), "extract", "clip", initial=done_before)) as progress:
-            paths = [str(job.utterances[index].path) for index in todo]
+        paths = [str(job.utterances[i].path) for i in todo]
+        total, before = len(keys), len(keys) - len(todo)
+        with closing(bar(total, "extract", "clip", initial=before)) as progress:
             for place, outcome in workers.outcomes(paths):
                 progress.update()
                 finished.add(keys[todo[place]], outcome)

@@ -9,7 +9,6 @@ from typing import NamedTuple, NoReturn
 
 from aegan.corpora.interface import Listing, PassedOver, Utterance
 from aegan.errors import InputError
-from aegan.tables.rows import decode as decode_utf_8
 
 RECORDING_SUFFIXES = (".wav", ".flac")
 OTHER_SUFFIXES = (  # of recordings that are not read
@@ -167,4 +166,7 @@ def decode(content: bytes, place: str) -> str:
             return content.decode("utf-16")
         except UnicodeDecodeError as error:
             raise InputError(f"{place}: damaged UTF-16; save it as UTF-8") from error
-    return decode_utf_8(content.removeprefix(b"\xef\xbb\xbf"))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")

@@ -53,16 +53,12 @@ def _describe(reader: CorpusReader) -> str:
     """Name and title, then one paragraph per property."""
     classes = {name: f"{name} {count}" for name, count in reader.published.items()}
     classes |= {own: f"{classes[own]} -> {one}" for own, one in reader.classes.items()}
-    parts = {
-        "language": reader.language,
-        "classes": together((classes[own] for own in sorted(classes)), "; ")
-        or "those of the table of labels",
-        "layout": reader.layout,
-        "licence": reader.licence,
-        "note": reader.note,
-    }
+    told = together((classes[own] for own in sorted(classes)), "; ")
     lines = [f"{reader.name}: {reader.title}"]
-    for name, text in parts.items():
+    for name in ("language", "classes", "layout", "licence", "note"):
+        text = getattr(reader, name)
+        if name == "classes":
+            text = told or "those of the table of labels"
         lines += textwrap.wrap(
             text,
             width=WIDTH,

@@ -302,11 +302,9 @@ def _unread(files: Iterable[str], folder: Folder) -> list[str]:
     """Names of the table that stand for recordings of a kind that is not read."""
     there = {path.name for path in folder.others}
     there |= {path.stem for path in folder.others if path.suffix.lower() in OTHER_SUFFIXES}
-    return [
-        file
-        for file in files
-        if PurePosixPath(file).suffix.lower() in OTHER_SUFFIXES or PurePosixPath(file).name in there
-    ]
+    paths = map(PurePosixPath, files)
+    unread = [path for path in paths if path.suffix.lower() in OTHER_SUFFIXES or path.name in there]
+    return list(map(str, unread))
 
 
 def _beside(label: str, path: str) -> str:
