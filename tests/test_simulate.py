@@ -14,6 +14,7 @@ from aegan.data.folds import fit_standardiser, make_folds
 from aegan.data.simulate import (
     CLASS_SIZES,
     TARGET_CLASS_SIZES,
+    Model,
     simulated_corpus,
     simulated_target,
 )
@@ -101,8 +102,8 @@ def test_speakers_shift_and_classes_shift_differently_per_speaker():
         return float((means - speakers - means.mean(axis=0) + means.mean((0, 1))).var())
 
     full = simulated_corpus(rows=8000, dim=40)
-    flat = simulated_corpus(rows=8000, dim=40, speaker_shift=0, interaction=0)
-    alike = simulated_corpus(rows=8000, dim=40, interaction=0)
+    flat = simulated_corpus(rows=8000, dim=40, model=Model(speaker_shift=0, interaction=0))
+    alike = simulated_corpus(rows=8000, dim=40, model=Model(interaction=0))
     assert spread_of_means(full, by_class=False) > 5 * spread_of_means(flat, by_class=False)
     assert spread_of_means(full, by_class=True) > 2 * spread_of_means(alike, by_class=True)
 
@@ -110,7 +111,7 @@ def test_speakers_shift_and_classes_shift_differently_per_speaker():
 def test_classes_hold_clusters():
     def shares(distance: float) -> list[float]:
         """Per class: the within-class variance that three clusters leave unexplained."""
-        corpus = simulated_corpus(rows=1000, dim=30, cluster_distance=distance)
+        corpus = simulated_corpus(rows=1000, dim=30, model=Model(cluster_distance=distance))
         z = fit_standardiser(corpus.features, np.arange(1000)).to_z(corpus.features)
         out = []
         for label in range(4):
@@ -146,8 +147,10 @@ def test_class_overlap_is_that_of_emotional_speech(default):
 
 
 def test_separation_rules_the_overlap(default):
-    nothing = simulated_corpus(rows=800, dim=300, separation=0, interaction=0, cluster_distance=0)
-    easy = simulated_corpus(rows=800, dim=300, separation=1.5)
+    nothing = simulated_corpus(
+        rows=800, dim=300, model=Model(separation=0, interaction=0, cluster_distance=0)
+    )
+    easy = simulated_corpus(rows=800, dim=300, model=Model(separation=1.5))
     shuffled = np.random.default_rng(0).permutation(default.labels)
     assert real_to_real(easy, 1e-3) > 0.8
     # Only the spread differs between classes, which a linear classifier can hardly use.
@@ -167,8 +170,8 @@ def test_values_of_the_source_are_those_of_earlier_versions():
     corpus = simulated_corpus(rows=110, dim=12, seed=0)
     known = [-1.995396, 542.6035, -66.27817]
     np.testing.assert_allclose(corpus.features[[0, 57, 109], [0, 5, 11]], known, rtol=1e-5)
-    kwargs = {"separation": 1.5, "clusters": 2, "factors": 9, "interaction": 0}
-    corpus = simulated_corpus(rows=1001, dim=33, seed=7, **kwargs)
+    model = Model(separation=1.5, clusters=2, factors=9, interaction=0)
+    corpus = simulated_corpus(rows=1001, dim=33, seed=7, model=model)
     known = [3115.747, -4.160403, 19.16338]
     np.testing.assert_allclose(corpus.features[[0, 600, 1000], [1, 20, 32]], known, rtol=1e-5)
 
@@ -230,7 +233,7 @@ def test_a_seed_fixes_the_target_and_moves_it():
 
 def test_without_any_shift_the_target_is_the_sources_world():
     """The same columns: without a shift of its own the target's means and deviations are there."""
-    source = simulated_corpus(20_000, 30, seed=5, speaker_shift=0, interaction=0)
+    source = simulated_corpus(20_000, 30, seed=5, model=Model(speaker_shift=0, interaction=0))
     everything = np.arange(20_000)
 
     def difference(**changes) -> float:
