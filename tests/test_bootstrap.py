@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aegan.metrics.bootstrap import _resample, by_speaker, contrast
+from aegan.metrics.intervals import _resample, by_speaker, contrast
 
 # Two replicates that test the same two speakers, two classes.
 COUNTS = np.array(
@@ -90,9 +90,9 @@ def test_resamples_are_those_of_repeated_rows(measure, score, groups):
     of_replicates = np.var([scored(np.ones(6), drawn) for drawn in replicates.weights])
     size = 3 if len(set(groups)) == 1 else 2  # replicates that are resampled
     freedom = size - 1
-    squares = of_speakers * 6 / 5 * stats.t.ppf(0.9, 5) ** 2
-    squares += of_replicates * size / freedom * stats.t.ppf(0.9, freedom) ** 2
-    found = contrast([(1, counts)], groups, measure, level=0.8)
+    squares = of_speakers * 6 / 5 * stats.t.ppf(0.975, 5) ** 2
+    squares += of_replicates * size / freedom * stats.t.ppf(0.975, freedom) ** 2
+    found = contrast([(1, counts)], groups, measure)
     assert (found["ci95"][1] - found["ci95"][0]) / 2 == pytest.approx(np.sqrt(squares))
     assert sum(found["ci95"]) / 2 == pytest.approx(found["mean"])
 
