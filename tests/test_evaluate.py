@@ -20,7 +20,7 @@ from aegan.data.folds import fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
 from aegan.metrics import evaluate as stage
-from aegan.metrics.cache import cache_key, load, store
+from aegan.metrics.cache import Item, cache_key, load, store
 from aegan.metrics.evaluate import METRICS, REFERENCES, EvaluationProtocol, evaluate
 from aegan.metrics.fid import FidProtocol
 from aegan.metrics.references import class_gaussian
@@ -214,13 +214,13 @@ def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
 def test_a_broken_cache_file_is_computed_again(content, tmp_path):
     key = cache_key(item="x", rows=np.arange(3))
     assert load(tmp_path, key) is None
-    store(tmp_path, key, {"a": [1, None]}, {"w": np.arange(4.0)})
+    store(tmp_path, key, Item({"a": [1, None]}, {"w": np.arange(4.0)}))
     item = load(tmp_path, key)
     assert item.meta == {"a": [1, None]} and np.array_equal(item.arrays["w"], np.arange(4.0))
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-30] if content is None else content)
     assert load(tmp_path, key) is None
-    store(tmp_path, key, {}, {})
+    store(tmp_path, key, Item({}, {}))
     assert load(tmp_path, key).meta == {}
 
 
