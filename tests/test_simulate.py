@@ -15,6 +15,7 @@ from aegan.data.simulate import (
     CLASS_SIZES,
     TARGET_CLASS_SIZES,
     Model,
+    Shift,
     simulated_corpus,
     simulated_target,
 )
@@ -217,18 +218,17 @@ def test_without_any_shift_the_target_is_the_sources_world():
     source = simulated_corpus(20_000, 30, seed=5, model=Model(speaker_shift=0, interaction=0))
     everything = np.arange(20_000)
 
-    def difference(**changes) -> float:
+    def difference(shift) -> float:
         """Of the means per column, in deviations of the source."""
-        target = simulated_target(20_000, source_rows=20_000, dim=30, seed=5, **changes)
+        target = simulated_target(20_000, source_rows=20_000, dim=30, seed=5, shift=shift)
         means = fit_standardiser(source.features, everything).to_z(target.features).mean(axis=0)
         return float(np.abs(means).mean())
 
-    none = {"kept_separation": 1, "corpus_shift": 0, "corpus_interaction": 0}
-    alike = difference(**none, channel_offset=0, channel_gain=0)
+    none = Shift(separation=1, common=0, interaction=0, offset=0, gain=0)
+    alike = difference(none)
     assert alike < 0.25  # speakers and class proportions differ
-    assert difference(**none, channel_offset=1, channel_gain=0) > 2 * alike
-    assert difference(**none | {"corpus_shift": 3}, channel_offset=0, channel_gain=0) > 2 * alike
-    assert difference() > 2 * alike
+    for shift in (none._replace(offset=1), none._replace(common=3), Shift()):
+        assert difference(shift) > 2 * alike
 
 
 def test_own_statistics_help_and_transfer_stays_between_chance_and_the_ceiling(default, target):

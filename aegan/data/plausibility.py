@@ -86,26 +86,24 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
 def breaches(rules: Sequence[Rule], features: np.ndarray) -> tuple[Breach, ...]:
     """How often raw ``features`` (rows, dim) break each rule, and "any rule" at the end."""
     rows = np.zeros(len(rules) + 1)
-    places = np.zeros(len(rules))
+    places = np.zeros(len(rules) + 1)
     for start in range(0, len(features), _ROWS_AT_ONCE):
         block = features[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        anywhere = np.zeros(len(block), dtype=bool)
+        anywhere = np.zeros((len(rules), len(block)), dtype=bool)
         for i, rule in enumerate(rules):
             broken = rule.excess(block) > 0
             places[i] += broken.sum()
-            rows[i] += broken.any(axis=1).sum()
-            anywhere |= broken.any(axis=1)
-        rows[-1] += anywhere.sum()
+            anywhere[i] = broken.any(axis=1)
+        rows += [*anywhere.sum(axis=1), anywhere.any(axis=0).sum()]
+    places[-1] = places.sum()
     n = max(len(features), 1)
-    checks = [rule.checks for rule in rules]
-    found = [
-        Breach(rule.name, rule.checks, float(rows[i] / n), float(places[i] / n / rule.checks))
-        for i, rule in enumerate(rules)
-    ]
-    if rules:
-        share = float(places.sum() / n / sum(checks))
-        found.append(Breach("any rule", sum(checks), float(rows[-1] / n), share))
-    return tuple(found)
+    said = [(rule.name, rule.checks) for rule in rules]
+    said.append(("any rule", sum(rule.checks for rule in rules)))
+    return tuple(
+        Breach(name, checked, float(broken / n), float(failed / n / checked))
+        for (name, checked), broken, failed in zip(said, rows, places, strict=True)
+        if checked
+    )
 
 
 def confirmed(names: Sequence[str], features: np.ndarray) -> tuple[str, ...]:

@@ -46,7 +46,18 @@ class Model(NamedTuple):
     factors: int = 24  # rank of what features share, at least the number of classes
 
 
+class Shift(NamedTuple):
+    """How far `simulated_target` lies from its source."""
+
+    separation: float = 0.7  # distance of the classes, over that in the source
+    common: float = 1.0  # shift of all rows, in deviations of a factor
+    interaction: float = 0.25  # a class's shift that holds in this corpus only, likewise
+    offset: float = 0.7  # deviation of a channel's offset, in units of the source's feature
+    gain: float = 0.3  # log-deviation of a channel's gain
+
+
 MODEL = Model()
+SHIFT = Shift()
 
 
 class _Classes(NamedTuple):
@@ -103,11 +114,7 @@ def simulated_target(
     source_rows: int,
     dim: int = 1582,
     seed: int = 0,
-    kept_separation: float = 0.7,
-    corpus_shift: float = 1.0,
-    corpus_interaction: float = 0.25,
-    channel_offset: float = 0.7,
-    channel_gain: float = 0.3,
+    shift: Shift = SHIFT,
 ) -> Corpus:
     """Draw the corpus beside ``simulated_corpus(source_rows, dim, seed)``: another of its world.
 
@@ -121,11 +128,7 @@ def simulated_target(
         source_rows: of the source, as ``dim`` and ``seed``: its features depend on all three.
         dim: features.
         seed: of the source; the rows of the target follow from it, too.
-        kept_separation: distance of the classes, over that in the source.
-        corpus_shift: shift of all rows, in deviations of a factor.
-        corpus_interaction: a class's shift that holds in this corpus only, likewise.
-        channel_offset: deviation of a channel's offset, in units of the source's feature.
-        channel_gain: log-deviation of a channel's gain.
+        shift: how far the target lies from the source.
 
     Raises:
         InputError: too few rows or features.
@@ -134,11 +137,11 @@ def simulated_target(
     *_, classes, _, columns = _source(np.random.default_rng(seed), source_rows, dim, MODEL)
 
     rng = np.random.default_rng([seed, _TARGET_STREAM])
-    common = corpus_shift * rng.standard_normal(MODEL.factors)
-    own = corpus_interaction * rng.standard_normal(classes.centre.shape)
-    classes = classes._replace(centre=kept_separation * classes.centre + common + own)
-    gain = np.exp(channel_gain * rng.standard_normal(dim))
-    offset = columns.offset + columns.scale * channel_offset * rng.standard_normal(dim)
+    common = shift.common * rng.standard_normal(MODEL.factors)
+    own = shift.interaction * rng.standard_normal(classes.centre.shape)
+    classes = classes._replace(centre=shift.separation * classes.centre + common + own)
+    gain = np.exp(shift.gain * rng.standard_normal(dim))
+    offset = columns.offset + columns.scale * shift.offset * rng.standard_normal(dim)
     offset[columns.constant] = columns.offset[columns.constant]
     columns = columns._replace(scale=gain * columns.scale, offset=offset)
 
