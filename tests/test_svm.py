@@ -78,6 +78,9 @@ def test_same_answers_as_grid_search(kernel, n_classes, class_weight):
     fitted = tune_and_fit(rows[train], labels[train], protocol)
     search = grid_search(rows[train], labels[train], protocol, fitted.gamma)
     assert fitted.c == search.best_params_["C"]
+    if kernel == "rbf":
+        scale = SVC(gamma="scale").fit(rows[train], labels[train])._gamma
+        assert fitted.gamma == pytest.approx(scale, rel=1e-5)
     np.testing.assert_allclose(fitted.inner_scores, search.cv_results_["mean_test_score"])
     np.testing.assert_array_equal(predict(fitted, rows), search.predict(rows))
 
@@ -100,23 +103,8 @@ def test_labels_need_not_start_at_zero():
     assert set(predict(fitted, rows).tolist()) == {1, 3}
 
 
-def test_gamma_scale_is_sklearns():
-    rows, labels = clouds(80, 12, 3, seed=1)
-    fitted = tune_and_fit(rows, labels, SvmProtocol(kernel="rbf", c_grid=(1.0,)))
-    svc = SVC(gamma="scale").fit(rows, labels)
-    assert fitted.gamma == pytest.approx(svc._gamma, rel=1e-5)
-
-
-def test_ties_go_to_the_smallest_c():
-    rows, labels = clouds(90, 20, 3, seed=2, distance=50.0)
-    fitted = tune_and_fit(rows, labels, SvmProtocol())
-    assert fitted.inner_scores[2:] == (1.0,) * len(fitted.inner_scores[2:])
-    first = fitted.inner_scores.index(1.0)
-    assert fitted.c == SvmProtocol().c_grid[first]
-
-
 @pytest.mark.parametrize("tie", [0.0, 0.02, 0.2])
-def test_a_wider_tie_takes_a_smaller_c(tie):
+def test_ties_go_to_the_smallest_c_and_wider_ties_to_a_smaller(tie):
     rows, labels = clouds(300, 20, 3, seed=5, distance=1.0)
     protocol = SvmProtocol(c_grid=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), tie=tie)
     fitted = tune_and_fit(rows, labels, protocol)
@@ -125,6 +113,10 @@ def test_a_wider_tie_takes_a_smaller_c(tie):
     assert np.array_equal(predict(fitted, rows), search.predict(rows))
     below = [s for c, s in zip(protocol.c_grid, fitted.inner_scores, strict=True) if c < fitted.c]
     assert all(score < max(fitted.inner_scores) - tie for score in below)
+    far, labels = clouds(90, 20, 3, seed=2, distance=50.0)  # every larger C scores 1
+    fitted = tune_and_fit(far, labels, SvmProtocol(tie=0))
+    assert fitted.inner_scores[2:] == (1.0,) * 5
+    assert fitted.c == SvmProtocol().c_grid[fitted.inner_scores.index(1.0)]
 
 
 def test_one_class_predicts_it():
