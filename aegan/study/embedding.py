@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from aegan.data.folds import Fold
 from aegan.errors import InputError
+from aegan.metrics.diversity import off_support, reach
 from aegan.metrics.fold_tools import fold_space
 from aegan.metrics.intervals import corrected_estimate, fold_means
 from aegan.metrics.references import GENERATORS, reference_seed
-from aegan.metrics.support import off_support, reach
 from aegan.run import stages
 from aegan.study.cross_validation import paired, test_to_train
 from aegan.study.generators import train_task

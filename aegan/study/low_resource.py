@@ -22,7 +22,7 @@ import numpy as np
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Standardiser, fit_standardiser
 from aegan.errors import InputError
-from aegan.metrics.bootstrap import DRAWS, by_speaker, contrast
+from aegan.metrics.intervals import DRAWS, by_speaker, contrast
 from aegan.metrics.references import JITTER_NOISE
 from aegan.sampling.rows import Rows, sample
 from aegan.study.augmentation import BASELINES, SMOTE_NEIGHBOURS, first
