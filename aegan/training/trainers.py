@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
@@ -120,15 +121,13 @@ class Sharded:
 
         # Unchecked: what is constant on each device, such as zeros, is spread too, and the losses
         # start as one constant and end different per device.
-        self._init = jax.jit(
-            jax.shard_map(init, mesh=self.mesh, in_specs=spread, out_specs=spread, check_vma=False)
-        )
+        spread_out = partial(jax.shard_map, mesh=self.mesh, check_vma=False)
+        self._init = jax.jit(spread_out(init, in_specs=spread, out_specs=spread))
         self._run = jax.jit(
-            jax.shard_map(
+            spread_out(
                 run,
                 in_specs=(one, spread, spread, one, one),
                 out_specs=(spread, PartitionSpec(None, None, AXIS)),
-                **unchecked,
             ),
             donate_argnums=2,
             compiler_options=compiler_options(),
