@@ -15,7 +15,7 @@ import numpy as np
 
 from aegan.errors import InputError
 from aegan.tables.assemble import seconds
-from aegan.tables.columnar import read_texts
+from aegan.tables.columnar import read_texts, row_name
 from aegan.tables.delimited import split_header
 from aegan.tables.read import kind_of
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
@@ -68,7 +68,7 @@ def read_labels(path: str | Path, rename: Mapping[str, str] | None = None) -> La
             columns, row_names = _read_text(path, choose)
         else:
             columns = read_texts(path, kind, choose)
-            row_names = [f"row {row} (counted from 0)" for row in range(len(columns["file"]))]
+            row_names = list(map(row_name, range(len(columns["file"]))))
     except OSError as error:
         raise InputError(f"{place}: cannot be read ({error.strerror}); see to that") from error
     return _labels(place, columns, row_names)
