@@ -38,7 +38,6 @@ from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.errors import InputError
 from aegan.system.screen import counts, field, say, together
-from aegan.tables.assemble import with_unique_files, without_common_folder
 from aegan.tables.labels import (
     DROP,
     REFUSE,
@@ -46,12 +45,11 @@ from aegan.tables.labels import (
     complete,
     join,
     read_labels,
-    select_rows,
     way_to_join,
 )
 from aegan.tables.read import read_table
 from aegan.tables.roles import RENAMED, Options
-from aegan.tables.table import FeatureTable
+from aegan.tables.table import FeatureTable, with_unique_files, without_common_folder
 from aegan.tables.text import cut, is_metadata_key, is_number, listed
 from aegan.tables.write import SUFFIXES, table_writer
 from experiments.command import (
@@ -189,7 +187,7 @@ def with_classes(
             f"{place}: no row is of a class ({', '.join(counts(left))}); give --emotions"
         )
     if left:
-        table = select_rows(table, keep)
+        table = table.select(keep)
     renamed = np.array([classes[name] for name in table.labels["emotion"].tolist()], dtype=str)
     return replace(table, labels={**table.labels, "emotion": renamed}), left
 

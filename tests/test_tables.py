@@ -15,9 +15,9 @@ from feature_files import ARFF, SMILE, check_error
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.tables.assemble import with_unique_files, without_common_folder
 from aegan.tables.read import read_table
 from aegan.tables.roles import Options
+from aegan.tables.table import with_unique_files, without_common_folder
 
 AUDFORMAT = """\
 file,start,end,loud,pitch

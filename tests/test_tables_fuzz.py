@@ -18,10 +18,9 @@ import pytest
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.tables.assemble import with_unique_files
 from aegan.tables.labels import DROP, Labels, complete, join, read_labels
 from aegan.tables.read import read_table
-from aegan.tables.table import FeatureTable
+from aegan.tables.table import FeatureTable, with_unique_files
 from aegan.tables.write import SUFFIXES, table_writer
 
 INPUTS = 12_000  # per reader

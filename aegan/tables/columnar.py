@@ -20,10 +20,10 @@ from aegan.data.parquet import (
     reason,
 )
 from aegan.errors import InputError
-from aegan.tables.assemble import Columns, targets_of
-from aegan.tables.roles import KEYS, PASSPORT, Options, assign
+from aegan.tables.roles import KEYS, PASSPORT, Columns, Options, assign
 from aegan.tables.text import flaw
 
+_FOREIGN = ("pandas", "ARROW:schema")  # metadata that is not the file's own
 _OPENERS = {"parquet": open_parquet, "feather": open_feather}
 
 
@@ -51,16 +51,13 @@ def read_columnar(path: Path, kind: str, options: Options) -> Columns:
 
         return Columns(
             place=file.place,
+            roles=roles,
             texts={r: _texts(file, i, header[i]) for i, r in roles.texts.items() if r},
             features=file.matrix(list(roles.features), refuse),
-            names=tuple(roles.features.values()),
             row_name=row_name,
-            targets=targets_of(roles),
             changed=bool(options.leave_out),
-            metadata={
-                k: v for k, v in file.metadata.items() if k not in ("pandas", "ARROW:schema")
-            },
-            notes=(*notes, *roles.notes),
+            metadata={k: v for k, v in file.metadata.items() if k not in _FOREIGN},
+            notes=[*notes, *roles.notes],
         )
 
 
