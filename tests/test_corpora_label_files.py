@@ -19,9 +19,10 @@ from corpus_trees import (
 )
 
 from aegan.corpora.iemocap import parse_evaluation as parse_iemocap
-from aegan.corpora.interface import CLASSES, four_classes
+from aegan.corpora.interface import four_classes
 from aegan.corpora.msp_improv import parse_evaluation as parse_msp
 from aegan.corpora.registry import CORPORA
+from aegan.tables.emotions import CLASSES
 
 # IEMOCAP
 

@@ -8,23 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-CLASSES = ("angry", "happy", "neutral", "sad")
-# Names that can only mean one of the four classes.
-_FOUR_CLASSES = {
-    "anger": "angry",
-    "angry": "angry",
-    "happiness": "happy",
-    "happy": "happy",
-    "neutral": "neutral",
-    "sad": "sad",
-    "sadness": "sad",
-}
-
-
-def own_class(emotion: str) -> str:
-    """The class of an emotion of anybody's table: one of the four, or a class of its own."""
-    return _FOUR_CLASSES.get(emotion.lower(), emotion)
-
 
 class Utterance(NamedTuple):
     """One recording and its labels."""
