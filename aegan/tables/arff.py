@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from aegan.errors import InputError
-from aegan.tables.roles import Columns, Options, assign
+from aegan.tables.roles import Columns, Options, assign, no_feature
 from aegan.tables.rows import MAX_COLUMNS, Rows, arff_split, decode, lines_of, unescape
 from aegan.tables.text import cut, read_one_line
 
@@ -53,10 +53,7 @@ def read_arff(path: Path, options: Options) -> Columns:
     columns = rows.finish(bool(options.leave_out), metadata, [])
     for i, name in sorted(doubtful.items()):
         if set(columns.texts.pop(f"doubtful {name}")) - {"", "?"}:
-            raise InputError(
-                f"{path}: attribute '{name}' is {kinds[i][1]}, not a feature; take it out with "
-                f"--leave_out={name}, or say what it is with --columns"
-            )
+            raise no_feature(str(path), f"attribute '{name}' is {kinds[i][1]}", name)
         columns.notes.append(f"attribute '{name}' left out: it is empty")
     return columns
 

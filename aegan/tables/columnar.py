@@ -20,7 +20,7 @@ from aegan.data.parquet import (
     reason,
 )
 from aegan.errors import InputError
-from aegan.tables.roles import KEYS, PASSPORT, Columns, Options, assign
+from aegan.tables.roles import KEYS, PASSPORT, Columns, Options, assign, no_feature
 from aegan.tables.text import flaw
 
 _FOREIGN = ("pandas", "ARROW:schema")  # metadata that is not the file's own
@@ -39,7 +39,11 @@ def read_columnar(path: Path, kind: str, options: Options) -> Columns:
         header = _header(file, notes)
         roles = assign(file.place, header, options)
         for position, name in roles.features.items():
-            _check_feature(file, name, file.schema.field(position).type)
+            if file.is_index(name):
+                raise _index_error(file.place, name)
+            kind = file.schema.field(position).type
+            if not is_numeric(kind):
+                raise no_feature(file.place, f"column '{name}' is {kind}", name)
 
         def refuse(row: int, position: int, value: float | None) -> NoReturn:
             missing = value is None or np.isnan(value)
@@ -97,27 +101,17 @@ def _header(file: Columnar, notes: list[str]) -> list[str]:
         position = header.index(name)
         has_key = any(other.lower() in KEYS for other in header)
         if has_key or len(index) > 1 or not is_text(file.schema.field(position).type):
-            _refuse_index(file.place, name)
+            raise _index_error(file.place, name)
         notes.append("the index has no name; its text is taken as the names of the recordings")
         header[position] = "file"
     return header
 
 
-def _refuse_index(place: str, name: str) -> NoReturn:
-    raise InputError(
+def _index_error(place: str, name: str) -> InputError:
+    return InputError(
         f"{place}: column '{name}' is an index of pandas, not a feature; write the table with "
         "index=False, or name the levels file, start, end"
     )
-
-
-def _check_feature(file: Columnar, name: str, kind: pa.DataType) -> None:
-    if file.is_index(name):
-        _refuse_index(file.place, name)
-    if not is_numeric(kind):
-        raise InputError(
-            f"{file.place}: column '{name}' is {kind}, not a feature; take it out with "
-            f"--leave_out={name}, or say what it is with --columns"
-        )
 
 
 def _texts(file: Columnar, position: int, name: str) -> list[str]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from aegan.errors import InputError
-from aegan.tables.roles import FRAMES, KEYS, Columns, Options, Roles, assign
+from aegan.tables.roles import FRAMES, KEYS, Columns, Options, Roles, assign, no_feature
 from aegan.tables.rows import MAX_COLUMNS, Rows, csv_split, decode, lines_of, smile_split
 from aegan.tables.text import is_number
 
@@ -101,12 +101,8 @@ def _check_features(
     """Refuses text columns among the features, by the first row; cells are checked later."""
     if 2 * sum(map(is_number, roles.features.values())) > len(roles.features):
         raise InputError(f"{path}: line {header_number} has no names of columns; add a header")
-    if len(cells) != width:
-        return
-    for position, name in roles.features.items():
+    for position, name in roles.features.items() if len(cells) == width else ():
         cell = cells[position]
         if cell not in ("", "?") and not is_number(cell.replace(",", ".")):
-            raise InputError(
-                f"{path}: column '{name}' is text ('{cell[:40]}' in line {number}), not a feature;"
-                f" take it out with --leave_out={name}, or say what it is with --columns"
-            )
+            what = f"column '{name}' is text ('{cell[:40]}' in line {number})"
+            raise no_feature(str(path), what, name)

@@ -173,16 +173,15 @@ def _ways(most: int) -> Iterator[list[tuple[str, Callable[[str], str]]]]:
     ``most`` is the number of parts of a path that are compared at most.
     """
     yield [("name", str), ("name, its suffix in any case", _with_small_suffix)]
-    for without, suffix in (("", True), (" without suffix", False)):
-        yield [
-            (
-                f"the last {parts} parts of the path{without}",
-                partial(_tail, parts=parts, suffix=suffix),
-            )
-            for parts in range(most, 1, -1)
-        ]
-    for without, suffix in (("", True), (" without suffix", False)):
-        yield [(f"base name{without}", partial(_tail, parts=1, suffix=suffix))]
+    for many in (True, False):
+        for without, suffix in (("", True), (" without suffix", False)):
+            yield [
+                (
+                    f"{f'the last {parts} parts of the path' if many else 'base name'}{without}",
+                    partial(_tail, parts=parts, suffix=suffix),
+                )
+                for parts in (range(most, 1, -1) if many else (1,))
+            ]
 
 
 def way_to_join(table: FeatureTable, labels: Labels) -> Way | None:

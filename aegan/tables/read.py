@@ -124,9 +124,7 @@ def _read_folder(folder: Path, options: Options) -> FeatureTable:
     paths = [folder / name for name in names if Path(name).suffix.lower() in _FOLDER_SUFFIXES]
     if not paths:
         raise InputError(f"{folder}: no .csv or .arff file in it; give a feature file")
-    parts: list[Columns] = []
-    notes: Counter[str] = Counter()
-    contract = None
+    parts, notes, contract = [], Counter(), None
     for path in paths:
         part = _read_columns(path, options)
         files = part.texts.get("file", [""])
@@ -144,45 +142,40 @@ def _read_folder(folder: Path, options: Options) -> FeatureTable:
 
 def _check_alike(part: Columns, first: Columns) -> None:
     """Refuses a file with other labels than the first, or another origin."""
-    name = Path(first.place).name
+    name, apart = Path(first.place).name, "keep them in folders of their own"
     if set(part.texts) != set(first.texts):
         raise InputError(
             f"{part.place}: has {listed(sorted(part.texts))} beside the features, but {name} has "
-            f"{listed(sorted(first.texts))}; keep them in folders of their own"
+            f"{listed(sorted(first.texts))}; {apart}"
         )
     if part.metadata.get("synthetic") != first.metadata.get("synthetic"):
         raise InputError(
-            f"{part.place}: one of it and {name} is synthetic, the other is not; keep them in "
-            "folders of their own"
+            f"{part.place}: one of it and {name} is synthetic, the other is not; {apart}"
         )
 
 
-def _stack(place: str, parts: list[Columns], notes: list[str]) -> Columns:
+def _stack(place: str, parts: list[Columns | None], notes: list[str]) -> Columns:
     """The rows of all files; the files are given up one by one, to hold hardly more than a copy."""
     first = parts[0]
     common = set.intersection(*(set(part.metadata.items()) for part in parts))
-    starts = np.cumsum([0, *(len(part.features) for part in parts)])
-    features = np.empty((starts[-1], len(first.names)), np.float32)
-    texts: dict[str, list[str]] = {role: [] for role in first.texts}
-    places = [(Path(part.place).name, part.row_name) for part in parts]
-    parts.reverse()
-    for start in starts[:-1]:
-        part = parts.pop()
+    rows = [
+        f"{Path(part.place).name} {part.row_name(row)}"
+        for part in parts
+        for row in range(len(part.features))
+    ]
+    texts = {role: [cell for part in parts for cell in part.texts[role]] for role in first.texts}
+    features = np.empty((len(rows), len(first.names)), np.float32)
+    start = 0
+    for i, part in enumerate(parts):
         features[start : start + len(part.features)] = part.features
-        for role, cells in part.texts.items():
-            texts[role] += cells
-
-    def row_name(row: int) -> str:
-        index = int(np.searchsorted(starts, row, side="right")) - 1
-        name, own = places[index]
-        return f"{name} {own(row - int(starts[index]))}"
-
+        start += len(part.features)
+        parts[i] = None
     return replace(
         first,
         place=place,
         texts=texts,
         features=features,
-        row_name=row_name,
+        row_name=rows.__getitem__,
         metadata={key: text for key, text in first.metadata.items() if (key, text) in common},
         notes=notes,
     )

@@ -130,15 +130,22 @@ def _targets(
     """Columns that may hold the emotion: the one the user names, or all that are called so."""
     names = [] if first is None else [first]
     if names and "emotion" not in options.columns:
-        lower = [(name.lower(), name) for name in header if name not in options.leave_out]
-        names += [name for target in TARGETS for low, name in lower if low == target]
+        rest = [name for name in header if name not in {first, *options.leave_out}]
+        names += [name for target in TARGETS for name in rest if name.lower() == target]
     found = []
-    for name in dict.fromkeys(names):
-        rule = CODES if kinds is None and name.lower() == "emotion" else WORDS
-        if kinds and kinds[name] in ("string", "nominal"):
-            rule = DECLARED
+    for name in names:
+        words = CODES if kinds is None and name.lower() == "emotion" else WORDS
+        rule = DECLARED if kinds and kinds[name] in ("string", "nominal") else words
         found.append(Target(f"emotion {name}" if found else "emotion", name, rule))
     return tuple(found)
+
+
+def no_feature(place: str, what: str, name: str) -> InputError:
+    """The error of a column of text or the like; ``what`` says what is wrong with it."""
+    return InputError(
+        f"{place}: {what}, not a feature; take it out with --leave_out={name}, or say what it is "
+        "with --columns"
+    )
 
 
 def columns_by_role(header: Sequence[str], options: Options) -> dict[str, str | None]:

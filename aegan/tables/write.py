@@ -8,9 +8,9 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -202,105 +202,47 @@ def _parquet(target: _Target) -> Iterator[_Write]:
         yield write
 
 
-@contextmanager
-def _csv(target: _Target) -> Iterator[_Write]:
+def _csv(target: _Target) -> AbstractContextManager[_Write]:
     """RFC 4180 with a header; text in quotes, numbers as short as they read back."""
-    entries = target.entries
-    synthetic = entries.get("synthetic") == "true"
-    header = (*target.labels, *((PASSPORT,) if synthetic else ()), *target.names)
-    if synthetic:
-        _check_keys(target.path, entries)
-        _check_doubled(target.path, header)
-    # Values with spaces in quotes, as in a shell.
-    ordered = sorted(entries.items(), key=lambda item: item[0] != "synthetic")
-    passport = " ".join(f"{key}={shlex.quote(write_one_line(text))}" for key, text in ordered)
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(header)
-    with _text_file(target, header, line.getvalue()) as file:
-
-        def write(labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
-            _check_cells(target.path, labels, first_row)
-            columns = list(labels.values())
-            if synthetic:
-                columns.append(pa.repeat(pa.scalar(passport), features.shape[1]))
-            _write_csv(columns, features, file)
-
-        yield write
+    columns, passport = [*target.labels, *target.names], []
+    if target.entries.get("synthetic") == "true":
+        columns.insert(len(target.labels), PASSPORT)
+        _check_doubled(target.path, columns)
+        ordered = sorted(target.entries.items(), key=lambda item: item[0] != "synthetic")
+        pairs = (f"{_key(target, k)}={shlex.quote(write_one_line(v))}" for k, v in ordered)
+        passport = [_csv_quoted("", " ".join(pairs))]
+    head = io.StringIO()
+    csv.writer(head, lineterminator="\n").writerow(columns)
+    return _text(target, columns, head.getvalue(), _csv_quoted, passport)
 
 
-@contextmanager
-def _arff(target: _Target) -> Iterator[_Write]:
+def _csv_quoted(name: str, text: str, row: int = 0) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _arff(target: _Target) -> AbstractContextManager[_Write]:
     """ARFF as Weka and liac-arff read it: text in single quotes, metadata as comments on top."""
     path, _, labels, names, entries = target
     classes = _classes(entries) if "emotion" in labels else ()
-    _check_keys(path, entries)
     kinds = dict.fromkeys(labels, "string") | dict.fromkeys(names, "numeric")
     kinds |= {name: "numeric" for name in NUMERIC_LABELS if name in kinds}
     if classes:
         kinds["emotion"] = "{" + ",".join(map(_arff_word, classes)) + "}"
-    lines = [f"% {key}: {write_one_line(value)}" for key, value in entries.items()]
-    lines += [f"@relation {_arff_word(path.stem)}", ""]
-    lines += [f"@attribute {_arff_word(name)} {kind}" for name, kind in kinds.items()]
+    head = [f"% {_key(target, key)}: {write_one_line(value)}" for key, value in entries.items()]
+    head += [f"@relation {_arff_word(path.stem)}", ""]
+    head += [f"@attribute {_arff_word(name)} {kind}" for name, kind in kinds.items()]
 
-    def word(name: str, text: str, first_row: int) -> str:
+    def quoted(name: str, text: str, row: int) -> str:
         if name != "emotion" or not classes:
-            return text if name in NUMERIC_LABELS else _arff_quoted(text)
+            return _arff_quoted(text)
         if text in classes:
             return _arff_word(text)
         raise InputError(
-            f"{path}: emotion '{text}' at row {first_row} or after is not one of the classes "
+            f"{path}: emotion '{text}' at row {row} or after is not one of the classes "
             f"{', '.join(classes)}"
         )
 
-    with _text_file(target, kinds, "\n".join([*lines, "", "@data", ""])) as file:
-
-        def write(labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
-            _check_cells(path, labels, first_row)
-            columns = [
-                [word(name, text, first_row) for text in column.cast(pa.string()).to_pylist()]
-                for name, column in labels.items()
-            ]
-            rows = list(zip(*columns, strict=True)) or [()] * features.shape[1]
-            for start in range(0, features.shape[1], _TEXT_ROWS):
-                part = slice(start, start + _TEXT_ROWS)
-                numbers = pa.BufferOutputStream()
-                _write_csv([], features[:, part], numbers)
-                numbers = numbers.getvalue().to_pybytes().splitlines()
-                for texts, line in zip(rows[part], numbers, strict=True):
-                    file.write(",".join([*texts, ""]).encode() + line + b"\n")
-
-        yield write
-
-
-_SINKS = dict(zip(SUFFIXES, (_parquet, _csv, _arff), strict=True))
-
-
-@contextmanager
-def _text_file(target: _Target, columns: Iterable[str], head: str) -> Iterator[BinaryIO]:
-    """A file of text that begins with ``head``."""
-    for name in columns:
-        _check_one_line(target.path, "the name of column", name)
-    with target.temporary.open("wb") as file:
-        file.write(head.encode())
-        yield file
-
-
-def _write_csv(columns: list[pa.Array], features: np.ndarray, file: Any) -> None:
-    """Appends columns and features (dim, rows), comma-separated."""
-    columns = [*columns, *map(pa.array, features)]
-    table = pa.table(columns, names=[""] * len(columns))
-    pcsv.write_csv(table, file, pcsv.WriteOptions(include_header=False))
-
-
-def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
-    """The classes that the metadata tell, none where they do not."""
-    try:
-        classes = json.loads(entries.get("classes", "[]"))
-    except (ValueError, RecursionError):  # a file's own, which may hold anything
-        return ()
-    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
-        return tuple(classes)
-    return ()
+    return _text(target, kinds, "\n".join([*head, "", "@data", ""]), quoted)
 
 
 def _arff_quoted(text: str) -> str:
@@ -314,26 +256,73 @@ def _arff_word(text: str) -> str:
     return text if plain else _arff_quoted(text)
 
 
+_SINKS = dict(zip(SUFFIXES, (_parquet, _csv, _arff), strict=True))
+
+
+@contextmanager
+def _text(
+    target: _Target,
+    columns: Iterable[str],
+    head: str,
+    quoted: Callable[[str, str, int], str],
+    last: Sequence[str] = (),
+) -> Iterator[_Write]:
+    """A file with ``head``, then a line per row: ``quoted`` labels, ``last`` and the features."""
+    path = target.path
+    for name in columns:
+        _check_one_line(path, "the name of column", name)
+
+    def cells(name: str, column: pa.Array, first_row: int) -> list[str]:
+        texts = column.cast(pa.string()).to_pylist()
+        if name in NUMERIC_LABELS:
+            return texts
+        for row, text in enumerate(texts, first_row):
+            _check_one_line(path, f"column '{name}', row {row} (counted from 0), value", text)
+        return [quoted(name, text, first_row) for text in texts]
+
+    with target.temporary.open("wb") as file:
+        file.write(head.encode())
+
+        def write(labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
+            columns = [cells(name, column, first_row) for name, column in labels.items()]
+            columns += [[text] * features.shape[1] for text in (*last, "")]
+            rows = list(zip(*columns, strict=True))
+            for start in range(0, features.shape[1], _TEXT_ROWS):
+                part = slice(start, start + _TEXT_ROWS)
+                numbers = pa.table(list(map(pa.array, features[:, part])), names=target.names)
+                lines = pa.BufferOutputStream()
+                pcsv.write_csv(numbers, lines, pcsv.WriteOptions(include_header=False))
+                lines = lines.getvalue().to_pybytes().splitlines()
+                for texts, line in zip(rows[part], lines, strict=True):
+                    file.write(",".join(texts).encode() + line + b"\n")
+
+        yield write
+
+
+def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
+    """The classes that the metadata tell, none where they do not."""
+    try:
+        classes = json.loads(entries.get("classes", "[]"))
+    except (ValueError, RecursionError):  # a file's own, which may hold anything
+        return ()
+    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
+        return tuple(classes)
+    return ()
+
+
 def _check_doubled(path: Path, columns: Sequence[str]) -> None:
     for name, count in Counter(columns).items():
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
 
 
-def _check_cells(path: Path, labels: dict[str, pa.Array], first_row: int) -> None:
-    for name, column in labels.items():
-        if name in NUMERIC_LABELS:
-            continue
-        for row, value in enumerate(column.to_pylist(), first_row):
-            _check_one_line(path, f"column '{name}', row {row} (counted from 0), value", value)
-
-
-def _check_keys(path: Path, entries: Mapping[str, str]) -> None:
-    for key in entries:
-        if not is_metadata_key(key):
-            raise InputError(
-                f"{path}: the metadata key {key!r} is no plain word; rename it, or write Parquet"
-            )
+def _key(target: _Target, key: str) -> str:
+    """A key of the metadata, if text formats can hold it."""
+    if is_metadata_key(key):
+        return key
+    raise InputError(
+        f"{target.path}: the metadata key {key!r} is no plain word; rename it, or write Parquet"
+    )
 
 
 def _check_one_line(path: Path, what: str, text: str) -> None:
