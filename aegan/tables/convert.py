@@ -69,7 +69,7 @@ def convert(
     Raises:
         InputError: anything that would have to be guessed.
     """
-    table, lines = read_all(choices, labels_for)
+    table, lines = _read_all(choices, labels_for)
     say(*lines)
     shape, labels, out = table.features.shape, table.labels, choices.out
     if out.suffix.lower() != ".parquet" or table.metadata.get("synthetic") == "true":
@@ -88,15 +88,13 @@ def convert(
     return shape, labels
 
 
-def read_all(
-    choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None = None
+def _read_all(
+    choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None
 ) -> tuple[FeatureTable, list[str]]:
     """The finished table, and what was found on the way in lines for the user."""
     place = str(choices.source)
-    table = read_table(
-        place, Options(choices.columns, choices.leave_out, strict=labels_for is None)
-    )
-    table = _with_feature_set(table, choices.feature_set)
+    options = Options(choices.columns, choices.leave_out, strict=labels_for is None)
+    table = _with_feature_set(read_table(place, options), choices.feature_set)
     rows, dim = table.features.shape
     lines = [f"{place}: {rows} rows x {dim} features ({table.contract.feature_set})"]
 

@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 from aegan.errors import InputError
-from aegan.tables.assemble import blank, times_of
 from aegan.tables.columnar import read_texts, row_name
 from aegan.tables.delimited import split_header
 from aegan.tables.read import kind_of, unreadable
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
 from aegan.tables.rows import decode, lines_of
-from aegan.tables.table import FeatureTable
+from aegan.tables.table import FeatureTable, blank, times_of
 from aegan.tables.text import cut, flaw, listed
 
 REFUSE, DROP = "refuse", "drop"

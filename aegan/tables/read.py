@@ -12,11 +12,10 @@ import numpy as np
 from aegan.data.contract import check_same
 from aegan.errors import InputError
 from aegan.tables.arff import read_arff
-from aegan.tables.assemble import NO_NAME, assemble, contract_of
 from aegan.tables.columnar import read_columnar
 from aegan.tables.delimited import read_delimited
 from aegan.tables.roles import Columns, Options
-from aegan.tables.table import FeatureTable
+from aegan.tables.table import NO_NAME, FeatureTable, assemble, contract_of
 from aegan.tables.text import listed
 
 _HEAD = 4096  # bytes that tell what a file is

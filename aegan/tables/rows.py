@@ -199,7 +199,6 @@ class Rows:
         data = b"\n".join(lines)
         if len(lines) <= _FEW or b"\r" in data:
             return None
-        texts = [i for i in positions if i in self._roles.texts]
         types = {str(i): pa.binary() if i in self._roles.texts else pa.float32() for i in positions}
         try:
             table = pcsv.read_csv(
@@ -216,8 +215,8 @@ class Rows:
             return None
         for i, position in enumerate(self._numeric):
             block[:, i] = table.column(str(position)).to_numpy()
-        rows = zip(*(table.column(str(i)).to_pylist() for i in texts), strict=True)
-        rows = list(rows) if texts else [()] * len(lines)
+        texts = [table.column(str(i)).to_pylist() for i in positions if i in self._roles.texts]
+        rows = list(zip(*texts, strict=True)) or [()] * len(lines)
         for i, row in enumerate(rows):
             joined = self._sep.join(row)
             if b"'" in joined or b'"' in joined:
