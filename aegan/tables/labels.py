@@ -226,7 +226,7 @@ def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> Featur
             f"{labels.source}: no row is of a recording of {table.source} (files like "
             f"'{cut(labels.files[0])}' here, '{cut(table.files[0])}' there); name both alike"
         )
-    ours, theirs = _keyed(table, way), _keyed(labels, way).assign(**labels.columns)
+    ours, theirs = _keyed(table, way, {}), _keyed(labels, way, labels.columns)
     _check_distinct(table.source, ours[ours["key"].isin(theirs["key"])], way)
     _check_distinct(labels.source, theirs[theirs["key"].isin(ours["key"])], way)
     single = theirs.drop_duplicates("key")
@@ -313,10 +313,10 @@ def _keys(rows: FeatureTable | Labels, way: Way) -> list[str]:
     return [f"{file}\0{start}\0{end}" for file, (start, end) in zip(files, times, strict=True)]
 
 
-def _keyed(rows: FeatureTable | Labels, way: Way) -> pd.DataFrame:
-    """Key, file and number of every row."""
-    keys, files = (np.array(texts, dtype=object) for texts in (_keys(rows, way), rows.files))
-    return pd.DataFrame({"key": keys, "file": files, "row": np.arange(len(files))}, dtype=object)
+def _keyed(rows: FeatureTable | Labels, way: Way, labels: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Key, file, number and labels of every row."""
+    columns = {"key": _keys(rows, way), "file": rows.files, "row": range(len(rows.files))}
+    return pd.DataFrame({**columns, **labels}, dtype=object)  # names need not be whole UTF-8
 
 
 def _check_distinct(source: str, rows: pd.DataFrame, way: Way) -> None:

@@ -33,10 +33,6 @@ _REFUSED = (
     (b"\xfe\xff", "is text in UTF-16; save it as UTF-8"),
     (b"version https://git-lfs", "is a pointer of Git LFS; fetch the file itself with git lfs"),
 )
-_PICKLE = (
-    "is a pickle, and a pickle can run code when it is read; save the frame with to_parquet or "
-    "to_csv"
-)
 
 
 def read_table(path: str | Path, options: Options | None = None) -> FeatureTable:
@@ -85,7 +81,10 @@ def kind_of(path: Path, wanted: str = "a feature file") -> str:
             raise InputError(f"{path}: {why}")
     pickled = head[:1] == b"\x80" and head[1:2] <= b"\x05"
     if pickled or path.suffix.lower() in (".pkl", ".pickle"):
-        raise InputError(f"{path}: {_PICKLE}")
+        raise InputError(
+            f"{path}: is a pickle, and a pickle can run code when it is read; save the frame with "
+            "to_parquet or to_csv"
+        )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise InputError(f"{path}: is empty; write it again")
