@@ -224,6 +224,14 @@ def test_tables_of_nothing_in_common_are_refused_even_if_rows_may_be_dropped(lab
     check_error(lambda: join(features(["q.wav"]), read, DROP), "'a.wav' here, 'q.wav' there")
 
 
+def test_names_that_are_not_whole_utf_8_are_joined():
+    files = np.array(["b\udcff.wav", "a.wav"])
+    speakers = {"speaker": np.array(["\udcfe", "x"]), "emotion": np.array(["sad", "calm"])}
+    table = join(features(files[::-1]), Labels("corpus", files, None, speakers))
+    assert emotions(table) == {0: "calm", 1: "sad"}
+    assert table.labels["speaker"].tolist() == ["x", "\udcfe"]
+
+
 def test_doubled_labels_collapse_if_they_are_equal(labels):
     joined = join(features(["a.wav", "b.wav", "c.wav"]), labels(LABELS + "a.wav,x,sad\n"))
     assert joined.labels["emotion"].tolist() == ["sad", "angry", "happy"]

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from aegan.errors import InputError
 from aegan.tables.columnar import read_texts, row_name
@@ -22,6 +21,9 @@ from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_r
 from aegan.tables.rows import decode, lines_of
 from aegan.tables.table import FeatureTable, blank, times_of
 from aegan.tables.text import cut, flaw, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFUSE, DROP = "refuse", "drop"
 NEEDED = {
@@ -315,8 +317,12 @@ def _keys(rows: FeatureTable | Labels, way: Way) -> list[str]:
 
 def _keyed(rows: FeatureTable | Labels, way: Way, labels: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Key, file, number and labels of every row."""
-    columns = {"key": _keys(rows, way), "file": rows.files, "row": range(len(rows.files))}
-    return pd.DataFrame({**columns, **labels}, dtype=object)  # names need not be whole UTF-8
+    import pandas as pd  # half a second, which no other use of this module needs
+
+    # Bytes, as names of files need not be whole UTF-8.
+    keys = [key.encode(errors="surrogatepass") for key in _keys(rows, way)]
+    columns = {"key": keys, "file": rows.files, "row": range(len(keys)), **labels}
+    return pd.DataFrame(columns, dtype=object)
 
 
 def _check_distinct(source: str, rows: pd.DataFrame, way: Way) -> None:
