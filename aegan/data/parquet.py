@@ -41,7 +41,9 @@ class Columnar(NamedTuple):
     def column(self, position: int) -> pa.ChunkedArray:
         """One column, its categories as what they stand for."""
         column = self.fetch([position]).column(0)
-        return column.cast(column.type.value_type) if _is_coded(column.type) else column
+        return (
+            column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        )
 
     def texts(self, name: str, column: pa.ChunkedArray) -> list[str]:
         """Cells of text or whole numbers, without spaces around them; "" where there is none."""
@@ -77,7 +79,7 @@ class Columnar(NamedTuple):
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether cells are text, or categories of text."""
-    kind = kind.value_type if _is_coded(kind) else kind
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
 
 
@@ -119,7 +121,3 @@ def open_feather(path: Path) -> Columnar:
 
     rows = fetch([0]).num_rows if len(schema) else 0
     return Columnar(str(path), schema, rows, fetch, source.close)
-
-
-def _is_coded(kind: pa.DataType) -> bool:
-    return pa.types.is_dictionary(kind)

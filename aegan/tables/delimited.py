@@ -48,7 +48,9 @@ def read_delimited(path: Path, options: Options) -> Columns:
     number, line = next((found for found in lines if found[1] != first), (0, b""))
     if not number:
         raise InputError(f"{path}: no rows below the header; a table has one per recording")
-    split = smile_split if _is_smile(header, line) else csv_split
+    # SMILExtract's: a name in single quotes, then frameTime or features.
+    frames = line.lstrip()[:1] == b"'" or header[1:2] and header[1].lower() in FRAMES
+    split = smile_split if header[0].lower() == "name" and frames else csv_split
     cells = [decode(cell.strip()) for cell in split(separator)(line, len(header))]
     notes = []
     header = _named(path, header, cells, notes)
@@ -71,12 +73,6 @@ def read_delimited(path: Path, options: Options) -> Columns:
     if repeated:
         notes.append(f"{repeated} repeated header line{'s' * (repeated > 1)} left out")
     return rows.finish(bool(options.leave_out), {}, notes)
-
-
-def _is_smile(header: Sequence[str], line: bytes) -> bool:
-    """Whether the file is SMILExtract's: a name in single quotes, then frameTime or features."""
-    second = header[1].lower() if len(header) > 1 else ""
-    return header[0].lower() == "name" and (line.lstrip()[:1] == b"'" or second in FRAMES)
 
 
 def _named(
