@@ -25,6 +25,7 @@ WORDS, CODES, DECLARED = "words", "codes", "declared"
 
 _NAMES = {role: (role,) for role in (*RENAMED, PASSPORT, *FRAMES)}  # of the column that has a role
 _NAMES |= {"file": KEYS, "emotion": TARGETS}
+_ROLES = {name: role for role, names in _NAMES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def assign(
     roles |= {target.name: target.role for target in targets}
     texts, features, notes = {}, {}, []
     for position, name in enumerate(header):
-        other = next((role for role, names in _NAMES.items() if name.lower() in names), None)
+        other = _ROLES.get(name.lower())
         if name in options.leave_out:
             texts[position] = ""
         elif name in roles:

@@ -29,6 +29,8 @@ _ARFF_CELL = re.compile(
     rb"""\s*'([^'\\]*(?:\\.[^'\\]*)*)'\s*|\s*"([^"\\]*(?:\\.[^"\\]*)*)"\s*|([^,'"]*)""", re.DOTALL
 )
 
+_ARFF_PLAIN = re.compile(rb"""(?:[^,'"]*+,)++""")  # cells without quotes
+
 # A line and the number of cells that it should have -> its cells; any other number if it is broken.
 Split = Callable[[bytes, int], list[bytes]]
 
@@ -94,7 +96,11 @@ def arff_split(line: bytes, count: int) -> list[bytes]:
     if b"'" not in line and b'"' not in line:
         return line.split(b",")
     cells, position = [], 0
-    while match := _ARFF_CELL.match(line, position):
+    while True:
+        if run := _ARFF_PLAIN.match(line, position):
+            cells += run[0][:-1].split(b",")
+            position = run.end()
+        match = _ARFF_CELL.match(line, position)
         single, double, plain = match.groups()
         quoted = double if single is None else single
         cells.append(plain.strip() if quoted is None else unescape(quoted))
