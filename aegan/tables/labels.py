@@ -116,7 +116,7 @@ def _choose(path: Path, options: Options, header: Sequence[str]) -> dict[str, in
 def _read_text(path: Path, choose: _Choose, numbers: list[int]) -> dict[str, list[str]]:
     """Cells by role; appends the line of every row to ``numbers``."""
     lines = lines_of(path, _MAX_LINE)
-    before, first = next((found for found in lines if found[1].strip()), (0, b""))
+    before, first = next((found for found in lines if decode(found[1]).strip()), (0, b""))
     separator, header = split_header(first)
     chosen = choose(header)
     columns: dict[str, list[str]] = {role: [] for role in chosen}

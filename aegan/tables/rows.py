@@ -185,10 +185,10 @@ class Rows:
         block = self._features[first : len(self._numbers)]
         rows = self._in_bulk(held, range(len(self._names)), block)
         if rows is None:
-            rows = self._cell_by_cell(first, block)
-        for number, row in zip(self._numbers[first:], rows, strict=True):
-            for position, cells, cell in zip(self._texts, self._cells, row, strict=True):
-                cells.append(self._text(number, position, cell.strip()))
+            self._cell_by_cell(first, block)
+        else:
+            for number, row in zip(self._numbers[first:], rows, strict=True):
+                self._take_texts(number, row)
         for row, column in np.argwhere(~np.isfinite(block))[:1]:
             position = self._numeric[column]
             cell = self._split(held[row], len(self._names))[position]
@@ -231,7 +231,7 @@ class Rows:
                     return None
         return rows
 
-    def _cell_by_cell(self, first: int, block: np.ndarray) -> list[list[bytes]]:
+    def _cell_by_cell(self, first: int, block: np.ndarray) -> None:
         rows = []
         for number, line in zip(self._numbers[first:], self._held, strict=True):
             rows.append(self._split(line, len(self._names)))
@@ -240,28 +240,31 @@ class Rows:
                     f"{self._path}: line {number} has {max(len(rows[-1]), 1)} cells for "
                     f"{len(self._names)} columns; mend the line or take it out"
                 )
+            self._take_texts(number, [rows[-1][i] for i in self._texts])
         joined = [self._sep.join([row[i] for i in self._numeric]) for row in rows]
         if self._in_bulk(joined, self._numeric, block) is None:
             with np.errstate(over="ignore"):  # the caller refuses infinity
                 for number, row, values in zip(self._numbers[first:], rows, block, strict=True):
                     values[:] = [self._number(number, i, row[i]) for i in self._numeric]
-        return [[row[i] for i in self._texts] for row in rows]
 
     def _number(self, number: int, position: int, cell: bytes) -> float:
         if not _NUMBER.fullmatch(cell.strip()):
             self._refuse(number, position, cell)
         return float(cell)
 
-    def _text(self, number: int, position: int, cell: bytes) -> str:
-        if cell in self._known:
-            return self._known[cell]
-        text = decode(cell)
-        wrong = flaw(text)
-        if wrong and self._names[position].lower() != PASSPORT:
-            raise InputError(f"{self._place(number, position)} {wrong}")
-        if position > 0:  # labels recur, names (which mostly come first) do not
-            self._known[cell] = text
-        return text
+    def _take_texts(self, number: int, row: Sequence[bytes]) -> None:
+        for position, cells, cell in zip(
+            self._texts, self._cells, map(bytes.strip, row), strict=True
+        ):
+            text = self._known.get(cell)
+            if text is None:
+                text = decode(cell)
+                wrong = flaw(text)
+                if wrong and self._names[position].lower() != PASSPORT:
+                    raise InputError(f"{self._place(number, position)} {wrong}")
+                if position > 0:  # labels recur, names (which mostly come first) do not
+                    self._known[cell] = text
+            cells.append(text)
 
     def _refuse(self, number: int, position: int, cell: bytes) -> NoReturn:
         place = self._place(number, position)
