@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 
-from aegan.bench.headline import NOTES, TARGET_ROWS, TARGETS, not_run
-from aegan.bench.metric_stage import metric_section
-from aegan.bench.resources import compiling_section, memory_section
-from aegan.bench.scaling import scaling_sections
-from aegan.bench.training import training_section
+from aegan.bench.config import BenchConfig
+from aegan.bench.headline import HEADLINE, TARGET_ROWS
+from aegan.bench.metric_stage import metric_part
+from aegan.bench.resources import compiling_part, memory_part
+from aegan.bench.scaling import scaling_part
+from aegan.bench.timing import not_run
+from aegan.bench.training import training_part
 from aegan.system.screen import say
 from aegan.system.workers import usable_cores
 
 
-def run_benchmark(config: Mapping[str, Any]) -> dict[str, Any]:
+def run_benchmark(config: BenchConfig) -> dict[str, Any]:
     """Measures everything that the config asks for: "headline", "targets" and "sections"."""
-    headline = {name: not_run("left out by the config") for name in NOTES}
-    sections = []
-    for model in sorted(config["models"], key=lambda name: name != "m2"):  # the headline's first
+    parts = []
+    for model in sorted(config.models, key=lambda name: name != "m2"):  # the headline's first
         say(f"bench: {model}, strategies")
-        sections.append(training_section(config, model, headline))
-    if config["compiling"]:
+        parts.append(training_part(config, model))
+    if config.compiling:
         say("bench: compile time and memory")
-        sections += [compiling_section(config), memory_section(config, headline)]
+        parts += [compiling_part(config), memory_part(config)]
     say("bench: metric stage")
-    sections.append(metric_section(config, headline))
+    parts.append(metric_part(config))
     say("bench: scaling")
-    sections += scaling_sections(config, headline)
-    for name, note in NOTES.items():
-        headline[name]["detail"] = note
-    targets = dict(TARGETS)
-    if config["metrics"]["rows"] < TARGET_ROWS:  # less is gained on fewer rows
-        del targets["svm_speedup_linear"], targets["svm_speedup_rbf"]
-    return {"headline": headline, "targets": targets, "sections": sections}
+    parts.append(scaling_part(config))
+    found = {name: entry for part in parts for name, entry in part.headline.items()}
+    missing = not_run("left out by the config")
+    # Less is gained on fewer rows.
+    few = config.metrics.rows < TARGET_ROWS
+    return {
+        "headline": {
+            name: {**found.get(name, missing), "detail": figure.note}
+            for name, figure in HEADLINE.items()
+        },
+        "targets": {
+            name: list(figure.target)
+            for name, figure in HEADLINE.items()
+            if figure.target and not (few and name.startswith("svm_speedup"))
+        },
+        "sections": [section for part in parts for section in part.sections],
+    }
 
 
 def machine() -> dict[str, Any]:
