@@ -11,7 +11,7 @@ import pytest
 from bench_jobs import bench_config, small_job
 from commands import command
 
-from aegan.bench.headline import HEADLINE
+from aegan.bench.benchmark import NOTES
 from aegan.bench.jobs import job_of, training_of
 from aegan.bench.resources import planned_bytes, state_bytes
 from aegan.errors import InputError
@@ -108,7 +108,7 @@ def test_the_whole_benchmark_on_tiny_networks(tmp_path):
     assert done.status == 0, done.err
     results = json.loads((folder / "bench.json").read_text())
     # Scripts look at the top level.
-    assert {name: results[name] for name in HEADLINE} == results["headline"]
+    assert {name: results[name] for name in NOTES} == results["headline"]
     for name, entry in results["headline"].items():
         if "torch" in name and find_spec("torch") is None or name == "linear_in_lanes":
             assert entry["value"] is None and entry["reason"]

@@ -32,16 +32,10 @@ def compare(
 ) -> tuple[list[Search], Search]:
     """The same rows by ``aegan.metrics.svm``, ``repeats`` times, and once by a grid search.
 
-    The grid search takes minutes at a few thousand rows. gamma="scale" is to the grid search the
-    scale of each inner fold, to ours that of the training set.
-
-    Args:
-        z: (n, dim) z-scores to train on.
-        labels: (n,) int, of every class as many as there are inner folds or more.
-        test_z: (m, dim) z-scores.
-        protocol: ``tie`` is taken as 0 and ``max_search_rows`` as no limit, which scikit-learn has
-            neither of.
-        repeats: 1 or more, around the grid search.
+    The grid search takes minutes at a few thousand rows. gamma="scale" is to it the scale of each
+    inner fold, to ours that of the training set. Of the protocol, ``tie`` is taken as 0 and
+    ``max_search_rows`` as no limit, which scikit-learn has neither of. ``z`` (n, dim) with
+    ``labels`` (n,), and ``test_z`` (m, dim), are z-scores.
     """
     protocol = replace(protocol, tie=0.0, max_search_rows=len(labels))
 

@@ -71,8 +71,7 @@ def peak_by_core(learner: Learner) -> Iterator[tuple[Callable[[int], None], int]
     of lanes.
     """
     cores = usable_cores()
-    environment = threads_of(1) | {"JAX_PLATFORMS": "cpu"}
-    with Pool(cores, environment, _peak_here, (learner,)) as pool:
+    with Pool(cores, threads_of(1) | {"JAX_PLATFORMS": "cpu"}, _of_one_lane, (learner,)) as pool:
 
         def run(times: int) -> None:
             for done in [pool.submit(_run_here, learner, times) for _ in range(cores)]:
@@ -81,13 +80,13 @@ def peak_by_core(learner: Learner) -> Iterator[tuple[Callable[[int], None], int]
         yield run, cores
 
 
-@cache  # for all calls of such a process
-def _peak_here(learner: Learner) -> Peak:
+@cache  # in such a process
+def _of_one_lane(learner: Learner) -> Peak:
     return prepare_peak(learner, lanes=1)
 
 
 def _run_here(learner: Learner, times: int) -> None:
-    _peak_here(learner).run(times)
+    _of_one_lane(learner).run(times)
 
 
 def operands(order: Sequence[Product], lanes: int, batched: bool) -> Pairs:
@@ -107,11 +106,8 @@ def operands(order: Sequence[Product], lanes: int, batched: bool) -> Pairs:
     for p in order:
         weights = ("weights", p.inputs, p.outputs)
         below, above = ("inputs", p.rows, p.inputs), ("outputs", p.rows, p.outputs)
-        first, second = {
-            "forward": (below, weights),
-            "inputs": (above, weights),
-            "weights": (below, above),
-        }[p.kind]
+        by_kind = {"forward": (below, weights), "inputs": (above, weights)}
+        first, second = by_kind.get(p.kind, (below, above))
         pairs += zip(of_lanes(*first), of_lanes(*second), strict=True)
     return pairs
 
@@ -120,15 +116,14 @@ def by_blas(kinds: Sequence[str], pairs: Pairs) -> Callable[[int], None]:
     """By ``np.matmul`` on the memory of the operands; results share one buffer a shape."""
     buffer = cache(partial(np.empty, dtype=np.float32))
     calls = []
-    for kind, (first, second) in zip(kinds, pairs, strict=True):
-        a, b = np.asarray(first), np.asarray(second)  # no copy on a CPU
+    for kind, pair in zip(kinds, pairs, strict=True):
+        a, b = map(np.asarray, pair)  # no copy on a CPU
         a, b = a.T if kind == "weights" else a, b.T if kind == "inputs" else b
         calls.append(partial(np.matmul, a, b, out=buffer((len(a), b.shape[1]))))
 
     def run(times: int) -> None:
-        for _ in range(times):
-            for call in calls:
-                call()
+        for call in calls * times:
+            call()
 
     return run
 

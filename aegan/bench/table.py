@@ -17,19 +17,15 @@ _HOLDS = {">=": operator.ge, "<=": operator.le}
 _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "\u00b5s")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+    "": ((1.0, ""),),
 }
 
 
 def markdown(results: Mapping[str, Any]) -> str:
     """The document: what was run and where, the headline and a table per section.
 
-    Args:
-        results: of bench.json: ``command``, ``date``, ``variant``, ``versions`` and ``device``
-            (names and values); ``headline``, measurements by name, with ``targets`` by name,
-            [">=", 0.8]; ``sections`` of ``title``, ``note``, ``unit`` and ``rows``, which are
-            measurements with a ``name``. A measurement has ``median``, ``min``, ``max`` and ``n``,
-            or ``value`` None and a ``reason``; either may have a ``detail``. Values in s and B are
-            scaled, others are shown as they are.
+    ``results`` are those of bench.json: what ``benchmark.run_benchmark`` found, with the
+    ``command``, its ``date``, ``variant``, ``versions`` and ``device`` (names and values).
     """
     rows = [{"name": _words(name), **entry} for name, entry in results["headline"].items()]
     parts = [
@@ -38,7 +34,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         _pairs("Device", results["device"]),
         _pairs("Versions", results["versions"]),
         "## Headline",
-        *_table(rows, "", [_target(results, name) for name in results["headline"]]),
+        *_table(rows, "", [_target(results, name) or DASH for name in results["headline"]]),
     ]
     for section in results["sections"]:
         parts += [f"## {section['title']}", textwrap.fill(section["note"], WIDTH)]
@@ -55,12 +51,12 @@ def screen_lines(results: Mapping[str, Any]) -> list[str]:
             text = f"{NOT_RUN}: {entry['reason']}"
             target = target.removesuffix(f", {NOT_RUN}")
         else:
-            text = figures(entry["median"])
-            text += f" ({_range(entry)}, n = {entry['n']})" if entry["n"] > 1 else ""
-        text += f"; target {target}" if target else ""
+            between = f" ({_range(entry)}, n = {entry['n']})" if entry["n"] > 1 else ""
+            text = figures(entry["median"]) + between
         # Columns are kept by blanks that must neither break nor collapse.
         lines += textwrap.wrap(
-            _words(name).ljust(width).replace(" ", "\xa0") + f"  {text}",
+            _words(name).ljust(width).replace(" ", "\xa0")
+            + f"  {text}{target and f'; target {target}'}",
             WIDTH,
             initial_indent="  ",
             subsequent_indent=" " * (width + 4),
@@ -74,10 +70,10 @@ def figures(value: float, scale: float = 1.0) -> str:
     if isinstance(value, int) and scale == 1.0:
         return str(value)
     value = float(f"{float(value) / scale:.2e}")  # so that 9.999 counts as 10.0
-    size = math.floor(math.log10(abs(value))) if value else 0
-    if not value or not -5 <= size < 6:
-        return f"{value:.2e}" if value else "0"
-    return f"{value:.{max(2 - size, 0)}f}"
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    return f"{value:.{max(2 - size, 0)}f}" if -5 <= size < 6 else f"{value:.2e}"
 
 
 def _range(entry: Mapping[str, Any], scale: float = 1.0) -> str:
@@ -98,9 +94,9 @@ def _target(results: Mapping[str, Any], name: str) -> str:
 def _table(rows: Sequence[Mapping[str, Any]], unit: str, targets: Sequence[str] = ()) -> list[str]:
     """A padded table, and below it the rows' details and reasons, which would make it wide."""
     largest = max(abs(number(row.get("median")) or 0.0) for row in rows)
-    scales = _SCALES.get(unit, ((1.0, unit),)) if largest else ((1.0, unit),)
-    scale, shown = next((s for s in scales if largest >= s[0]), scales[-1])
-    grid = [["", f"median ({shown})" if shown else "median", "min to max", "n"]]
+    fitting = [one for one in _SCALES[unit] if largest >= one[0]] or _SCALES[unit][-1:]
+    scale, unit = fitting[0] if largest else (1.0, unit)
+    grid = [["", f"median ({unit})" if unit else "median", "min to max", "n"]]
     below = []
     for row in rows:
         cells = [NOT_RUN, DASH, DASH]
@@ -112,13 +108,11 @@ def _table(rows: Sequence[Mapping[str, Any]], unit: str, targets: Sequence[str] 
         line = f"- {row['name']}: {said}" if said else ""
         below += textwrap.wrap(line, WIDTH, subsequent_indent="  ")
     if targets:
-        extended = zip(grid, ["target", *targets], strict=True)
-        grid = [[*line, target or DASH] for line, target in extended]
+        grid = [[*line, last] for line, last in zip(grid, ["target", *targets], strict=True)]
     widths = [max(3, *map(len, column)) for column in zip(*grid, strict=True)]
     cells = [f"{side}{width}" for side, width in zip("<>>><", widths, strict=False)]
     grid.insert(1, [format(":", f"-{cell}") for cell in cells])
-    lines = (" | ".join(map(format, line, cells)) for line in grid)
-    text = "\n".join(f"| {line} |" for line in lines)
+    text = "\n".join(f"| {' | '.join(map(format, line, cells))} |" for line in grid)
     return [text, "\n".join(below)] if below else [text]
 
 

@@ -7,6 +7,8 @@ computed that is not used. Neither is compiled. Needs the extra ``bench``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,17 +21,12 @@ from aegan.errors import InputError
 from aegan.learning.schedule import labelled, train_step
 from aegan.learning.steps import Learner, key_of, pass_keys
 from aegan.models import m1, m2
-from aegan.models.model import Labelled, Params, Step
+from aegan.models.model import Labelled, Params
 from aegan.system.workers import usable_cores
 from aegan.training import lanes
 from aegan.training.job import Job
 
-Points = tuple[Tensor, Tensor]  # values (n, width) and one-hot labels (n, classes)
-
-
-def tensors(batch: Labelled) -> Points:
-    """Copies of rows and labels."""
-    return tuple(torch.tensor(np.asarray(part)) for part in batch)
+Points = Sequence[Tensor]  # values (n, width) and one-hot labels (n, classes)
 
 
 def networks_from(params: Params) -> dict[str, nn.Sequential]:
@@ -48,10 +45,8 @@ def networks_from(params: Params) -> dict[str, nn.Sequential]:
     return networks
 
 
-def _says(network: nn.Module, rows: Tensor, labels: Tensor, value: float) -> Tensor:
-    """Mean cross-entropy of a discriminator's logits of rows that are to be called ``value``."""
-    logits = network(torch.cat([rows, labels], dim=1))
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, value))
+def _cross_entropy(network: nn.Module, points: Points, targets: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(network(torch.cat(tuple(points), dim=1)), targets)
 
 
 class Eager:
@@ -64,7 +59,7 @@ class Eager:
     fused = False  # SGD in one kernel for all its tensors
 
     def __init__(self, learner: Learner, params: Params, seed: int = 0) -> None:
-        model = learner.model
+        model, n = learner.model, learner.batch_size
         sgd = all(rule.optimiser == "sgd" for rule in learner.rules)
         if type(model) is not m2.M2 or not sgd or learner.fresh_z:
             raise InputError("the PyTorch step is M2's: SGD, a mixture prior, no fresh z in step 5")
@@ -73,20 +68,20 @@ class Eager:
         self.encoder, self.decoder = self.networks[m1.ENCODER], self.networks[m1.DECODER]
         self.d1 = self.networks[m1.CODE_DISCRIMINATOR]
         self.d2 = self.networks[m2.FEATURE_DISCRIMINATOR]
-        self.optimisers = {
-            step: torch.optim.SGD(
+        self.optimisers = [
+            torch.optim.SGD(
                 [p for name in step.learns for p in self.networks[name].parameters()],
                 lr=rule.rate,
                 momentum=rule.momentum,
                 fused=self.fused,
             )
             for step, rule in zip(model.steps, learner.rules, strict=True)
-        }
+        ]
         self.generator = torch.Generator().manual_seed(seed)
         self.means = torch.tensor(self.prior.means(model.classes))
         self.one_hot = torch.eye(model.classes)
-        self.zeros = torch.zeros(learner.batch_size, 1)
-        self.both = torch.cat([torch.ones_like(self.zeros), self.zeros])
+        self.ones, self.zeros = torch.ones(n, 1), torch.zeros(n, 1)
+        self.both = torch.cat([self.ones, self.zeros])
 
     def draw(self, rows: int) -> Points:
         """Points of the prior, their classes drawn uniformly."""
@@ -94,36 +89,36 @@ class Eager:
         noise = torch.randn(rows, self.prior.latent, generator=self.generator)
         return self.means[index] + self.prior.spread * noise, self.one_hot[index]
 
-    def reconstruction(self, x: Tensor) -> Tensor:
-        """Loss of step 1: the sum or the mean over the features, the mean over the rows."""
-        squares = mse_loss(self.decoder(self.encoder(x)), x, reduction="sum")
-        return squares / (len(x) if self.reduction == "sum" else x.numel())
-
-    def update(self, step: Step, loss: Tensor) -> Tensor:
-        """Gradients from zero, then one step of SGD; the loss without its graph."""
-        self.optimisers[step].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimisers[step].step()
-        return loss.detach()
-
     def step(self, real: Points, first: Points, second: Points) -> list[Tensor]:
-        """All five steps on one batch, in training space.
+        """All five steps on one batch, in training space, each after those before have learnt.
 
         ``first`` are the prior's points for step 2, ``second`` those for steps 4 and 5. Returns
         the losses, () each, in the order of the model's.
         """
+        values = []
+        losses = self.losses(real, first, second)
+        for optimiser, loss in zip(self.optimisers, losses, strict=True):
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            values.append(loss.detach())
+        return values
+
+    def losses(self, real: Points, first: Points, second: Points) -> Iterator[Tensor]:
+        """The loss of each step; the next is asked for when the networks have learnt from it."""
         (x, labels), (z, z_labels) = real, second
-        values = [self.update(m1.AUTOENCODER_STEP, self.reconstruction(x))]
-        encoded = self.encoder(x).detach()
-        loss = _says(self.d1, encoded, labels, 1) + _says(self.d1, *first, 0)
-        values.append(self.update(m1.CODE_STEP, loss))
-        loss = _says(self.d1, self.encoder(x), labels, 0)
-        values.append(self.update(m1.ENCODER_STEP, loss))
-        fake = self.decoder(z).detach()
-        loss = _says(self.d2, fake, z_labels, 1) + _says(self.d2, x, labels, 0)
-        values.append(self.update(m2.FEATURE_STEP, loss))
-        loss = _says(self.d2, self.decoder(z), z_labels, 0)
-        return [*values, self.update(m2.GENERATOR_STEP, loss)]
+        yield self.reconstruction(x)
+        encoded = _cross_entropy(self.d1, (self.encoder(x).detach(), labels), self.ones)
+        yield encoded + _cross_entropy(self.d1, first, self.zeros)
+        yield _cross_entropy(self.d1, (self.encoder(x), labels), self.zeros)
+        fake = _cross_entropy(self.d2, (self.decoder(z).detach(), z_labels), self.ones)
+        yield fake + _cross_entropy(self.d2, real, self.zeros)
+        yield _cross_entropy(self.d2, (self.decoder(z), z_labels), self.zeros)
+
+    def reconstruction(self, x: Tensor) -> Tensor:
+        """Loss of step 1: the sum or the mean over the features, the mean over the rows."""
+        squares = mse_loss(self.decoder(self.encoder(x)), x, reduction="sum")
+        return squares / (len(x) if self.reduction == "sum" else x.numel())
 
 
 class Tuned(Eager):
@@ -133,31 +128,22 @@ class Tuned(Eager):
 
     fused = True
 
-    def discriminate(self, network: nn.Sequential, ones: Points, zeros: Points) -> Tensor:
-        """Sum of the mean cross-entropies of rows that are called 1 and rows called 0."""
-        rows = torch.cat([torch.cat(pair) for pair in zip(ones, zeros, strict=True)], dim=1)
-        # The mean over twice the rows is half the sum of the two means.
-        return 2 * binary_cross_entropy_with_logits(network(rows), self.both)
-
-    def deceive(self, step: Step, network: nn.Sequential, points: Points) -> Tensor:
-        """An update that passes rows off as 0 to a frozen discriminator; returns the loss."""
-        network.requires_grad_(False)
-        logits = network(torch.cat(points, dim=1))
-        value = self.update(step, binary_cross_entropy_with_logits(logits, self.zeros))
-        network.requires_grad_(True)
-        return value
-
-    def step(self, real: Points, first: Points, second: Points) -> list[Tensor]:
+    def losses(self, real: Points, first: Points, second: Points) -> Iterator[Tensor]:
         (x, labels), (z, z_labels) = real, second
-        values = [self.update(m1.AUTOENCODER_STEP, self.reconstruction(x))]
-        codes = self.encoder(x)
-        loss = self.discriminate(self.d1, (codes.detach(), labels), first)
-        values.append(self.update(m1.CODE_STEP, loss))
-        values.append(self.deceive(m1.ENCODER_STEP, self.d1, (codes, labels)))
-        synthetic = self.decoder(z)
-        loss = self.discriminate(self.d2, (synthetic.detach(), z_labels), real)
-        values.append(self.update(m2.FEATURE_STEP, loss))
-        return [*values, self.deceive(m2.GENERATOR_STEP, self.d2, (synthetic, z_labels))]
+        yield self.reconstruction(x)
+        yield from self._against(self.d1, self.encoder(x), labels, zeros=first)
+        yield from self._against(self.d2, self.decoder(z), z_labels, zeros=real)
+
+    def _against(
+        self, network: nn.Module, rows: Tensor, labels: Tensor, zeros: Points
+    ) -> Iterator[Tensor]:
+        """A discriminator calls rows 1 and ``zeros`` 0; frozen, it is made to call the rows 0."""
+        both = (torch.cat(pair) for pair in zip((rows.detach(), labels), zeros, strict=True))
+        # The mean over twice the rows is half the sum of the two means.
+        yield 2 * _cross_entropy(network, both, self.both)
+        network.requires_grad_(False)
+        yield _cross_entropy(network, (rows, labels), self.zeros)
+        network.requires_grad_(True)
 
 
 FORMS: dict[str, type[Eager]] = {"eager": Eager, "tuned": Tuned}
@@ -166,10 +152,10 @@ FORMS: dict[str, type[Eager]] = {"eager": Eager, "tuned": Tuned}
 def candidate(job: Job, form: str) -> Candidate:
     """Half an epoch of every lane in PyTorch, one after the other, on as many threads as ours."""
     params = jax.device_get(lanes.init_lanes(job.learner, job.lanes).params)
-    models = [FORMS[form](job.learner, lanes.lane_of(params, i), seed=i) for i in range(job.number)]
-    half = max(1, job.learner.batches // 2)
-    batches = [tensors(_batch(job, i)) for i in range(half)]
-    rows = job.learner.batch_size
+    every = range(job.number)
+    models = [FORMS[form](job.learner, lanes.lane_of(params, i), seed=i) for i in every]
+    half, rows = max(1, job.learner.batches // 2), job.learner.batch_size
+    batches = [_tensors(_batch(job, i)) for i in range(half)]
     torch.set_num_threads(usable_cores())
 
     def call() -> None:
@@ -184,6 +170,10 @@ def _batch(job: Job, index: int) -> Labelled:
     """A batch of an epoch in training space, as the first lane would see it unshuffled."""
     rows = index * job.learner.batch_size + jnp.arange(job.learner.batch_size)
     return labelled(job.learner, job.table, lanes.lane_of(job.lanes, 0), rows)
+
+
+def _tensors(batch: Labelled) -> Points:
+    return [torch.tensor(np.asarray(part)) for part in batch]
 
 
 def parity(job: Job, form: str) -> float:
@@ -201,23 +191,21 @@ def parity(job: Job, form: str) -> float:
     """
     learner, batch = job.learner, _batch(job, 0)
     state = lanes.lane_of(lanes.init_lanes(learner, job.lanes), 0)
-    initial, other = _weights(networks_from(state.params)), FORMS[form](learner, state.params)
+    initial, other = weights_of(networks_from(state.params)), FORMS[form](learner, state.params)
     aegan_step, worst = jax.jit(train_step, static_argnums=(0, 4)), []
     for key in jax.random.split(jax.random.key(0)):
-        keys = pass_keys(learner.model, key)
-        draws = [
-            m1.drawn(learner.model, {}, key_of(p, keys), batch) for p in (m1.DRAWN, m2.GENERATED)
-        ]
+        keys = [key_of(which, pass_keys(learner.model, key)) for which in (m1.DRAWN, m2.GENERATED)]
+        points = [_tensors(m1.drawn(learner.model, {}, own, batch)) for own in keys]
         state, losses = aegan_step(learner, state, key, batch, 0)
-        found = other.step(tensors(batch), *map(tensors, draws))
-        worst += [_ratio(a.numpy() - b, b) for a, b in zip(found, np.asarray(losses), strict=True)]
-    after = zip(
-        _weights(other.networks), _weights(networks_from(state.params)), initial, strict=True
-    )
-    return float(np.max([*worst, *(_ratio(a - b, b - c) for a, b, c in after)]))  # NaN if any is
+        found = np.array(other.step(_tensors(batch), *points))
+        worst += [*map(_ratio, found - losses, np.asarray(losses))]
+    after = weights_of(other.networks), weights_of(networks_from(state.params)), initial
+    worst += [_ratio(a - b, b - c) for a, b, c in zip(*after, strict=True)]
+    return float(np.max(worst))  # NaN if any is
 
 
-def _weights(networks: dict[str, nn.Sequential]) -> list[np.ndarray]:
+def weights_of(networks: dict[str, nn.Sequential]) -> list[np.ndarray]:
+    """All weights and biases, in the order of the networks and their layers."""
     return [p.detach().numpy() for network in networks.values() for p in network.parameters()]
 
 
