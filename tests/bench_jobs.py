@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import jax
-import numpy as np
-
 from aegan.bench.config import BenchConfig
 from aegan.bench.jobs import job_of
 from aegan.run.schema import plain, typed
@@ -22,9 +19,3 @@ def bench_config(**changes) -> BenchConfig:
 
 def small_job(model: str = "m2", **changes) -> Job:
     return job_of(bench_config(), model, **changes)
-
-
-def random_params(params, seed: int = 0):
-    """Parameters of those shapes, with biases that are not zero."""
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda w: np.float32(0.4 * rng.normal(size=w.shape)), params)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from bench_jobs import bench_config, random_params, small_job
+from bench_jobs import bench_config, small_job
 
 from aegan.bench import training
 from aegan.bench.jobs import job_of
@@ -35,8 +35,7 @@ def case(reduction: str = "sum", **changes):
     job = job_of(bench_config(**changes), "m2")
     model = replace(job.learner.model, reduction=reduction)
     learner = replace(job.learner, model=model, rules=RULES)
-    params = jax.eval_shape(lambda key: init_state(learner, key), jax.random.key(0)).params
-    return replace(job, learner=learner), random_params(params)
+    return replace(job, learner=learner), init_state(learner, jax.random.key(0)).params
 
 
 @pytest.mark.parametrize("form", torch_m2.FORMS)
@@ -73,38 +72,6 @@ def test_what_computes_something_else_is_not_timed(monkeypatch):
     parity, timed, missing = training._in_torch(bench_config(), small_job())
     assert parity["median"] > training.PARITY
     assert [*timed] == ["tuned"] and "from ours" in missing["eager"]
-
-
-def test_networks_compute_what_aegans_compute():
-    job, params = case(**DEEP)
-    networks, rng = torch_m2.networks_from(params), np.random.default_rng(0)
-    for name, whole in job.learner.model.networks().items():
-        if "/" in name:
-            continue
-        x = rng.normal(size=(6, whole.inputs)).astype(np.float32)
-        found = networks[name](torch_m2.torch.from_numpy(x)).detach()
-        np.testing.assert_allclose(found, job.learner.model.apply(name, params, x), rtol=1e-4)
-        assert networks[name][0].weight.is_contiguous()
-    x, labels = rng.normal(size=(6, 33)).astype(np.float32), np.eye(4, dtype=np.float32)[[0] * 6]
-    found = networks["feature_discriminator"](torch_m2.torch.from_numpy(np.hstack([x, labels])))
-    expected = job.learner.model.feature_logits(params)((x, labels))
-    np.testing.assert_allclose(found.detach()[:, 0], expected, rtol=1e-4)
-
-
-@pytest.mark.parametrize("given", [True, False])
-def test_the_two_forms_agree(given):
-    job, params = case()
-    forms = [form(job.learner, params, seed=5) for form in torch_m2.FORMS.values()]
-    real, points = forms[0].draw(4), forms[0].draw(4)
-    real = (torch_m2.torch.ones(4, 12), real[1])
-    for form in forms:
-        form.generator.manual_seed(6)
-    for _ in range(3):
-        draws = [[points, points] if given else [form.draw(4), form.draw(4)] for form in forms]
-        losses = [form.step(real, *own) for form, own in zip(forms, draws, strict=True)]
-        np.testing.assert_allclose(*losses, rtol=1e-4)
-    for a, b in zip(*(torch_m2.weights_of(form.networks) for form in forms), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_own_points_are_the_priors_and_leave_the_global_generator_alone():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,6 @@ from aegan.run.schema import plain
 from aegan.training import lanes
 from aegan.training.job import Job, Trainer
 from configs import m1, m2, m3
-
-
-class Candidate(NamedTuple):
-    """Something to time."""
-
-    call: Callable[[], None]  # returns when its work is done
-    steps: int  # train steps, of single lanes, in a call
 
 
 def model_config(model: str) -> dict[str, Any]:
@@ -63,20 +56,21 @@ def job_of(config: BenchConfig, model: str, *, seeds: int = 1, **changes: int) -
     return Job(learner, lanes.make_table(corpus), stacked)
 
 
-def training_of(job: Job, trainer: Trainer) -> Candidate:
-    """All lanes for as few epochs as use the machine well, always the first ones.
+def training_of(job: Job, trainer: Trainer) -> Callable[[], int]:
+    """All lanes for as few epochs as use the machine well, always the first ones, to be timed.
 
-    Raises:
-        InputError: by a call in which a lane diverged.
+    A call returns how many train steps of single lanes it did, and raises ``InputError`` if a lane
+    diverged.
     """
     epochs, learner = trainer.pieces, job.learner
     trainer.begin()
 
-    def call() -> None:
+    def call() -> int:
         if trainer.run(0, epochs).diverged.any():
             raise InputError(
                 f"{learner.model.name}, batches of {learner.batch_size}: a lane diverged, and its "
                 "time would mean nothing; give another config.batch_size or config.hidden"
             )
+        return epochs * learner.batches * job.number
 
-    return Candidate(call, epochs * learner.batches * job.number)
+    return call

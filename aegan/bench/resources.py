@@ -71,11 +71,9 @@ def memory_part(config: BenchConfig) -> Part:
         {"name": "its parameters and optimisers", **spread([states])},
         {"name": "and its activations", **spread([need])},
     ]
-    title, note = (
-        "M2: memory of one more lane, as XLA plans it",
-        "Folds vmapped. The rest is gradients.",
-    )
-    return Part([section(title, note, rows, "B")], {"memory_per_lane": spread([added / need])})
+    title = "M2: memory of one more lane, as XLA plans it"
+    table = section(title, "Folds vmapped. The rest is gradients.", rows, "B")
+    return Part([table], {"memory_per_lane": spread([added / need])})
 
 
 def planned_bytes(job: Job) -> int:
@@ -134,13 +132,12 @@ def scaling_part(config: BenchConfig) -> Part:
 def _seconds(config: BenchConfig, field: str, numbers: tuple[int, ...]) -> dict[int, list[float]]:
     """Seconds of an epoch of all lanes, or of a row or a step, at every point, in turn."""
     with ExitStack() as stack:
-        calls, shares = {}, {}
+        calls, sizes = {}, {}
         for number in numbers:
             job = job_of(config, "m2", **{"batches": _BATCHES, "folds": 1, field: number})
             trainer = stack.enter_context(open_trainer(strategy.VMAP, job))
-            calls[number], steps = training_of(job, trainer)
-            epoch = job.learner.batches * job.number
-            parts = {"batch_size": epoch * job.learner.batch_size, "features": epoch}
-            shares[number] = steps / epoch * parts.get(field, 1)
+            calls[number] = training_of(job, trainer)
+            steps = job.learner.batches * job.number
+            sizes[number] = {"batch_size": 1 / number, "features": 1}.get(field, steps)
         seconds = interleave(calls, min(config.rounds, 2))
-    return {number: [s / shares[number] for s in own] for number, own in seconds.items()}
+    return {number: [s * sizes[number] for s in own] for number, own in seconds.items()}

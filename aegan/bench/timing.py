@@ -23,12 +23,13 @@ def section(title: str, note: str, rows: list[Measurement], unit: str = "s") -> 
 
 
 def interleave(
-    candidates: Mapping[str, Callable[[], object]], rounds: int
+    candidates: Mapping[str, Callable[[], float]], rounds: int
 ) -> dict[str, list[float]]:
     """Seconds of every candidate, one value a round; the same position is the same round.
 
+    A call returns when its work is done and says how much it was: seconds are of one part of it.
     After an untimed call of each, every round runs each once, beginning with another one than the
-    round before. A call returns when its work is done.
+    round before.
     """
     names = list(candidates)
     for name in names:
@@ -38,8 +39,8 @@ def interleave(
         for place in range(len(names)):
             name = names[(first + place) % len(names)]
             started = time.perf_counter()
-            candidates[name]()
-            seconds[name].append(time.perf_counter() - started)
+            amount = candidates[name]()
+            seconds[name].append((time.perf_counter() - started) / amount)
     return seconds
 
 

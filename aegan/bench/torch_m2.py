@@ -7,7 +7,7 @@ computed that is not used. Neither is compiled. Needs the extra ``bench``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from aegan.bench.jobs import Candidate
 from aegan.errors import InputError
 from aegan.learning.schedule import labelled, train_step
 from aegan.learning.steps import Learner, key_of, pass_keys
@@ -149,8 +148,11 @@ class Tuned(Eager):
 FORMS: dict[str, type[Eager]] = {"eager": Eager, "tuned": Tuned}
 
 
-def candidate(job: Job, form: str) -> Candidate:
-    """Half an epoch of every lane in PyTorch, one after the other, on as many threads as ours."""
+def training_of(job: Job, form: str) -> Callable[[], int]:
+    """Half an epoch of every lane in PyTorch, one after the other, on as many threads as ours.
+
+    A call returns how many train steps of single lanes it did.
+    """
     params = jax.device_get(lanes.init_lanes(job.learner, job.lanes).params)
     every = range(job.number)
     models = [FORMS[form](job.learner, lanes.lane_of(params, i), seed=i) for i in every]
@@ -158,12 +160,13 @@ def candidate(job: Job, form: str) -> Candidate:
     batches = [_tensors(_batch(job, i)) for i in range(half)]
     torch.set_num_threads(usable_cores())
 
-    def call() -> None:
+    def call() -> int:
         for model in models:
             for batch in batches:
                 model.step(batch, model.draw(rows), model.draw(rows))
+        return half * job.number
 
-    return Candidate(call, half * job.number)
+    return call
 
 
 def _batch(job: Job, index: int) -> Labelled:
