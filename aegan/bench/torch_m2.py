@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -170,9 +169,16 @@ def training_of(job: Job, form: str) -> Callable[[], int]:
 
 
 def _batch(job: Job, index: int) -> Labelled:
-    """A batch of an epoch in training space, as the first lane would see it unshuffled."""
-    rows = index * job.learner.batch_size + jnp.arange(job.learner.batch_size)
-    return labelled(job.learner, job.table, lanes.lane_of(job.lanes, 0), rows)
+    """A batch of an epoch in training space, as the first lane would see it unshuffled.
+
+    Standardised by numpy: where a unit lies at its kink, rounding decides its gradient, and none
+    of the first batch does so.
+    """
+    rows = index * job.learner.batch_size + np.arange(job.learner.batch_size)
+    lane = lanes.lane_of(job.lanes, 0)
+    lane = lane._replace(mean=np.asarray(lane.mean), scale=np.asarray(lane.scale))
+    table = job.table._replace(features=np.asarray(job.table.features))
+    return labelled(job.learner, table, lane, rows)
 
 
 def _tensors(batch: Labelled) -> Points:
