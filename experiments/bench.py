@@ -9,8 +9,6 @@ meanwhile. PyTorch is compared where it is installed (the extra `bench`).
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -32,7 +30,7 @@ from aegan.system.cache import keep_compiled
 from aegan.system.files import write_json, write_text
 from aegan.system.screen import duration, say
 
-from .command import guarded, start
+from .command import command_line, guarded, start
 from .configured import default_workdir
 from .configured import parse_flags as parse_config_flags
 
@@ -60,7 +58,7 @@ def run(config: FrozenConfigDict, workdir: Path) -> None:
     torch = {"torch": version("torch")} if find_spec("torch") else {}
     results = {
         "format": 1,
-        "command": shlex.join(["python", "-m", "experiments.bench", *sys.argv[1:]]),
+        "command": command_line("bench"),
         "variant": read.variant,
         "date": date.today().isoformat(),
         "versions": versions() | torch,
@@ -80,7 +78,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     """``configured.parse_flags``, with the default config where none is given."""
     given = any(text.lstrip("-").partition("=")[0] == "config" for text in argv[1:])
     # By hand, for a default of the flag itself would take no --config.FIELD=VALUE.
-    config = [] if given else [f"--config={_DEFAULT}"]
+    config = [] if given else ["--config=bench"]
     return parse_config_flags([*argv[:1], *config, *argv[1:]], example=_DEFAULT)
 
 
