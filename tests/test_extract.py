@@ -237,7 +237,7 @@ def test_two_extractions_of_one_table_do_not_mix(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(6))
     interrupted(job, make_good, 3, monkeypatch)
     folder = extraction.parts_folder(job.out)
-    with finished.FinishedClips(folder, make_good().kind):
+    with finished.finished_clips(folder, make_good().kind):
         assert "another extraction is at work" in error_of(extract_table, job, make_good, 1)
     assert extract_table(job, make_good, 1).resumed == 3
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from aegan import __version__
 from aegan.audio.clips import Extractor, FeatureKind, Row, Skipped
-from aegan.audio.finished import FinishedClips, clip_key
+from aegan.audio.finished import clip_key, finished_clips
 from aegan.audio.workers import Workers
 from aegan.corpora.interface import Utterance
 from aegan.errors import InputError
@@ -80,7 +80,7 @@ def extract_table(
     folder = parts_folder(job.out)
     with (
         Workers(make, min(jobs, len(keys))) as workers,
-        FinishedClips(folder, workers.kind) as finished,
+        finished_clips(folder, workers.kind) as finished,
     ):
         resumed = sum(key in finished.outcomes for key in keys)
         todo = [i for i, key in enumerate(keys) if key and key not in finished.outcomes]
