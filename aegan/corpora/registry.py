@@ -41,32 +41,20 @@ def get_corpus(name: str) -> CorpusReader:
 
 def describe_corpora() -> str:
     """What ``--corpus=list`` prints, in 80 columns."""
-    head = textwrap.fill(
+    head = (
         "A corpus' own classes have the published number of utterances behind them, then the one "
-        "of the four classes that they count as; without an arrow they are left out.",
-        width=WIDTH,
+        "of the four classes that they count as; without an arrow they are left out."
     )
-    return "\n\n".join([head, *map(_describe, CORPORA.values())])
-
-
-def _describe(reader: CorpusReader) -> str:
-    """Name and title, then one paragraph per property."""
-    classes = {name: f"{name} {count}" for name, count in reader.published.items()}
-    classes |= {own: f"{classes[own]} -> {one}" for own, one in reader.classes.items()}
-    told = together((classes[own] for own in sorted(classes)), "; ")
-    lines = [f"{reader.name}: {reader.title}"]
-    for name in ("language", "classes", "layout", "licence", "note"):
-        text = getattr(reader, name)
-        if name == "classes":
-            text = told or "those of the table of labels"
-        lines += textwrap.wrap(
-            text,
-            width=WIDTH,
-            initial_indent=f"  {name:<9}",
-            subsequent_indent=" " * 11,
-            break_on_hyphens=False,
-        )
-    return "\n".join(lines).replace("\xa0", " ")
+    lines = textwrap.wrap(head, WIDTH)
+    for reader in CORPORA.values():
+        classes = {name: f"{name} {count}" for name, count in reader.published.items()}
+        classes |= {own: f"{classes[own]} -> {one}" for own, one in reader.classes.items()}
+        told = together((classes[own] for own in sorted(classes)), "; ")
+        lines += ["", f"{reader.name}: {reader.title}", *field("language", reader.language, 8)]
+        lines += field("classes", told or "those of the table of labels", 8)
+        for name in ("layout", "licence", "note"):
+            lines += field(name, getattr(reader, name), 8)
+    return "\n".join(lines)
 
 
 def describe_listing(
