@@ -79,6 +79,13 @@ def start(main: Callable[[Sequence[str]], int], parse: Callable = parse_flags) -
     app.run(main, flags_parser=parse)
 
 
+def need(*needed: flags.FlagHolder) -> None:
+    """Refuses to go on without these flags."""
+    for flag in needed:
+        if not flag.value:
+            raise InputError(f"--{flag.name} is missing; give one, see --help")
+
+
 def check_out(out: Path, overwrite: bool) -> None:
     """Refuses a table (--out) that could not be written in the end."""
     if out.suffix.lower() not in SUFFIXES:

@@ -59,6 +59,7 @@ from .command import (
     check_out,
     guarded,
     named_columns,
+    need,
     next_command,
     pairs_of,
     start,
@@ -106,9 +107,7 @@ class Choices(NamedTuple):
 
 def read_flags() -> Choices:
     """The flags, checked before anything is read."""
-    for flag in (_IN, _OUT):
-        if not flag.value:
-            raise InputError(f"--{flag.name} is missing; give one, see --help")
+    need(_IN, _OUT)
     out = Path(_OUT.value)
     check_out(out, _OVERWRITE.value)
     if _CORPUS.value and _LABELS.value:

@@ -241,15 +241,17 @@ class TableCorpus(CorpusReader):
         for row, file in zip(self.rows, files, strict=True):
             path, *others = alike.get(way.key(file)) or [""]
             first = found.setdefault(path, row) if path else row
-            what = f"{self.place}: line {row.line}: file {_name(row.file)}"
-            mend = f"matched by {how}; write the path"
-            if others:
-                either = f"{_name(path)} or {_name(others[0])}"
-                raise InputError(f"{what} may be {either}, {mend} below the folder")
-            if first is not row:
-                other = f"{_name(first.file)} in line {first.line}"
-                both = f"may both be {_name(path)}"
-                raise InputError(f"{what} and {other} {both}, {mend}s below the folder")
+            if not others and first is row:
+                continue
+            what = (
+                f"may be {_name(path)} or {_name(others[0])}"
+                if others
+                else (f"and {_name(first.file)} in line {first.line} may both be {_name(path)}")
+            )
+            raise InputError(
+                f"{self.place}: line {row.line}: file {_name(row.file)} {what}, matched by {how}; "
+                f"write the path{'' if others else 's'} below the folder"
+            )
         return how, found
 
 
