@@ -46,7 +46,7 @@ def iemocap_labels(labels: Iterable[tuple[str, str]]) -> str:
     return IEMOCAP_HEADER + "".join(line + IEMOCAP_EVALUATORS for line in lines)
 
 
-def iemocap(root: Path, labels: Iterable[tuple[str, str]], recorded: bool = True) -> Path:
+def iemocap(root: Path, labels: Iterable[tuple[str, str]]) -> Path:
     """IEMOCAP with these names and codes; the dialog is the name without its last token."""
     dialogs: dict[str, list[tuple[str, str]]] = {}
     for name, code in labels:
@@ -56,8 +56,7 @@ def iemocap(root: Path, labels: Iterable[tuple[str, str]], recorded: bool = True
         evaluation = session / "dialog" / "EmoEvaluation"
         evaluation.mkdir(parents=True, exist_ok=True)
         (evaluation / f"{dialog}.txt").write_text(iemocap_labels(own))
-        if recorded:
-            touch(session / "sentences" / "wav" / dialog, *(f"{name}.wav" for name, _ in own))
+        touch(session / "sentences" / "wav" / dialog, *(f"{name}.wav" for name, _ in own))
     return root
 
 
@@ -71,7 +70,7 @@ def msp_labels(labels: Iterable[tuple[str, str]]) -> str:
 
 
 def msp_improv(
-    root: Path, labels: Iterable[tuple[str, str]], spelling: str = "Evalution.txt"
+    root: Path, labels: Iterable[tuple[str, str]], spelling: str = "Evaluation.txt"
 ) -> Path:
     """MSP-IMPROV with these names and codes."""
     labels = list(labels)
@@ -87,12 +86,9 @@ def read(name: str, root: Path) -> Listing:
     return get_corpus(name).read(root)
 
 
-def speakers(listing: Listing) -> dict[str, str]:
-    return {utterance.file: utterance.speaker for utterance in listing.utterances}
-
-
-def emotions(listing: Listing) -> dict[str, str]:
-    return {utterance.file: utterance.emotion for utterance in listing.utterances}
+def found(listing: Listing) -> dict[str, tuple[str, str | None, str]]:
+    """Speaker, session and emotion by file."""
+    return {utterance.file: utterance[1:4] for utterance in listing.utterances}
 
 
 def reasons(listing: Listing) -> dict[str, str]:
