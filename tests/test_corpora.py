@@ -101,6 +101,11 @@ def test_differences_from_the_published_counts_are_named(tmp_path):
     assert count_differences(listing, {"anger": 1}) == ()  # fear has no published count
 
 
+def test_a_folder_of_other_recordings_names_the_mend(tmp_path):
+    message = error_of(read, "nemo", touch(tmp_path, "a.txt", "B/b.m4a"))
+    assert "no .wav or .flac file below it, but 1 of other kinds (first B/b.m4a)" in message
+
+
 def test_label_files_are_decoded_whatever_their_encoding():
     assert decode("\ufeffä".encode(), "p") == "ä"
     assert decode("ä".encode("latin-1"), "p") == "ä"
