@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,14 +37,9 @@ def parse_flags(argv: list[str]) -> list[str]:
         fail(message)
 
 
-def call_of(program: str) -> str:
-    """How a program of this folder is called: "python -m experiments.run", or "aegan run"."""
-    return f"{_CALL}{program}"
-
-
 def command_line(program: str) -> str:
-    """This call of a program, as it can be typed again."""
-    return f"{call_of(program)} {shlex.join(sys.argv[1:])}".rstrip()
+    """This call of a program, as it can be typed again: "python -m experiments.run ..."."""
+    return f"{_CALL}{program} {shlex.join(sys.argv[1:])}".rstrip()
 
 
 def fail(message: object) -> NoReturn:
@@ -131,21 +127,17 @@ def next_command(
 ) -> list[str]:
     """The command that takes a written table, in lines of at most 80 columns where they can be.
 
-    Args:
-        out: the table.
-        emotions: of its rows.
-        speakers: of its rows.
-        own_folds: whether it has a column `fold` or `session`.
+    Emotions and speakers are those of its rows; ``own_folds``: it has a column `fold` or `session`.
     """
     if out.suffix.lower() != ".parquet":
-        command = [f"next: {call_of('convert')}", f"--in={shlex.quote(str(out))}"]
+        command = [f"next: {_CALL}convert", f"--in={shlex.quote(str(out))}"]
         command.append(f"--out={shlex.quote(str(out.with_suffix('.parquet')))}")
     else:
         emotions, speakers = list(emotions), list(speakers)
         folds = _FOLDS if own_folds else _most_folds(emotions, speakers)
         if folds is None:
             return ["next: recordings of more speakers; these are too few for two folds"]
-        command = [f"next: {call_of('run')}", f"--config={_CONFIG}"]
+        command = [f"next: {_CALL}run", f"--config={_CONFIG}"]
         command.append(f"--workdir={shlex.quote(f'runs/{out.stem}')}")
         command.append(f"--config.data.path={shlex.quote(str(out))}")
         if set(emotions) != _PAPER:
@@ -176,9 +168,6 @@ def _most_folds(emotions: Sequence[str], speakers: Sequence[str]) -> int | None:
         simulated=False,
     )
     for folds in range(_FOLDS, 1, -1):
-        try:
-            make_folds(corpus, folds)
-            return folds
-        except InputError:
-            continue
+        with suppress(InputError):
+            return len(make_folds(corpus, folds))
     return None
