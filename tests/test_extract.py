@@ -76,13 +76,6 @@ def test_the_table_holds_every_utterance_with_its_own_features(tmp_path, capsys)
     assert files_below(tmp_path) == {"table.parquet"}
 
 
-def test_a_corpus_without_sessions_gives_no_such_column(tmp_path):
-    job = make_job(tmp_path, named(4), sessions=False)
-    extract_table(job, make_good, 1)
-    assert "session" not in pq.read_schema(job.out).names
-    assert read_corpus(job.out).sessions is None
-
-
 def test_bad_clips_are_skipped_and_listed(tmp_path):
     names = [*named(6), "empty", "kill", "noise", "raise", "short"]
     job = make_job(tmp_path, names)
@@ -257,6 +250,10 @@ def test_a_full_disk_is_an_input_error_and_what_was_done_stays(tmp_path, monkeyp
 
 def test_no_table_where_no_clip_or_one_class_is_left(tmp_path):
     job = make_job(tmp_path, named(4))
+    for utterances in (job.utterances[::2], ()):  # refused before any work
+        few = job._replace(utterances=utterances)
+        assert "two classes" in error_of(extract_table, few, make_dead, 1)
+        assert files_below(tmp_path) == set()
     for utterance in job.utterances:
         utterance.path.write_bytes(b"")
     message = error_of(extract_table, job, make_good, 1)
@@ -270,14 +267,6 @@ def test_no_table_where_no_clip_or_one_class_is_left(tmp_path):
     assert len(extract_table(job, make_good, 1).utterances) == 3
 
 
-def test_one_class_is_refused_before_any_work(tmp_path):
-    job = make_job(tmp_path, named(6))
-    for utterances in (job.utterances[::2], ()):
-        few = job._replace(utterances=utterances)
-        assert "two classes" in error_of(extract_table, few, make_dead, 1)
-        assert files_below(tmp_path) == set()
-
-
 def test_a_corpus_that_goes_away_ends_without_a_table(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(9))
     interrupted(job, make_good, 4, monkeypatch)
@@ -289,9 +278,13 @@ def test_a_corpus_that_goes_away_ends_without_a_table(tmp_path, monkeypatch):
     assert (len(done.utterances), done.resumed) == (9, 4)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".arff"])
-def test_tables_for_reading_elsewhere(tmp_path, suffix):
-    job = make_job(tmp_path, named(4), out=f"table{suffix}")
+@pytest.mark.parametrize("suffix", [".csv", ".arff", ".parquet"])
+def test_tables_without_sessions_and_for_reading_elsewhere(tmp_path, suffix):
+    job = make_job(tmp_path, named(4), out=f"table{suffix}", sessions=False)
     extract_table(job, make_good, 1)
-    assert all(utterance.file in job.out.read_text() for utterance in job.utterances)
+    if suffix == ".parquet":
+        assert read_corpus(job.out).sessions is None
+    else:
+        assert all(utterance.file in job.out.read_text() for utterance in job.utterances)
+    assert b"session" not in job.out.read_bytes()
     assert files_below(tmp_path) == {job.out.name}
