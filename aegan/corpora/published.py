@@ -29,12 +29,7 @@ from aegan.corpora.listing import (
 )
 from aegan.errors import InputError
 
-
-class Label(NamedTuple):
-    """What a label file says of one recording."""
-
-    code: str
-    where: str  # "path: line 12"
+Labels = dict[str, tuple[str, str]]  # by name of the recording: code, "path: line 12"
 
 
 class LabelFiles(NamedTuple):
@@ -90,14 +85,10 @@ class DeclaredCorpus(CorpusReader):
         describe = partial(self.utterance_of, labels=labels)
         return list_utterances(folder, self._short, describe, unrecorded)
 
-    def utterance_of(
-        self, path: Path, labels: Mapping[str, Label] | None = None
-    ) -> Utterance | str:
+    def utterance_of(self, path: Path, labels: Labels | None = None) -> Utterance | str:
         """The utterance of a recording, or why it is none.
 
-        Args:
-            path: of the recording.
-            labels: by name; None where the recordings' names tell them.
+        ``labels`` are None where the names of recordings tell them.
         """
         match = re.fullmatch(self.pattern, path.stem, re.ASCII)
         if match is None or (labels is None and match["emotion"] not in self.emotions):
@@ -108,7 +99,7 @@ class DeclaredCorpus(CorpusReader):
                 return why
         if labels is not None and path.stem not in labels:
             return "a recording without a label"
-        code = match["emotion"] if labels is None else labels[path.stem].code
+        code = match["emotion"] if labels is None else labels[path.stem][0]
         if code not in self.emotions:
             return f"label {code}: {self.labels.undecided[code]}"
         groups, file = match.groupdict(), path.name
@@ -122,10 +113,8 @@ class DeclaredCorpus(CorpusReader):
         session = self.session and self.session.format(**groups)
         return Utterance(file, speaker, session, self.emotions[code], path)
 
-    def parse_labels(
-        self, text: str, place: str, before: Mapping[str, Label] | None = None
-    ) -> dict[str, Label]:
-        """Labels by name of the recording, of one label file and of those ``before`` it.
+    def parse_labels(self, text: str, place: str, before: Labels | None = None) -> Labels:
+        """Labels of one label file and of those ``before`` it.
 
         Raises:
             InputError: a line that begins as a label is none, two disagree, or there is none
@@ -144,25 +133,25 @@ class DeclaredCorpus(CorpusReader):
             if match is None or not re.fullmatch(self.pattern, name, re.ASCII):
                 form = f"{quoted(line)} is not '{self.labels.form}'"
                 raise InputError(f"{where}: {form}; take the corpus' own file")
-            label = Label(match["code"].strip(), where)
-            if label.code not in codes:
-                unknown = f"unknown code {quoted(label.code)}"
+            code = match["code"].strip()
+            if code not in codes:
+                unknown = f"unknown code {quoted(code)}"
                 raise InputError(f"{where}: {unknown}; the codes are {', '.join(codes)}")
-            first = labels.setdefault(name, label)
-            if first.code != label.code:
+            first, there = labels.setdefault(name, (code, where))
+            if first != code:
                 raise InputError(
-                    f"{where}: {quoted(name)} is labelled '{label.code}', but '{first.code}' in "
-                    f"{first.where}; correct one of them"
+                    f"{where}: {quoted(name)} is labelled '{code}', but '{first}' in {there}; "
+                    "correct one of them"
                 )
         if self.labels.empty and empty:
             raise InputError(f"{place}: {self.labels.empty}")
         return labels
 
-    def _read_labels(self, folder: Folder) -> dict[str, Label]:
+    def _read_labels(self, folder: Folder) -> Labels:
         named = re.compile(self.labels.files, re.DOTALL)
         files = [path for path in folder.others if named.fullmatch("/".join(path.parts[-2:]))]
         beside = [folder.root.resolve().parent / name for name in self.labels.beside]
-        labels: dict[str, Label] = {}
+        labels: Labels = {}
         for path in files or filter(Path.is_file, beside):
             place = shown(path)
             labels = self.parse_labels(decode(read_bytes(path), place), place, labels)
