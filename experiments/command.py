@@ -53,13 +53,12 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
 
     ``argv`` is what the flags left over; ``after_interrupt`` is what the user reads after Ctrl-C.
     """
-    if len(argv) > 1:
-        print(f"error: left-over argument {argv[1]!r}; flags are --name=value", file=sys.stderr)
-        return 2
     logging.set_verbosity(logging.ERROR)
     # An orderly end, so that what is under way is finished or thrown away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        if len(argv) > 1:
+            raise InputError(f"left-over argument {argv[1]!r}; flags are --name=value")
         body()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -129,9 +129,8 @@ def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
 
 
 def _write_table(job: Job, kind: FeatureKind, clips: Sequence[tuple[Utterance, Row]]) -> None:
-    names = ["file", "speaker", "emotion", "session"]
-    if any(utterance.session is None for utterance, _ in clips):
-        names.remove("session")
+    without = any(utterance.session is None for utterance, _ in clips)
+    names = ["file", "speaker", "emotion", *([] if without else ["session"])]
     metadata = {
         **job.metadata,
         "extractor": kind.extractor,

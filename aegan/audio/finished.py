@@ -39,7 +39,7 @@ class ClipKey(NamedTuple):
 
 
 class FinishedClips:
-    """Clips of which something has come, those of earlier runs included; see `finished_clips`."""
+    """What has come of clips, earlier runs included; see `finished_clips`."""
 
     def __init__(self, folder: Path, dim: int) -> None:
         self.outcomes: dict[ClipKey, Row | Skipped] = {}
@@ -55,9 +55,9 @@ class FinishedClips:
                 continue
             rows = table.drop_columns("features").to_pylist()
             for row, features in zip(rows, table["features"], strict=True):
-                skipped = row["reason"] and Skipped(row["reason"], lasting=True)
                 key = ClipKey(*(row[name] for name in ClipKey._fields))
-                self.outcomes[key] = skipped or Row(row["duration_s"], features.values.to_numpy())
+                found = Row(row["duration_s"], features.values.to_numpy())
+                self.outcomes[key] = Skipped(row["reason"], True) if row["reason"] else found
 
     def add(self, key: ClipKey, outcome: Row | Skipped) -> None:
         """Notes what has come of a clip; kept, unless a later run should try again.
@@ -110,8 +110,7 @@ def finished_clips(folder: Path, kind: FeatureKind) -> Iterator[FinishedClips]:
     """
     identity = {"extractor": kind.extractor, "fingerprint": kind.fingerprint}
     identity |= kind.contract.to_metadata()
-    mend = f"delete {folder} or give another --out"
-    file = folder / "identity.json"
+    file, mend = folder / "identity.json", f"delete {folder} or give another --out"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):
@@ -126,10 +125,8 @@ def finished_clips(folder: Path, kind: FeatureKind) -> Iterator[FinishedClips]:
     for name in sorted({*identity, *there}):
         before, now = there.get(name), identity.get(name)
         if before != now:
-            raise InputError(
-                f"{folder}: rows of other settings ({name} is {before!r} there and {now!r} here); "
-                f"{mend}"
-            )
+            how = f"{name} is {before!r} there and {now!r} here"
+            raise InputError(f"{folder}: rows of other settings ({how}); {mend}")
     # Two at once would remove each other's parts.
     busy = "another extraction is at work on it; wait for its end, or give another --out"
     with locked(folder / "lock", f"{folder}: {busy}"):
