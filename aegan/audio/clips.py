@@ -59,10 +59,7 @@ class Extractor(NamedTuple):
 
 
 def read_recording(path: Path) -> tuple[np.ndarray, int]:
-    """Reads audio as the `opensmile` package does.
-
-    Returns:
-        Signal (channels, samples) float32 and sampling rate in Hz.
+    """Signal (channels, samples) float32 and sampling rate in Hz, as `opensmile` reads them.
 
     Raises:
         ClipError: empty, not audio, cut short, silent, not finite or beyond full scale.

@@ -53,11 +53,9 @@ def check_features(features: str) -> None:
 
 
 def open_extractor(features: str, scratch: str) -> Extractor:
-    """An extractor that was tried on five seconds of synthetic sound.
+    """An extractor by a feature set of the package or a config, tried on synthetic sound.
 
-    Args:
-        features: a feature set of the package, or the path of an openSMILE config.
-        scratch: an existing folder for files that openSMILE reads and writes on the way.
+    ``scratch`` is an existing folder for files that openSMILE reads and writes on the way.
 
     Raises:
         InputError: the package cannot be imported, the feature set is unknown, or the config

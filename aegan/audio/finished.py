@@ -98,11 +98,7 @@ class FinishedClips:
 
 @contextmanager
 def finished_clips(folder: Path, kind: FeatureKind) -> Iterator[FinishedClips]:
-    """Claims the folder of an extraction, and in the end keeps all there is.
-
-    Args:
-        folder: new, or of an interrupted extraction.
-        kind: of the rows.
+    """Claims the folder of an extraction, new or interrupted, and in the end keeps all there is.
 
     Raises:
         InputError: the folder is of an extraction with other settings, of one that is at work

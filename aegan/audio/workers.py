@@ -23,12 +23,10 @@ _STARTS = 3  # failed in a row, for each process
 
 
 class Workers:
-    """Processes that extract features, as a context.
+    """So many processes that extract features, as a context.
 
-    Args:
-        make: makes the extractor, in the worker; a function that can be pickled.
-        jobs: number of processes.
-        clip_limit: seconds until a clip is given up.
+    ``make`` makes the extractor, in the worker; it can be pickled. A clip is given up after
+    ``clip_limit`` seconds.
 
     Raises:
         InputError: (on entry) what ``make`` refuses.

@@ -96,14 +96,10 @@ def list_utterances(
     unrecorded: Iterable[str] = (),
     unread: Iterable[str] = (),
 ) -> Listing:
-    """The listing of a folder.
+    """The listing of a folder of the corpus ``title``.
 
-    Args:
-        folder: the files.
-        title: of the corpus, for messages.
-        describe: the utterance of a recording, or why it is none.
-        unrecorded: names in the corpus' label files that no recording has.
-        unread: names there of recordings that are not read.
+    ``describe`` gives the utterance of a recording, or why it is none. Of the names in the label
+    files no recording has the ``unrecorded``, and one that is not read has the ``unread``.
 
     Raises:
         InputError: no recording is an utterance of the corpus, or two have one name.

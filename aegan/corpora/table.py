@@ -59,10 +59,7 @@ class Row(NamedTuple):
 def parse_labels(text: str, place: str, named: Mapping[str, str] | None = None) -> tuple[Row, ...]:
     """The rows of a table of labels, separated by comma, semicolon or tab.
 
-    Args:
-        text: of the table.
-        place: where it is from, for messages.
-        named: the table's own names of columns: ``{"speaker": "spk"}``.
+    ``place`` is for messages; ``named`` the table's own names of columns: ``{"speaker": "spk"}``.
 
     Raises:
         InputError: a column is missing or doubled, a row has too few or too many cells, a cell is
@@ -256,14 +253,10 @@ class TableCorpus(CorpusReader):
 
 
 def csv_corpus(labels: Path, named: Mapping[str, str] | None = None) -> TableCorpus:
-    """The corpus that a table of labels describes.
-
-    Args:
-        labels: path of the table.
-        named: the table's own names of columns: ``{"speaker": "spk"}``.
+    """The corpus that the table of labels at that path describes; see `parse_labels`.
 
     Raises:
-        InputError: the table cannot be read (see `parse_labels`).
+        InputError: the table cannot be read.
     """
     labels, place, content = Path(labels), shown(labels), read_bytes(labels)
     text = decode(content, place)

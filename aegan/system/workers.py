@@ -57,10 +57,8 @@ def usable_cores() -> int:
 class Pool:
     """Processes that end with the block, and with this process whatever becomes of it.
 
-    Args:
-        jobs: processes, all started at once.
-        environment: of the processes, beside this one's.
-        initializer: called in each with ``arguments`` before any task.
+    All start at once, with ``environment`` beside this process's; ``initializer`` is called in
+    each with ``arguments`` before any task.
     """
 
     def __init__(
