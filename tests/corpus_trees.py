@@ -14,13 +14,9 @@ from aegan.errors import InputError
 # Header, blank lines and single evaluators' lines are those of the real files.
 IEMOCAP_HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 IEMOCAP_EVALUATORS = (
-    "C-E2:\tNeutral;\t()\n"
-    "C-E3:\tNeutral; Other;\t(curious)\n"
-    "C-E4:\tNeutral;\t()\n"
-    "C-F1:\tNeutral;\t(curious)\n"
+    "C-E2:\tNeutral;\t()\nC-E3:\tNeutral; Other;\t(curious)\nC-F1:\tNeutral;\t(curious)\n"
     "A-E3:\tval 3; act 2; dom  2;\t()\n"
-    "A-E4:\tval 2; act 3; dom  3;\t(mildly aggravated but staying polite, attitude)\n"
-    "A-F1:\tval 3; act 2; dom  1;\t()\n\n"
+    "A-E4:\tval 2; act 3; dom  3;\t(mildly aggravated but staying polite, attitude)\n\n"
 )
 MSP_EVALUATORS = (
     "WORKER00000003; Neutral; Neutral,Concerned; A:4.000000; V:3.000000; D:3.000000; N:4.000000;\n"
