@@ -225,7 +225,7 @@ def test_lanes_go_on_in_any_process_and_a_killed_one_is_one_line(monkeypatch):
         whole, whole_history = trained("m3", EPOCHS)
         assert_close(trainer.state(), jax.tree.map(lambda leaf: leaf[:5], whole))
         np.testing.assert_allclose(history, whole_history[:, :, :5], rtol=1e-4)
-        for process in trainer._pool._processes:
+        for process in trainer._pool.processes:
             process.kill()
         with pytest.raises(InputError, match="a worker process was killed.*strategy=vmap") as error:
             trainer.run(EPOCHS, 1)

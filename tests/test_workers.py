@@ -27,10 +27,10 @@ def _busy(_: bytes) -> None:
 def test_all_processes_start_with_the_environment_however_much_they_are_given():
     before = os.environ.get("NPROC")
     with Pool(4, threads_of(3), _busy, (bytes(4_000_000),)) as pool:
-        assert len(pool._processes) == 4
+        assert len(pool.processes) == 4
         found = [job.result() for job in [pool.submit(_who, i) for i in range(12)]]
     assert {threads for _, threads in found} == {"3"}
-    assert {pid for pid, _ in found} <= {process.pid for process in pool._processes}
+    assert {pid for pid, _ in found} <= {process.pid for process in pool.processes}
     assert len({pid for pid, _ in found}) > 1
     assert os.environ.get("NPROC") == before
 
