@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aegan.learning import losses
+from aegan.models import losses
 
 # D = sigmoid(logit): logit log 3 is D = 3/4, logit -log 3 is D = 1/4, logit 0 is D = 1/2.
 LOG3 = math.log(3.0)
