@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import copy, initial, same_bits, small_run, strict_jax, trained
+from builders import initial, small_run, trained
+from helpers import NAMES, copy, pairs, same_bits, strict_jax
 
 from aegan.training import lanes
 
@@ -24,18 +25,13 @@ def _strict():
 def relative_difference(a, b) -> float:
     """Largest over the leaves of max |a - b| / max |b|."""
     worst = 0.0
-    for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True):
+    for x, y in pairs(a, b):
         difference, size = np.abs(np.asarray(x) - np.asarray(y)).max(), np.abs(y).max()
         worst = max(worst, float(difference / size) if size else float(difference))
     return worst
 
 
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param("m1", marks=SLOW), pytest.param("m2", marks=SLOW), "m3"]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lane_equals_its_fold_trained_alone(name):
     run, (together, history) = small_run(name), trained(name, 3)
     sizes = {len(fold.train) for fold in run.folds}
@@ -134,8 +130,8 @@ def test_a_lane_whose_weights_explode_is_marked():
     """An overflow inside the networks, not a NaN in the data."""
     run, sick = small_run("m3"), 1
     start = copy(initial("m3"))
-    params = jax.tree.map(lambda w: w, start.params)
-    params["decoder"] = jax.tree.map(lambda w: w.at[sick].mul(1e30), params["decoder"])
+    decoder = jax.tree.map(lambda w: w.at[sick].mul(1e30), start.params["decoder"])
+    params = {**start.params, "decoder": decoder}
     start = start._replace(params=params)
     state, history = run.train(start, 0, 3)
     assert state.diverged.tolist() == [0, 1, 0, 0, 0, 0]
@@ -145,7 +141,7 @@ def test_a_lane_whose_weights_explode_is_marked():
 @pytest.mark.slow
 def test_a_huge_rate_diverges_and_is_marked_in_every_lane():
     run = small_run("m1")
-    rules = tuple((step, replace(rule, rate=1e3)) for step, rule in run.learner.rules)
+    rules = tuple(replace(rule, rate=1e3) for rule in run.learner.rules)
     run = run._replace(learner=replace(run.learner, rules=rules))
     start = lanes.init_lanes(run.learner, run.lanes())
     state, _ = run.train(start, 0, 3)

@@ -13,29 +13,24 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
+from builders import initial, small_run, trained
 from commands import QUICK, ROOT
-from helpers import META, initial, same_bits, small_run, trained
+from helpers import META, pairs, same_bits
 
 from aegan.errors import InputError
-from aegan.learning.schedule import loss_names
-from aegan.training import lanes, processes
+from aegan.training import processes
 from aegan.training import strategy as s
 from aegan.training.checkpoints import Checkpoint, open_keeper
-from aegan.training.job import Job, only
+from aegan.training.job import only
 from aegan.training.trainers import open_trainer
 
 EPOCHS = 3
 
 
-def job_of(name: str, lane_list=None) -> Job:
-    run = small_run(name)
-    return Job(run.learner, run.schedule, run.table(), run.lanes(lane_list))
-
-
 @lru_cache
 def by(strategy: str, name: str = "m3"):
     """States and losses of the small run after three epochs, in calls of one and of two."""
-    with open_trainer(strategy, job_of(name)) as trainer:
+    with open_trainer(strategy, small_run(name).job()) as trainer:
         trainer.begin()
         assert same_bits(trainer.state(), jax.tree.map(np.asarray, initial(name)))
         calls = [trainer.run(0, 1), trainer.run(1, 2)]
@@ -44,22 +39,25 @@ def by(strategy: str, name: str = "m3"):
 
 
 def assert_close(state, other) -> None:
-    for a, b in zip(*map(jax.tree.leaves, (state, other)), strict=True):
+    for a, b in pairs(state, other):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("strategy", s.STRATEGIES)
-def test_every_strategy_trains_every_lane_alike(strategy):
-    state, history, diverged = by(strategy)
-    whole, whole_history = trained("m3", EPOCHS)
+SLOW = [pytest.param(s.PROCESSES, name, marks=pytest.mark.slow) for name in ("m1", "m2")]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name"), [*((way, "m3") for way in s.STRATEGIES), (s.PROCESSES, "m9"), *SLOW]
+)
+def test_every_strategy_trains_every_lane_alike(strategy, name):
+    state, history, diverged = by(strategy, name)
+    whole, whole_history = trained(name, EPOCHS)
     assert_close(state, whole)
-    moved = np.abs(
-        np.asarray(whole.params["encoder"]["hidden0"]["kernel"])
-        - np.asarray(initial("m3").params["encoder"]["hidden0"]["kernel"])
-    ).max()
-    assert moved > 1e-2, "no training, no test"
+    kernels = [tree.params["encoder"]["hidden0"]["kernel"] for tree in (whole, initial(name))]
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-2, "no training, no test"
     np.testing.assert_allclose(history, whole_history, rtol=1e-4)
-    assert history.shape == (EPOCHS, 2, 6, 6) and diverged.tolist() == [0] * 6
+    losses = len(small_run(name).learner.model.losses())
+    assert history.shape == (EPOCHS, 2, 6, losses) and diverged.tolist() == [0] * 6
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(state))
 
 
@@ -82,18 +80,13 @@ class OnDevices(NamedTuple):
 
 def _keeper(folder: Path):
     run = small_run("m3")
-    return open_keeper(folder, META, run.lanes().key, loss_names(run.learner.model))
-
-
-def _like():
-    run = small_run("m3")
-    return jax.eval_shape(lanes.init_lanes, run.learner, run.lanes())
+    return open_keeper(folder, META, run.lanes().key, len(run.learner.model.losses()))
 
 
 def _go_on(trainer, folder: Path, epochs: int = EPOCHS) -> tuple:
     """The checkpoint in ``folder`` trained to the end: states, losses and divergences."""
     with _keeper(folder) as keeper:
-        found = keeper.restore(_like())
+        found = keeper.restore(small_run("m3").like())
     trainer.load(found.state)
     trained = trainer.run(found.epochs, epochs - found.epochs)
     return trainer.state(), np.concatenate([found.history, trained.history]), trained.diverged
@@ -109,7 +102,7 @@ def _with_a_bad_lane():
 def _on_devices(folder: str, other: str | None) -> None:
     """Runs in a process with several devices: trains, saves, and goes on from another's save."""
     place = Path(folder)
-    with open_trainer(s.SHARDED, job_of("m3")) as trainer:
+    with open_trainer(s.SHARDED, small_run("m3").job()) as trainer:
         results = []
         for attempt in range(2):
             trainer.load(initial("m3"))
@@ -186,7 +179,7 @@ def test_lanes_over_several_devices_are_those_of_one(devices, request):
 
 
 def test_one_device_goes_on_from_the_checkpoint_of_four(four):
-    with open_trainer(s.VMAP, job_of("m3")) as trainer:
+    with open_trainer(s.VMAP, small_run("m3").job()) as trainer:
         state, history, _ = _go_on(trainer, four[1])
     assert_close(state, trained("m3", EPOCHS)[0])
     np.testing.assert_allclose(history, trained("m3", EPOCHS)[1], rtol=1e-4)
@@ -204,7 +197,7 @@ def test_one_device_goes_on_from_the_checkpoint_of_four(four):
     ],
 )
 def test_a_lane_that_diverges_is_marked_and_the_others_train(strategy):
-    with open_trainer(strategy, job_of("m3")) as trainer:
+    with open_trainer(strategy, small_run("m3").job()) as trainer:
         trainer.load(_with_a_bad_lane())
         diverged = [trainer.run(epoch, 1).diverged.tolist() for epoch in range(2)]
         state = trainer.state()
@@ -218,7 +211,7 @@ def test_lanes_go_on_in_any_process_and_a_killed_one_is_one_line(monkeypatch):
     """Two processes, five lanes: each lane's epochs come in pieces, wherever one is idle."""
     monkeypatch.setattr(processes, "usable_cores", lambda: 2)
     five = small_run("m3").lane_list[:5]
-    with open_trainer(s.PROCESSES, job_of("m3", five)) as trainer:
+    with open_trainer(s.PROCESSES, small_run("m3").job(five)) as trainer:
         assert trainer.pieces == trainer.jobs == 2
         trainer.load(jax.tree.map(lambda leaf: leaf[:5], initial("m3")))
         history = trainer.run(0, EPOCHS).history
