@@ -7,7 +7,8 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from helpers import generator_of, initial, same_bits, small_run, strict_jax, trained
+from builders import generator_of, initial, small_run, trained
+from helpers import same_bits, strict_jax
 
 from aegan.data.folds import fit_standardiser
 from aegan.metrics.fold_tools import svm_on_set1

@@ -8,20 +8,12 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import (
-    copy,
-    generator_of,
-    random_params,
-    same_bits,
-    small_run,
-    strict_jax,
-    synthetic_rows,
-    trained,
-)
+from builders import generator_of, small_run, trained
+from helpers import copy, random_params, same_bits, strict_jax
+from oracle import synthetic_rows
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.models.priors import MixturePrior
 from aegan.sampling.rows import BLOCK, sample, sample_blocks, sampling_key, training_space_blocks
 from aegan.tables.synthetic import read_synthetic, write_synthetic
 from aegan.training import lanes
@@ -41,7 +33,7 @@ def drawn(rows, seed=0, fold=FOLD, label=None, draw_seed=0):
     run = small_run("m3")
     params = lanes.lane_of(trained("m3", 3)[0], FOLD).params
     key = sampling_key(lanes.lane_key(seed, fold), draw_seed)
-    blocks = training_space_blocks(run.learner.nets, run.schedule.prior, params, key, rows, label)
+    blocks = training_space_blocks(run.learner.model, params, key, rows, label)
     features, labels = zip(*blocks, strict=True)
     return np.concatenate(features), np.concatenate(labels)
 
@@ -82,12 +74,10 @@ def test_classes_are_drawn_uniformly():
 
 def test_rows_are_decoded_draws_of_their_own_label():
     """Against the plain decoder, with a prior whose points tell their class."""
-    run = small_run("m2")
-    params = random_params(run.learner)
-    prior = MixturePrior(2, radius=4.0, spread=1e-7)
-    blocks = training_space_blocks(run.learner.nets, prior, params, jax.random.key(5), 40)
-    ((rows, labels),) = blocks
-    z = prior.means(4)[labels]
+    params = random_params(small_run("m2").learner)
+    model = replace(small_run("m2").learner.model, spread=1e-7)
+    ((rows, labels),) = training_space_blocks(model, params, jax.random.key(5), 40)
+    z = model.prior.means(4)[labels]
     expected = synthetic_rows(params, z, np.eye(4, dtype=np.float32)[labels])
     np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-4)
     assert set(labels) == {0, 1, 2, 3}
