@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import PAPER
 from ml_collections import ConfigDict
+from own_m9 import get_config as own_config
 
 from aegan.errors import InputError
 from aegan.models.priors import MixturePrior, NormalPrior
+from aegan.run.config import read_config
 from aegan.run.plan import make_plan, training_length
 from configs import m1, m2, m3
 
@@ -65,7 +69,7 @@ BAD = [
     ("data.simulated_rows", -5),
     ("data.simulated_features", 0),
     ("data.simulated_seed", -1),
-    ("model.name", "m9"),
+    ("model.name", "m0"),
     ("model.code", 0),
     ("model.latent", 0),
     ("model.encoder", ()),
@@ -113,12 +117,9 @@ def test_a_bad_value_is_refused_by_its_field(field, value):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("bad", [dict(classes=("angry", "happy"), path="/no/such/table.parquet")])
-def test_a_missing_table_is_refused(bad):
-    config = config_of()
-    config.data.path = bad["path"]
+def test_a_missing_table_is_refused():
     with pytest.raises(InputError, match="/no/such/table.parquet"):
-        make_plan(config)
+        make_plan(config_of(data__path="/no/such/table.parquet"))
 
 
 def test_more_components_than_the_code_can_hold_are_refused():
@@ -147,30 +148,23 @@ PAPER_RULES = {
 }
 
 
-def paper_variant(name):
-    """The config whose fixed part is the paper's: its `paper` variant, else the default."""
-    module = importlib.import_module(f"configs.{name}")
-    try:
-        return module.get_config("paper")
-    except ValueError:
-        return module.get_config()
-
-
-@pytest.mark.parametrize("name", ["m1", "m2", "m3"])
+@pytest.mark.parametrize("name", PAPER)
 def test_rates_momentum_and_schedule_are_those_of_section_4_3(name):
-    config = paper_variant(name)
+    config = importlib.import_module(f"configs.{name}").get_config("paper")
     config.data.simulated_rows = 60
     plan = make_plan(config)
-    rules = {step: (rule.rate, rule.momentum) for step, rule in plan.learner.rules}
-    assert rules == PAPER_RULES[name]
-    assert {rule.optimiser for _, rule in plan.learner.rules} == {"sgd"}
-    assert plan.learner.information_weight == 1.0
-    assert plan.schedule.d2_every == 2  # two generator epochs for one of D2
-    assert plan.config["sample"]["rows"] == 6000
+    model, learner = plan.learner.model, plan.learner
+    pairs = dict(zip((step.name for step in model.steps), learner.rules, strict=True))
+    assert {step: (rule.rate, rule.momentum) for step, rule in pairs.items()} == PAPER_RULES[name]
+    assert {rule.optimiser for rule in learner.rules} == {"sgd"}
+    # Two generator epochs for one of D2.
+    every = {step: rule.every for step, rule in pairs.items()}
+    assert every == {step: 2 if step == "feature_discriminator" else 1 for step in pairs}
+    assert plan.config.sample.rows == 6000
     if name == "m3":
-        assert plan.schedule.prior == NormalPrior(20)
+        assert model.prior == NormalPrior(20) and model.information_weight == 1.0
     else:
-        assert isinstance(plan.schedule.prior, MixturePrior) and plan.schedule.prior.latent == 2
+        assert model.prior == MixturePrior(2, radius=4.0, spread=1.0)
 
 
 @pytest.mark.parametrize("module", [m1, m2, m3])
@@ -212,19 +206,19 @@ def test_lanes_are_seed_major_over_all_folds():
 def test_a_fold_that_trains_alone_keeps_the_geometry_of_all_folds():
     together, alone = make_plan(config_of()), make_plan(config_of(only_folds=(2,)))
     assert alone.lanes == ((0, 2),)
-    assert alone.schedule == together.schedule and alone.epochs == together.epochs
+    assert alone.learner == together.learner and alone.epochs == together.epochs
     assert alone.largest_train == together.largest_train
 
 
 def test_batches_come_from_the_largest_training_part():
     plan = make_plan(config_of(train__batch_size=7))
     largest = max(len(fold.train) for fold in plan.folds)
-    assert plan.schedule.batches == math.ceil(largest / 7)
+    assert plan.learner.batches == math.ceil(largest / 7)
 
 
 def test_dimensions_come_from_the_data():
-    sizes = make_plan(config_of()).learner.nets.sizes
-    assert (sizes.features, sizes.classes) == (20, 4)
+    model = make_plan(config_of()).learner.model
+    assert (model.features, model.classes) == (20, 4)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +233,8 @@ def test_dimensions_come_from_the_data():
 def test_the_length_of_training_follows_from_the_data(
     updates, min_epochs, epochs, batches, expected
 ):
-    train = {"updates": updates, "min_epochs": min_epochs, "epochs": epochs}
+    given = {"updates": updates, "min_epochs": min_epochs, "epochs": epochs}
+    train = replace(read_config(config_of()).train, **given)
     assert training_length(train, batches) == expected
 
 
@@ -267,3 +262,26 @@ def test_the_identity_is_of_the_config_and_the_corpus():
     assert base == make_plan(config_of()).identity
     for change in ({"train__gain": 0.3}, {"seeds": (1,)}, {"data__simulated_seed": 1}):
         assert make_plan(config_of(**change)).identity["config_hash"] != base["config_hash"]
+
+
+# --- a model of one's own ---------------------------------------------------------------------
+
+
+def test_a_model_takes_fields_of_its_own_by_their_names_and_checks_them():
+    config = own_config("quick")
+    config.data.simulated_rows, config.data.simulated_features = 60, 20
+    config.model.noise, config.model.noise_size = (5, 3), 0.25
+    config.train.information_weight = 2.0
+    config.train.steps.noise.rate = 0.125
+    plan = make_plan(config)
+    model = plan.learner.model
+    assert (model.noise, model.noise_size, model.information_weight) == ((5, 3), 0.25, 2.0)
+    assert plan.learner.rule(model.steps[-1]).rate == 0.125
+    for field, value in (("noise", (5, 0)), ("noise_size", -1.0)):
+        bad = config.copy_and_resolve_references()
+        put(bad, f"model.{field}", value)
+        with pytest.raises(InputError, match=rf"config\.model\.{field}="):
+            make_plan(bad)
+    del config.train.steps.noise
+    with pytest.raises(InputError, match=r"config\.train\.steps\.noise: is missing; m9 has this"):
+        make_plan(config)

@@ -5,25 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from commands import command
-from small_runs import assert_refused, hashes, tiny
-
-
-def table(path: Path, change=lambda frame: frame) -> Path:
-    """A good table of 80 rows and 8 features of four speakers, after a change."""
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(rng.normal(size=(80, 8)), columns=[f"f{i}" for i in range(8)])
-    frame.insert(0, "file", [f"utt{i:03d}" for i in range(80)])
-    frame.insert(1, "speaker", [f"spk{i % 4}" for i in range(80)])
-    frame.insert(
-        2, "emotion", [("angry", "happy", "neutral", "sad")[i // 4 % 4] for i in range(80)]
-    )
-    pq.write_table(pa.Table.from_pandas(change(frame), preserve_index=False), path)
-    return path
+from small_runs import assert_refused, hashes, tiny, write_table
 
 
 def only_one_speaker_is_sad(frame):
@@ -55,7 +39,7 @@ TABLES = {
 @pytest.mark.parametrize("case", TABLES)
 def test_a_bad_table_is_refused_in_one_line_and_nothing_is_written(case, tmp_path):
     change, words = TABLES[case]
-    path, workdir = table(tmp_path / "table.parquet", change), tmp_path / "run"
+    path, workdir = write_table(tmp_path / "table.parquet", change), tmp_path / "run"
     folds = () if "fewer" in case else ("--config.data.folds=2",)
     done = command(
         tmp_path,
