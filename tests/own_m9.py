@@ -3,11 +3,12 @@
 import own_model  # noqa: F401  whoever names the model must have read it
 from ml_collections import ConfigDict
 
-from configs import common
+from configs import m2
 
 
 def get_config(variant: str = "default") -> ConfigDict:
-    config = common.base("m9", variant, ("default", "quick"))
+    config = m2.get_config(variant)
+    config.model.name = "m9"
     config.model.noise = (16,)
     config.model.noise_size = 0.01
     config.train.steps.noise = ConfigDict({"rate": 0.01, "momentum": 0.5})
