@@ -113,19 +113,6 @@ def test_d2_sits_out_every_second_epoch_and_the_generators_do_not():
         state = after
 
 
-def vmapped_step(name, lane_count, batched_epoch):
-    """vmap of the train step over lanes, with the epoch shared by the lanes or not, and inputs."""
-    learner = tiny_learner(name)
-    keys = jax.random.split(jax.random.key(0), lane_count)
-    state = jax.eval_shape(jax.vmap(partial(schedule.init_state, learner)), keys)
-    epoch = jnp.ones(lane_count, int) if batched_epoch else jnp.int32(1)
-    step = jax.vmap(
-        lambda s, k, e: train_step(learner, s, k, Labelled(*rows_and_labels(0, BATCH)), e),
-        in_axes=(0, 0, 0 if batched_epoch else None),
-    )
-    return step, (state, jax.random.split(jax.random.key(1), lane_count), epoch)
-
-
 def loops(jaxpr, shape):
     """Shapes of the predicates of the while loops that carry an array of that shape."""
     found = []
@@ -141,26 +128,20 @@ def loops(jaxpr, shape):
     return found
 
 
-def test_step_4_is_one_loop_for_all_lanes_under_vmap():
+def test_step_4_is_one_loop_for_all_lanes_and_left_out_of_the_compiled_program():
     """With a predicate for each lane all of them would train D2, and the results be selected."""
-    kernel = (3, 16, 9)  # (lanes, features + classes, first layer of D2)
-    for batched, predicate in ((False, ()), (True, (3,))):
-        step, arguments = vmapped_step("m2", 3, batched)
-        assert loops(jax.make_jaxpr(step)(*arguments).jaxpr, kernel) == [predicate]
-
-
-def test_the_compiled_program_leaves_step_4_out():
-    step, arguments = vmapped_step("m2", 3, batched_epoch=False)
-    program = jax.jit(step).lower(*arguments).compile().as_text().splitlines()
-    assert sum(" while(" in line and "f32[3,16,9]" in line for line in program) == 1
-
-
-def test_all_lanes_share_the_epoch_in_the_whole_program():
     run = small_run("m3")
     arguments = (run.table(), run.lanes(), run.like(), jnp.int32(0), jnp.int32(2))
     epochs = partial(lanes.epochs, run.learner, capacity=4)
-    # The epochs, and step 4.
-    assert loops(jax.make_jaxpr(epochs)(*arguments).jaxpr, (6, 16, 9)) == [(), ()]
+    kernel = (6, 16, 9)  # (lanes, features + classes, first layer of D2)
+    assert loops(jax.make_jaxpr(epochs)(*arguments).jaxpr, kernel) == [(), ()]  # epochs, step 4
+    program = jax.jit(epochs).lower(*arguments).compile().as_text().splitlines()
+    assert sum(" while(" in line and "f32[6,16,9]" in line for line in program) == 3  # batches
+    step = partial(train_step, run.learner, batch=Labelled(*rows_and_labels(0, 8)))
+    each = jax.vmap(lambda state, key, epoch: step(state, key, epoch=epoch))
+    keys = jax.random.split(jax.random.key(1), 6)
+    found = loops(jax.make_jaxpr(each)(run.like(), keys, jnp.ones(6, int)).jaxpr, kernel)
+    assert found == [(6,)], "epochs of their own would not be noticed"
 
 
 # --- the order of rows -----------------------------------------------------------------------
@@ -238,27 +219,17 @@ def test_training_space_is_the_standardiser_times_the_gain():
 
 
 def test_validation_losses_are_means_over_the_held_out_rows():
-    """Against numpy for what needs no draw; padding must not count."""
+    """For what needs no draw; padding must not count."""
     run, (state, history) = small_run("m3"), trained("m3", 3)
     lane = 1
     params = jax.tree.map(np.float64, lanes.lane_of(state, lane).params)
-    fold = run.folds[lane]
+    fold, names = run.folds[lane], names_of(run.learner)
     x = np.float64(run.stats[lane].to_z(run.corpus.features[fold.valid])) * 0.2
     labels = np.eye(4)[run.corpus.labels[fold.valid]]
-
-    def forward(p, x):
-        for name in ("hidden0", "hidden1"):
-            x = np.maximum(x @ p[name]["kernel"] + p[name]["bias"], 0)
-        return x @ p["output"]["kernel"] + p["output"]["bias"]
-
-    codes = forward(params["encoder"], x)
-    error = ((forward(params["decoder"], codes) - x) ** 2).sum(axis=1).mean()
-    logits = forward(params["code_discriminator"], np.hstack([codes, labels]))
-    held_out = dict(zip(names_of(run.learner), history[2, 1, lane], strict=True))
-    assert held_out["reconstruction"] == pytest.approx(error, rel=1e-4)
-    assert held_out["encoder_adversarial"] == pytest.approx(
-        np.log1p(np.exp(logits)).mean(), rel=1e-4
-    )
+    held_out = dict(zip(names, history[2, 1, lane], strict=True))
+    for step, loss in (("autoencoder", "reconstruction"), ("encoder", "encoder_adversarial")):
+        expected = paper_loss(step, params, x, labels, None, None, run.learner.model)
+        assert held_out[loss] == pytest.approx(float(expected), rel=1e-4)
 
 
 # --- keys ------------------------------------------------------------------------------------
