@@ -35,9 +35,6 @@ def test_means_have_the_radius_and_differ(latent, classes):
 def test_too_many_components_are_refused_with_the_mend(latent, classes):
     with pytest.raises(InputError, match="config.model.code.*at least"):
         MixturePrior(latent, 4.0, 1.0).means(classes)
-
-
-def test_one_dimension_holds_two_components():
     np.testing.assert_array_equal(MixturePrior(1, 4.0, 1.0).means(2), [[4], [-4]])
 
 

@@ -134,9 +134,10 @@ def test_step_4_is_one_loop_for_all_lanes_and_left_out_of_the_compiled_program()
     arguments = (run.table(), run.lanes(), run.like(), jnp.int32(0), jnp.int32(2))
     epochs = partial(lanes.epochs, run.learner, capacity=4)
     kernel = (6, 16, 9)  # (lanes, features + classes, first layer of D2)
-    assert loops(jax.make_jaxpr(epochs)(*arguments).jaxpr, kernel) == [(), ()]  # epochs, step 4
+    # Loops over epochs and over step 4, and compiled also that over batches.
+    assert loops(jax.make_jaxpr(epochs)(*arguments).jaxpr, kernel) == [(), ()]
     program = jax.jit(epochs).lower(*arguments).compile().as_text().splitlines()
-    assert sum(" while(" in line and "f32[6,16,9]" in line for line in program) == 3  # batches
+    assert sum(" while(" in line and "f32[6,16,9]" in line for line in program) == 3
     step = partial(train_step, run.learner, batch=Labelled(*rows_and_labels(0, 8)))
     each = jax.vmap(lambda state, key, epoch: step(state, key, epoch=epoch))
     keys = jax.random.split(jax.random.key(1), 6)
