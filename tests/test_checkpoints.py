@@ -71,16 +71,13 @@ def test_a_save_is_a_snapshot_even_if_training_goes_on_and_donates(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_resumed_training_equals_uninterrupted(name, tmp_path):
+    assert restore(tmp_path / "none") is None
     save(tmp_path, after(2, name=name))
     back = restore(tmp_path, name)
     state, history = small_run(name).train(back.state, back.epochs, 2)
     whole, whole_history = trained(name, 4)
     assert same_bits(state, whole)
     assert same_bits(np.concatenate([back.history, history]), whole_history)
-
-
-def test_no_checkpoint_is_none(tmp_path):
-    assert restore(tmp_path / "new") is None
 
 
 @pytest.mark.parametrize(
@@ -101,8 +98,9 @@ def test_a_checkpoint_of_something_else_is_refused_with_the_mend(tmp_path, field
     assert "\n" not in message
 
 
-def test_a_checkpoint_of_other_seeds_is_refused(tmp_path):
-    save(tmp_path, after(1))
+def test_other_seeds_are_refused_and_an_unknown_feature_set_goes_with_any(tmp_path):
+    save(tmp_path, after(1), meta={**META, "feature_set": "unknown"})
+    assert restore(tmp_path).epochs == 1
     others = jax.random.split(jax.random.key(99), len(small_run("m3").lane_list))
     with pytest.raises(InputError, match="other seeds"):
         restore(tmp_path, keys=others)
@@ -152,8 +150,3 @@ def test_no_whole_checkpoint_is_an_error_and_none_is_deleted(tmp_path):
     with pytest.raises(InputError, match="no checkpoint can be read; delete the folder"):
         restore(tmp_path)
     assert (tmp_path / "1").is_dir() and (tmp_path / "2").is_dir()
-
-
-def test_an_unknown_feature_set_goes_with_any(tmp_path):
-    save(tmp_path, after(1), meta={**META, "feature_set": "unknown"})
-    assert restore(tmp_path).epochs == 1

@@ -73,38 +73,22 @@ def test_a_fresh_z_costs_another_generator_pass():
 
 
 def test_products_of_a_small_model_by_hand():
+    """7-5-2 and back, D1 5-3-1, four rows; no gradient of the rows, none for what is frozen."""
+
+    def forward(rows, *widths):
+        return [Product("forward", rows, *pair) for pair in zip(widths, widths[1:], strict=False)]
+
+    def both(rows, inputs, outputs):
+        return [Product(kind, rows, inputs, outputs) for kind in ("inputs", "weights")]
+
+    to_encoder = [*both(4, 5, 2), Product("weights", 4, 7, 5)]
+    first = forward(4, 7, 5, 2, 5, 7) + both(4, 5, 7) + both(4, 2, 5) + to_encoder
+    second = forward(4, 7, 5, 2) + forward(8, 6, 3, 1) + both(8, 3, 1)
+    second.append(Product("weights", 8, 6, 3))
+    third = [*forward(4, 6, 3, 1), Product("inputs", 4, 3, 1), Product("inputs", 4, 6, 3)]
+    third += to_encoder
+    fourth = forward(4, 2, 5, 7)
     sizes = {"features": 7, "encoder": (5,), "code_discriminator": (3,)}
-    fourth = [
-        Product("forward", 4, 2, 5),
-        Product("forward", 4, 5, 7),
-    ]
-    first = [
-        Product("forward", 4, 7, 5),
-        Product("forward", 4, 5, 2),
-        *fourth,
-        Product("inputs", 4, 5, 7),
-        Product("weights", 4, 5, 7),
-        Product("inputs", 4, 2, 5),
-        Product("weights", 4, 2, 5),
-        Product("inputs", 4, 5, 2),
-        Product("weights", 4, 5, 2),
-        Product("weights", 4, 7, 5),
-    ]
-    second = [
-        *first[:2],
-        Product("forward", 8, 6, 3),
-        Product("forward", 8, 3, 1),
-        Product("inputs", 8, 3, 1),
-        Product("weights", 8, 3, 1),
-        Product("weights", 8, 6, 3),
-    ]
-    third = [
-        Product("forward", 4, 6, 3),
-        Product("forward", 4, 3, 1),
-        Product("inputs", 4, 3, 1),
-        Product("inputs", 4, 6, 3),
-        *first[-3:],
-    ]
     m1, m2 = (tiny_learner(name, **sizes) for name in ("m1", "m2"))
     assert products(m1) == (*first, *second, *third)
     with_d2, without = (products(m2, epoch) for epoch in (0, 1))
