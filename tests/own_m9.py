@@ -9,7 +9,6 @@ from configs import m2
 def get_config(variant: str = "default") -> ConfigDict:
     config = m2.get_config(variant)
     config.model.name = "m9"
-    config.model.noise = (16,)
-    config.model.noise_size = 0.01
+    config.model.noise, config.model.noise_size = (16,), 0.01
     config.train.steps.noise = ConfigDict({"rate": 0.01, "momentum": 0.5})
     return config

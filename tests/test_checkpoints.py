@@ -12,7 +12,7 @@ from helpers import META, NAMES, copy, same_bits, strict_jax
 
 from aegan.errors import InputError
 from aegan.training import checkpoints, lanes
-from aegan.training.checkpoints import Checkpoint
+from aegan.training.checkpoints import Checkpoint, open_keeper
 
 
 @pytest.fixture(autouse=True)
@@ -21,18 +21,22 @@ def _strict():
         yield
 
 
-def save(folder, *points, keys=None, meta=META):
-    keys = small_run("m3").lanes().key if keys is None else keys
-    with checkpoints.open_manager(folder) as manager:
-        for point in points:
-            checkpoints.save(manager, point, keys, meta)
-
-
-def restore(folder, name="m3", keys=None, meta=META):
+def kept(folder, name="m3", keys=None, meta=META):
+    """The keeper of a folder's checkpoints."""
     run = small_run(name)
     keys = run.lanes().key if keys is None else keys
-    with checkpoints.open_manager(folder) as manager:
-        return checkpoints.restore(manager, run.like(), keys, meta, len(run.learner.model.losses()))
+    return open_keeper(folder, meta, keys, len(run.learner.model.losses()))
+
+
+def save(folder, *points, **given):
+    with kept(folder, **given) as keeper:
+        for point in points:
+            keeper.save(point)
+
+
+def restore(folder, name="m3", **given):
+    with kept(folder, name, **given) as keeper:
+        return keeper.restore(small_run(name).like())
 
 
 def after(epochs, seconds=1.5, name="m3"):
@@ -62,17 +66,17 @@ def test_the_newest_of_the_kept_checkpoints_is_taken(tmp_path):
 
 def test_a_save_is_a_snapshot_even_if_training_goes_on_and_donates(tmp_path):
     run, state = small_run("m3"), copy(trained("m3", 2)[0])
-    with checkpoints.open_manager(tmp_path) as manager:
-        point = Checkpoint(2, state, trained("m3", 2)[1], 0.0)
-        checkpoints.save(manager, point, run.lanes().key, META)
-        lanes.run_epochs(run.learner, run.table(), run.lanes(), state, np.int32(2), np.int32(1), 4)
+    with kept(tmp_path) as keeper:
+        keeper.save(Checkpoint(2, state, trained("m3", 2)[1], 0.0))
+        counts = np.int32(2), np.int32(1), 4
+        lanes.run_epochs(run.learner, run.table(), run.lanes(), state, *counts)
     assert same_bits(restore(tmp_path).state, trained("m3", 2)[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_resumed_training_equals_uninterrupted(name, tmp_path):
     assert restore(tmp_path / "none") is None
-    save(tmp_path, after(2, name=name))
+    save(tmp_path, after(2, name=name), name=name)
     back = restore(tmp_path, name)
     state, history = small_run(name).train(back.state, back.epochs, 2)
     whole, whole_history = trained(name, 4)
