@@ -43,10 +43,9 @@ def test_a_number_of_threads_that_is_none_is_refused(text, monkeypatch):
 
 
 def test_threads_are_those_asked_for_or_the_machines(monkeypatch):
-    monkeypatch.setenv("NPROC", "7")
-    assert usable_cores() == 7
-    monkeypatch.setenv("NPROC", "")
-    assert 1 <= usable_cores() <= os.cpu_count()
+    for given, most in (("7", 7), ("", os.cpu_count())):
+        monkeypatch.setenv("NPROC", given)
+        assert (7 if given else 1) <= usable_cores() <= most
 
 
 def test_peak_memory_is_of_the_process_itself():
