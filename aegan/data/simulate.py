@@ -68,6 +68,14 @@ class _Classes(NamedTuple):
     spread: np.ndarray  # (classes, clusters, factors)
 
 
+class _Layout(NamedTuple):
+    """Who says what."""
+
+    labels: np.ndarray  # (rows,) int32
+    speakers: np.ndarray  # (rows,) int, rising
+    names: tuple[str, ...]  # of the speakers
+
+
 class _Columns(NamedTuple):
     """How features follow from the factors."""
 
@@ -79,7 +87,11 @@ class _Columns(NamedTuple):
 
 
 def simulated_corpus(
-    rows: int = 2000, dim: int = 1582, seed: int = 0, model: Model = MODEL
+    rows: int = 2000,
+    dim: int = 1582,
+    seed: int = 0,
+    model: Model = MODEL,
+    section: str = "config.data",
 ) -> Corpus:
     """Draw a corpus from a factor model with clusters inside classes; a seed fixes every value.
 
@@ -93,19 +105,14 @@ def simulated_corpus(
     speaker, so that the moments of a class do not tell all that its rows tell. Features mix the
     scores and add noise; a quarter of them is then bent to a long right tail, a quarter to two
     long tails; scales and offsets spread over many orders of magnitude; one column is constant.
-
-    Args:
-        rows: at least 40; class sizes follow IEMOCAP's proportions.
-        dim: features, at least 8.
-        seed: of the world (centres, mixtures, scales) and of the rows.
-        model: lengths and numbers of the above.
+    Class sizes follow IEMOCAP's proportions. Messages name the ``section`` of the config.
 
     Raises:
-        InputError: too few rows or features.
+        InputError: fewer than 40 rows or 8 features (``dim``).
     """
     rng = np.random.default_rng(seed)
-    labels, speakers, _, scores, columns = _source(rng, rows, dim, model)
-    return _corpus("simulated", _features(rng, scores, columns), labels, SPEAKERS, speakers)
+    layout, _, scores, columns = _source(rng, rows, dim, model, section)
+    return _corpus("simulated", layout, _features(rng, scores, columns))
 
 
 def simulated_target(
@@ -121,20 +128,15 @@ def simulated_target(
     Classes, clusters and the way features mix the factors are the source's; speakers and rows are
     new. The corpus is shifted as a whole: its factors, its classes against each other, and each
     feature by a channel of its own, x -> gain * x + offset. Standardisation by the target's own
-    statistics undoes the channel and most of the common shift, but not that of the classes.
-
-    Args:
-        rows: at least 60; class sizes follow MSP-IMPROV's proportions (section 4.1.2).
-        source_rows: of the source, as ``dim`` and ``seed``: its features depend on all three.
-        dim: features.
-        seed: of the source; the rows of the target follow from it, too.
-        shift: how far the target lies from the source.
+    statistics undoes the channel and most of the common shift, but not that of the classes. Class
+    sizes follow MSP-IMPROV's proportions (section 4.1.2).
 
     Raises:
-        InputError: too few rows or features.
+        InputError: fewer than 60 rows, or a source that cannot be.
     """
-    _check("target.simulated_rows", rows, TARGET_MIN_ROWS, "target")
-    *_, classes, _, columns = _source(np.random.default_rng(seed), source_rows, dim, MODEL)
+    _check("config.target.simulated_rows", rows, TARGET_MIN_ROWS, "target")
+    source_rng = np.random.default_rng(seed)
+    _, classes, _, columns = _source(source_rng, source_rows, dim, MODEL, "config.data")
 
     rng = np.random.default_rng([seed, _TARGET_STREAM])
     common = shift.common * rng.standard_normal(MODEL.factors)
@@ -145,43 +147,35 @@ def simulated_target(
     offset[columns.constant] = columns.offset[columns.constant]
     columns = columns._replace(scale=gain * columns.scale, offset=offset)
 
-    labels, speakers = _layout(rows, TARGET_CLASS_SIZES, len(TARGET_SPEAKERS))
-    features = _features(rng, _factor_scores(rng, labels, speakers, classes, MODEL), columns)
-    return _corpus("simulated target", features, labels, TARGET_SPEAKERS, speakers)
+    layout = _layout(rows, TARGET_CLASS_SIZES, TARGET_SPEAKERS)
+    features = _features(rng, _factor_scores(rng, layout, classes, MODEL), columns)
+    return _corpus("simulated target", layout, features)
 
 
 def _check(field: str, value: int, least: int, what: str) -> None:
     if value < least:
-        raise InputError(f"--config.{field}={value}: a simulated {what} needs {least} or more")
+        raise InputError(f"--{field}={value}: a simulated {what} needs {least} or more")
 
 
-def _layout(
-    rows: int, class_sizes: dict[str, int], n_speakers: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (rows,) int32 and speakers (rows,) int, ordered by speaker and class.
-
-    Speakers differ by one row per class at most.
-    """
+def _layout(rows: int, class_sizes: dict[str, int], names: tuple[str, ...]) -> _Layout:
+    """Rows ordered by speaker and class; speakers differ by one row per class at most."""
     shares = np.array(list(class_sizes.values())) * rows / sum(class_sizes.values())
     sizes = np.floor(shares).astype(int)
     largest_remainder = np.argsort(sizes - shares, kind="stable")
     sizes[largest_remainder[: rows - sizes.sum()]] += 1
     labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-    speakers = np.arange(rows) % n_speakers
+    speakers = np.arange(rows) % len(names)
     order = np.lexsort((labels, speakers))
-    return labels[order], speakers[order]
+    return _Layout(labels[order], speakers[order], names)
 
 
 def _source(
-    rng: np.random.Generator, rows: int, dim: int, model: Model
-) -> tuple[np.ndarray, np.ndarray, _Classes, np.ndarray, _Columns]:
-    """Labels, speakers, classes, scores (rows, factors) and columns; then ``rng`` is at features.
-
-    In the columns the factors give a feature the deviation 1.
-    """
-    _check("data.simulated_rows", rows, MIN_ROWS, "corpus")
-    _check("data.simulated_features", dim, MIN_DIM, "corpus")
-    labels, speakers = _layout(rows, CLASS_SIZES, len(SPEAKERS))
+    rng: np.random.Generator, rows: int, dim: int, model: Model, section: str
+) -> tuple[_Layout, _Classes, np.ndarray, _Columns]:
+    """Also scores (rows, factors), of which the columns make features of deviation 1."""
+    _check(f"{section}.simulated_rows", rows, MIN_ROWS, "corpus")
+    _check(f"{section}.simulated_features", dim, MIN_DIM, "corpus")
+    layout = _layout(rows, CLASS_SIZES, SPEAKERS)
     shape = (len(CLASS_SIZES), model.clusters, model.factors)
     # Orthogonal centres of one length: every seed's classes are equally far apart.
     directions, _ = np.linalg.qr(rng.standard_normal((model.factors, len(CLASS_SIZES))))
@@ -189,7 +183,7 @@ def _source(
     offset = model.cluster_distance * rng.standard_normal(shape)
     offset -= offset.mean(axis=1, keepdims=True)  # clusters move no class mean
     classes = _Classes(centre, offset, np.exp(_SPREAD * rng.standard_normal(shape)))
-    scores = _factor_scores(rng, labels, speakers, classes, model)
+    scores = _factor_scores(rng, layout, classes, model)
 
     mixture = rng.standard_normal((model.factors, dim))
     # Sums run in numpy's own loops, not in BLAS, whose bits depend on the number of threads.
@@ -197,19 +191,15 @@ def _source(
     bend = rng.integers(4, size=dim)
     scale = 10.0 ** rng.uniform(-5, 4, size=dim)
     offset = scale * rng.standard_normal(dim) * 10.0 ** rng.uniform(-1, 2, size=dim)
-    columns = _Columns(mixture, bend, scale, offset, int(rng.integers(dim)))
-    return labels, speakers, classes, scores, columns
+    return layout, classes, scores, _Columns(mixture, bend, scale, offset, int(rng.integers(dim)))
 
 
 def _factor_scores(
-    rng: np.random.Generator,
-    labels: np.ndarray,
-    speakers: np.ndarray,
-    classes: _Classes,
-    model: Model,
+    rng: np.random.Generator, layout: _Layout, classes: _Classes, model: Model
 ) -> np.ndarray:
     """(rows, factors) scores u of the model in `simulated_corpus`, with speakers of their own."""
-    n_classes, n_speakers = len(classes.centre), speakers.max() + 1
+    labels, speakers, names = layout
+    n_classes, n_speakers = len(classes.centre), len(names)
     shift = model.speaker_shift * rng.standard_normal((n_speakers, model.factors))
     effect = model.interaction * rng.standard_normal((n_classes, n_speakers, model.factors))
     cluster = rng.integers(model.clusters, size=len(labels))
@@ -240,30 +230,22 @@ def _features(rng: np.random.Generator, scores: np.ndarray, columns: _Columns) -
     return features
 
 
-def _corpus(
-    name: str,
-    features: np.ndarray,
-    labels: np.ndarray,
-    names: tuple[str, ...],
-    speakers: np.ndarray,
-) -> Corpus:
-    """Rows with their labels; a session is the first five letters of a speaker."""
+def _corpus(name: str, layout: _Layout, features: np.ndarray) -> Corpus:
+    """A session is the first five letters of a speaker."""
     classes = tuple(CLASS_SIZES)
-    place = speakers * len(classes) + labels  # rising
+    speakers = np.array(layout.names)[layout.speakers]
+    place = layout.speakers * len(classes) + layout.labels  # rising
     number = np.arange(len(place)) - np.searchsorted(place, place) + 1
-    files = [
-        f"sim_{names[speaker]}_{classes[label]}_{count:04d}"
-        for speaker, label, count in zip(speakers, labels, number, strict=True)
-    ]
+    places = zip(speakers, np.array(classes)[layout.labels], number, strict=True)
     columns = range(1, features.shape[1] + 1)
     return Corpus(
         name=name,
         features=features,
-        labels=labels,
+        labels=layout.labels,
         classes=classes,
-        speakers=np.array(names)[speakers],
-        sessions=np.array([names[speaker][:5] for speaker in speakers]),
-        files=np.array(files),
+        speakers=speakers,
+        sessions=np.array([speaker[:5] for speaker in speakers]),
+        files=np.array([f"sim_{speaker}_{emotion}_{n:04d}" for speaker, emotion, n in places]),
         contract=FeatureContract(tuple(f"sim_{column:04d}" for column in columns), "simulated"),
         simulated=True,
     )
