@@ -115,7 +115,7 @@ def test_ties_go_to_the_smallest_c_and_wider_ties_to_a_smaller(tie):
     assert all(score < max(fitted.inner_scores) - tie for score in below)
     far, labels = clouds(90, 20, 3, seed=2, distance=50.0)  # every larger C scores 1
     fitted = tune_and_fit(far, labels, SvmProtocol(tie=0))
-    assert fitted.inner_scores[2:] == (1.0,) * 5
+    assert fitted.inner_scores[2:] == [1.0] * 5
     assert fitted.c == SvmProtocol().c_grid[fitted.inner_scores.index(1.0)]
 
 

@@ -19,25 +19,25 @@ from threadpoolctl import threadpool_limits
 
 from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus
-from aegan.data.folds import Fold, Standardiser, fit_standardiser
+from aegan.data.folds import Fold, fit_standardiser
 from aegan.data.plausibility import breaches, rules_of
 from aegan.errors import InputError
-from aegan.metrics.cache import Item, cached
 from aegan.metrics.diversity import nearness, variance_ratio
 from aegan.metrics.fid import FidProtocol, fid_scores
 from aegan.metrics.fold_tools import (
     FoldSpace,
     FoldTools,
+    Place,
     fid_nets,
-    fold_key,
     fold_space,
+    of_fold,
     svm_on_set1,
     svm_on_set2,
 )
 from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.summary import METRICS, REFERENCES, summary_of
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, recalls, tune_and_fit, uar
-from aegan.tables.synthetic import SyntheticTable, read_synthetic
+from aegan.tables.synthetic import read_synthetic
 
 # Field of FoldTools -> (what the screen calls it, how it is made, its part of the protocol).
 _FOLD_TASKS = {
@@ -47,26 +47,16 @@ _FOLD_TASKS = {
 }
 _MAX_JOBS = 8  # a search at 10,000 rows holds about 1.2 GB
 
-_Place = tuple[Corpus, Fold, Standardiser]
-
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """Everything that is fixed about an evaluation.
+    """Everything that is fixed about an evaluation."""
 
-    Attributes:
-        svm: of metrics 1 and 2.
-        fid: of metric 3.
-        clip: z-scores are clipped at +-clip, as in training.
-        reference_rows: rows per fold of every trivial generator (the models' 6000).
-        seed: of the trivial generators and of sampled distances.
-    """
-
-    svm: SvmProtocol = SvmProtocol()
-    fid: FidProtocol = FidProtocol()
-    clip: float = 10.0
-    reference_rows: int = 6000
-    seed: int = 0
+    svm: SvmProtocol = SvmProtocol()  # of metrics 1 and 2
+    fid: FidProtocol = FidProtocol()  # of metric 3
+    clip: float = 10.0  # of z-scores, as in training
+    reference_rows: int = 6000  # per fold of every trivial generator: as many as the models'
+    seed: int = 0  # of the trivial generators and of sampled distances
 
 
 def evaluate(
@@ -79,9 +69,10 @@ def evaluate(
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict:
-    """Evaluates all lanes.
+    """Evaluates all lanes: metrics, references, per_class, confusion, svm, plausibility, verdict.
 
-    The keys are metrics, references, per_class, confusion, svm, plausibility and verdict.
+    A lane with status "diverged" or with a non-finite cell has None for every metric and enters
+    no mean. No value is NaN.
 
     Args:
         corpus: the real rows, as the lanes were trained on.
@@ -90,12 +81,9 @@ def evaluate(
         synthetic_path: lane record -> the Parquet table of its synthetic rows, in raw units.
         protocol: what is fixed.
         cache_dir: where model-independent results are kept; None keeps none.
-        jobs: threads; None takes the machine's cores (8 at most). The results do not depend on
+        jobs: threads, by default the machine's cores (8 at most). The results do not depend on
             it: every product runs on one thread.
         progress: called as (what, done, total), once with done 0 and after every finished task.
-
-    A lane with status "diverged" or with a non-finite cell has None for every metric and enters
-    no mean. No value is NaN.
 
     Raises:
         InputError: a synthetic table that is missing, or whose features or classes are not the
@@ -117,32 +105,29 @@ def evaluate(
             report(words, next(done), total)
         return found
 
-    places: dict[int, _Place] = {
+    places: dict[int, Place] = {
         fold.index: (corpus, fold, fit_standardiser(corpus.features, fold.train, protocol.clip))
         for fold in folds
     }
-    with threadpool_limits(1):
-        parts = run(
-            {
-                (what, k): (
-                    f"{words}, fold {k}",
-                    partial(make, *place, getattr(protocol, field), cache_dir),
-                )
-                for what, (words, make, field) in _FOLD_TASKS.items()
-                for k, place in places.items()
-            }
+    tasks = {
+        (what, k): (
+            f"{words}, fold {k}",
+            partial(make, *place, getattr(protocol, field), cache_dir),
         )
-        tools = {k: FoldTools(**{what: parts[what, k] for what in _FOLD_TASKS}) for k in places}
-        of_lanes = {
+        for what, (words, make, field) in _FOLD_TASKS.items()
+        for k, place in places.items()
+    }
+    with threadpool_limits(1):
+        parts = run(tasks)
+        tools = {k: FoldTools(*(parts[what, k] for what in FoldTools._fields)) for k in places}
+        tasks = {
             ("model", number): (
-                f"synthetic rows, seed {lane['seed']}, fold {lane['fold']}",
-                partial(
-                    _lane, places[lane["fold"]], tools[lane["fold"]], lane, synthetic_path, protocol
-                ),
+                f"synthetic rows, seed {lane['seed']}, fold {(k := lane['fold'])}",
+                partial(_lane, places[k], tools[k], lane, synthetic_path, protocol),
             )
             for number, lane in enumerate(lanes)
         }
-        of_references = {
+        tasks |= {
             (name, k): (
                 f"reference {name}, fold {k}",
                 partial(_reference, place, tools[k], name, protocol, cache_dir),
@@ -150,10 +135,17 @@ def evaluate(
             for name in REFERENCES
             for k, place in places.items()
         }
-        measured = run(of_lanes | of_references)
+        measured = run(tasks)
     model = [measured["model", number] for number in range(len(lanes))]
     references = {name: {k: measured[name, k] for k in places} for name in REFERENCES}
-    return summary_of(corpus.classes, lanes, tools, model, references, _protocol_words(protocol))
+    words = asdict(protocol.svm) | {
+        "selection": "balanced accuracy over stratified shuffled inner folds of the SVM's own "
+        f"training set; the smallest C within {protocol.svm.tie:g} of the best",
+        "space": f"z-scores of set-1, clipped at {protocol.clip:g}",
+        "reference_rows": protocol.reference_rows,
+        "fid": asdict(protocol.fid),
+    }
+    return summary_of(corpus.classes, lanes, tools, model, references, words)
 
 
 def measure(
@@ -205,7 +197,7 @@ def _run(key: tuple, words: str, task: Callable) -> tuple:
 
 
 def _reference(
-    place: _Place,
+    place: Place,
     tools: FoldTools,
     name: str,
     protocol: EvaluationProtocol,
@@ -213,19 +205,19 @@ def _reference(
 ) -> dict:
     corpus, fold, _ = place
 
-    def make() -> Item:
+    def make() -> dict:
         space, rows = fold_space(*place), None
         if name in GENERATORS:
             seed = reference_seed(protocol.seed, fold.index, name)
             rows = GENERATORS[name](space.set1_z, space.labels1, protocol.reference_rows, seed)
-        return Item(measure(space, tools, rows, len(corpus.classes), protocol), {})
+        return measure(space, tools, rows, len(corpus.classes), protocol)
 
     parts = {"item": f"reference {name}", "fold_index": fold.index, "protocol": asdict(protocol)}
-    return cached(cache_dir, fold_key(*place, **parts), make).meta
+    return of_fold(place, cache_dir, make, **parts)
 
 
 def _lane(
-    place: _Place,
+    place: Place,
     tools: FoldTools,
     lane: Mapping,
     synthetic_path: Callable[[dict], Path],
@@ -236,20 +228,6 @@ def _lane(
     corpus, fold, standardiser = place
     path = synthetic_path(lane)
     table = read_synthetic(path)
-    labels = _checked_labels(table, corpus, path)
-    # Before standardising: the clip would make an infinite cell look finite.
-    if len(labels) == 0 or not np.isfinite(table.features).all():
-        return None
-    rows = (standardiser.to_z(table.features), labels)
-    found = measure(fold_space(*place), tools, rows, len(corpus.classes), protocol)
-    rules = rules_of(corpus.feature_names)
-    parts = {"real": corpus.features[fold.train], "synthetic": table.features}
-    breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
-    return found | {"plausibility": breached}
-
-
-def _checked_labels(table: SyntheticTable, corpus: Corpus, path: Path) -> np.ndarray:
-    """Labels of the table as indices into the corpus' classes."""
     check_same(str(path), table.contract, f"corpus {corpus.name!r}", corpus.contract)
     for name in table.classes:
         if name not in corpus.classes:
@@ -257,17 +235,13 @@ def _checked_labels(table: SyntheticTable, corpus: Corpus, path: Path) -> np.nda
                 f"{path}: class {name!r} is not in corpus {corpus.name!r}; "
                 "evaluate against the corpus that the model was trained on"
             )
-    lookup = np.array([corpus.classes.index(name) for name in table.classes], dtype=np.int32)
-    return lookup[table.labels]
-
-
-def _protocol_words(protocol: EvaluationProtocol) -> dict:
-    svm = asdict(protocol.svm)
-    svm["c_grid"] = list(protocol.svm.c_grid)
-    return svm | {
-        "selection": "balanced accuracy over stratified shuffled inner folds of the SVM's own "
-        f"training set; the smallest C within {protocol.svm.tie:g} of the best",
-        "space": f"z-scores of set-1, clipped at {protocol.clip:g}",
-        "reference_rows": protocol.reference_rows,
-        "fid": asdict(protocol.fid) | {"net_seeds": list(protocol.fid.net_seeds)},
-    }
+    # Before standardising: the clip would make an infinite cell look finite.
+    if len(table.labels) == 0 or not np.isfinite(table.features).all():
+        return None
+    labels = np.array([corpus.classes.index(c) for c in table.classes], np.int32)[table.labels]
+    rows = (standardiser.to_z(table.features), labels)
+    found = measure(fold_space(*place), tools, rows, len(corpus.classes), protocol)
+    rules = rules_of(corpus.feature_names)
+    parts = {"real": corpus.features[fold.train], "synthetic": table.features}
+    breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
+    return found | {"plausibility": breached}

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -32,24 +32,12 @@ Measure = Literal["uar", "accuracy"]
 Term = tuple[float, np.ndarray]
 
 
-class _Resamples(NamedTuple):
-    """How often each unit was drawn, and what the variance over the resamples lacks."""
-
-    weights: np.ndarray  # (draws, units) float64
-    scale: float  # of the variance, for n units resampled vary (n - 1) / n of what they should
-    freedom: int  # degrees of freedom of the units
-
-
 def summarise(per_lane: Sequence[float | None], lanes: Sequence[Mapping[str, object]]) -> dict:
     """Summary of one metric: ``{"per_lane", "mean", "sd", "ci95"}``, ready for JSON.
 
-    Args:
-        per_lane: one value per lane, None (or a non-finite number) for a lane without one.
-        lanes: lane records in the same order; only "fold" is read.
-
-    ``mean`` is the mean over folds of the seeds' mean inside a fold; ``sd`` is over folds
-    (ddof 1); ``ci95`` is the t interval over folds. Lanes without a value are left out; ``sd``
-    and ``ci95`` are None with fewer than two folds, ``mean`` with none.
+    ``mean``, ``sd`` (ddof 1) and ``ci95`` (t interval) are over folds, of the seeds' mean inside a
+    fold. Of ``lanes``, the records, only "fold" is read. Lanes whose value is None or not finite
+    are left out; ``sd`` and ``ci95`` are None with fewer than two folds, ``mean`` with none.
     """
     found = estimate(fold_means(per_lane, lanes))
     known = [value for value in found["values"] if value is not None]
@@ -97,10 +85,7 @@ def corrected_estimate(values: Sequence[float | None], test_to_train: float) -> 
 
     The corrected resampled t (Nadeau and Bengio, Inference for the generalization error, 2003):
     the variance of the mean of k folds is (1/k + n_test / n_train) times that of a fold.
-
-    Args:
-        values: one per fold, seeds averaged inside.
-        test_to_train: held-out rows over training rows of a fold; 1/4 with five equal folds.
+    ``test_to_train`` is n_test / n_train, 1/4 with five equal folds.
     """
     values = [_clean(value) for value in values]
     known = np.array([value for value in values if value is not None])
@@ -117,11 +102,8 @@ def crossed_estimate(values: np.ndarray) -> dict[str, Any]:
     """Mean and interval of values that two kinds of draw share: ``{"mean", "ci95", "values"}``.
 
     The variances are those of the mean of the row means and of the column means. With one row
-    only the columns count, and vice versa; a single value has no interval.
-
-    Args:
-        values: (generator seeds, draws) float; a row of NaN is a generator without a value and is
-            left out, as None in "values".
+    only the columns count, and vice versa; a single value has no interval. ``values`` is
+    (generator seeds, draws); a row of NaN, a generator without a value, is left out.
     """
     found: dict[str, Any] = {"mean": None, "ci95": None, "values": list(map(_clean, values.flat))}
     known = values[np.isfinite(values).all(axis=1)]
@@ -188,12 +170,9 @@ def contrast(
 def by_speaker(
     truth: np.ndarray, predicted: np.ndarray, speakers: np.ndarray, names: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Confusion counts (speakers, classes, classes) int64 of each of ``names``.
+    """Confusion counts (names, classes, classes) int64 of each of the sorted ``names``.
 
-    Args:
-        truth: (n,) int labels, with predicted (n,) and speakers (n,), one of ``names`` each.
-        names: (speakers,) sorted.
-        classes: number of classes.
+    Rows have labels ``truth`` (n,), ``predicted`` (n,) and one of the names, ``speakers`` (n,).
     """
     place = np.searchsorted(names, speakers)
     cells = (place * classes + np.asarray(truth, np.int64)) * classes + predicted
@@ -202,8 +181,12 @@ def by_speaker(
 
 
 @lru_cache(maxsize=8)
-def _resample(groups: tuple[Hashable, ...]) -> _Resamples:
-    """Units drawn with replacement among those of their group; same groups, same bits."""
+def _resample(groups: tuple[Hashable, ...]) -> tuple[np.ndarray, float, int]:
+    """How often units are drawn with replacement, each among its group; same groups, same bits.
+
+    Weights (DRAWS, units), the factor of the variance over them (n units resampled vary by
+    (n - 1) / n of what they should), and the degrees of freedom.
+    """
     rng = np.random.default_rng(len(groups))
     weights = np.empty((DRAWS, len(groups)))
     drawn = freedom = 0
@@ -214,7 +197,7 @@ def _resample(groups: tuple[Hashable, ...]) -> _Resamples:
         if len(places) > 1:
             drawn += len(places)
             freedom += len(places) - 1
-    return _Resamples(weights, drawn / freedom if freedom else 0.0, freedom)
+    return weights, drawn / freedom if freedom else 0.0, freedom
 
 
 def _measured(counts: np.ndarray, measure: Measure) -> np.ndarray:

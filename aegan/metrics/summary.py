@@ -40,15 +40,9 @@ def summary_of(
     references: Mapping[str, Mapping[int, dict]],
     protocol: dict,
 ) -> dict:
-    """The result of ``evaluate``, from what was measured.
+    """The result of ``evaluate``, from what was measured of each lane, and per reference and fold.
 
-    Args:
-        classes: of the corpus.
-        lanes: lane records with "seed", "fold", "status".
-        tools: of each fold.
-        model: what was measured of each lane's rows, None for a lane without a value.
-        references: reference -> fold -> what was measured.
-        protocol: of the SVMs, in words.
+    ``protocol`` is that of the SVMs, in words.
     """
     groups: dict[str, Values] = {"model": model}
     groups |= {name: [of[lane["fold"]] for lane in lanes] for name, of in references.items()}
@@ -66,6 +60,14 @@ def summary_of(
         }
         for name, values in groups.items()
     }
+    # Counts summed over the lanes that have a value; None where no lane has.
+    confusion = {}
+    for name, values in groups.items():
+        present = [value["confusion"] for value in values if value is not None]
+        sums = {test: sum(np.array(counts[test]) for counts in present) for test in TESTS}
+        confusion[name] = {
+            test: counts.tolist() if present else None for test, counts in sums.items()
+        }
     of_references = {name: metrics[name] for name in REFERENCES}
     verdict = judge(metrics["model"], of_references, per_class["model"], lanes)
     # What happened to the model in a lane says nothing of a reference.
@@ -78,7 +80,7 @@ def summary_of(
         "metrics": metrics["model"],
         "references": of_references,
         "per_class": per_class,
-        "confusion": {name: _confusions(values) for name, values in groups.items()},
+        "confusion": confusion,
         "svm": {
             "protocol": protocol,
             "chosen_c": {
@@ -119,15 +121,6 @@ def _plausibility(values: Values, lanes: Sequence[Mapping]) -> list[dict]:
         }
         for place, breach in enumerate(healthy[0] if healthy else ())
     ]
-
-
-def _confusions(values: Values) -> dict:
-    """Counts summed over the lanes that have a value; None where no lane has."""
-    present = [value["confusion"] for value in values if value is not None]
-    return {
-        test: np.sum([counts[test] for counts in present], axis=0).tolist() if present else None
-        for test in TESTS
-    }
 
 
 def _notes(

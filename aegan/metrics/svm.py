@@ -8,6 +8,7 @@ kernel cache in single precision in any case.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -25,30 +26,19 @@ _ROUNDING = 1e-9  # mean scores closer than this are equal
 class SvmProtocol:
     """What is fixed about every SVM of an evaluation.
 
-    Attributes:
-        kernel: "linear" or "rbf".
-        c_grid: the values of C searched, ascending. On z-scores of 1582 features everything
-            from about 0.01 upwards is the hard margin.
-        inner_folds: stratified, shuffled folds of the search, drawn with ``seed``.
-        class_weight: "balanced" (every class weighs the same) or None.
-        seed: of the inner folds and of the subsample.
-        max_search_rows: above it, search and fit use a stratified subsample of so many rows.
-        tie: the smallest C whose inner score is no more than this below the best is taken. 0 is
-            scikit-learn's choice. Synthetic sets are often so easy that every C scores 0.98 to
-            0.99, and a search for the last half point then ends at the hard margin, which fits
-            their quirks: it costs 4 points of TSTR on nEMO.
-        gamma: of the rbf kernel; "scale" is 1 / (dim * variance of all values of the training
-            set), one number for the whole search.
+    Of C on z-scores of 1582 features everything from about 0.01 upwards is the hard margin.
+    Synthetic sets are often so easy that every C scores 0.98 to 0.99, and a search for the last
+    half point then ends there, which fits their quirks: it costs 4 points of TSTR on nEMO.
     """
 
     kernel: Literal["linear", "rbf"] = "linear"
-    c_grid: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-    inner_folds: int = 3
-    class_weight: Literal["balanced"] | None = "balanced"
-    seed: int = 0
-    max_search_rows: int = 10_000
-    tie: float = 0.0
-    gamma: float | Literal["scale"] = "scale"
+    c_grid: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # ascending
+    inner_folds: int = 3  # of the search: stratified and shuffled
+    class_weight: Literal["balanced"] | None = "balanced"  # every class weighs the same
+    seed: int = 0  # of the inner folds and of the subsample
+    max_search_rows: int = 10_000  # above it search and fit use a stratified subsample of so many
+    tie: float = 0.0  # the smallest C no more than this below the best wins; 0: scikit-learn's way
+    gamma: float | Literal["scale"] = "scale"  # of rbf: 1 / (dim * variance of all training values)
 
     def __post_init__(self) -> None:
         if self.kernel not in ("linear", "rbf"):
@@ -64,37 +54,21 @@ class SvmProtocol:
 
 @dataclass(frozen=True, eq=False)
 class FittedSvm:
-    """A tuned SVM as arrays alone; ``predict`` needs nothing else.
+    """A tuned SVM as arrays: one-against-one decisions, the lower class where they are positive."""
 
-    Attributes:
-        classes: (k,) int32, the labels of the training set, ascending.
-        c: the chosen C; None for a training set of one class.
-        intercept: (pairs,) float64. A positive decision of pair (i, j) is a vote for i.
-        weights: (pairs, dim) float64 of the linear kernel, or None.
-        support: (n_sv, dim) float32 support rows of the rbf kernel, or None.
-        coefficients: (pairs, n_sv) float64 dual coefficients for ``support``, or None.
-        gamma: of the rbf kernel, or None.
-        inner_scores: mean balanced accuracy of every C, or () where nothing was searched.
-        note: what departed from the protocol, in words, or None.
-    """
-
-    classes: np.ndarray
-    c: float | None
-    intercept: np.ndarray
-    weights: np.ndarray | None = None
-    support: np.ndarray | None = None
-    coefficients: np.ndarray | None = None
-    gamma: float | None = None
-    inner_scores: tuple[float, ...] = ()
-    note: str | None = None
+    classes: np.ndarray  # labels seen in training, ascending
+    c: float | None  # None where there was one class only
+    intercept: np.ndarray  # (pairs,) float64
+    weights: np.ndarray | None = None  # (pairs, dim) float64 of the linear kernel
+    support: np.ndarray | None = None  # (n_sv, dim) float32 support rows of the rbf kernel
+    coefficients: np.ndarray | None = None  # (pairs, n_sv) float64 of ``support``
+    gamma: float | None = None  # of the rbf kernel
+    inner_scores: Sequence[float] = ()  # mean balanced accuracy of every C that was searched
+    note: str | None = None  # what departed from the protocol, in words
 
 
 def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtocol) -> FittedSvm:
-    """Chooses C by inner folds of the training set itself, ties to the smallest, and fits.
-
-    Args:
-        features_z: (rows, dim) z-scores.
-        labels: (rows,) int.
+    """Chooses C by inner folds of z-scores (rows, dim) and labels (rows,) themselves, and fits.
 
     Where a class has fewer members than ``inner_folds``, as many folds as it has members are
     used; with a class of one member no search is possible and the middle of the grid is taken.
@@ -118,9 +92,13 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
         notes.append("one class only: constant prediction")
         return FittedSvm(classes, None, np.zeros(0), note="; ".join(notes))
 
-    gamma = _gamma(rows, protocol) if protocol.kernel == "rbf" else None
+    gamma = None
+    if protocol.kernel == "rbf":
+        # scikit-learn's "scale", one number for the whole search.
+        scale = rows.shape[1] * float(rows.var(dtype=np.float64))
+        gamma = (1 / scale if scale > 0 else 1.0) if protocol.gamma == "scale" else protocol.gamma
     gram = _kernel(rows, rows, gamma)
-    grid, scores = protocol.c_grid, ()
+    grid, scores = protocol.c_grid, []
     inner_folds = min(protocol.inner_folds, int(counts.min()))
     if inner_folds < 2:
         c = grid[len(grid) // 2]
@@ -148,9 +126,9 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
 
 
 def predict(fitted: FittedSvm, rows: np.ndarray) -> np.ndarray:
-    """Labels (n,) int32 of z-scored ``rows`` (n, dim): one vote per pair, ties to the lower label.
+    """Labels (n,) int32 of z-scored ``rows`` (n, dim), those of ``SVC.predict``.
 
-    The vote is libsvm's, so the labels are those of ``SVC.predict``.
+    One vote per pair, ties to the lower label.
     """
     classes = fitted.classes
     votes = np.zeros((len(rows), len(classes)), dtype=np.int32)
@@ -206,30 +184,23 @@ def stratified_subsample(labels: np.ndarray, size: int, seed: int) -> np.ndarray
 
 def _search(
     gram: np.ndarray, labels: np.ndarray, protocol: SvmProtocol, inner_folds: int
-) -> tuple[float, ...]:
+) -> list[float]:
+    """Mean UAR over the inner folds for every C."""
     splitter = StratifiedKFold(inner_folds, shuffle=True, random_state=protocol.seed)
     n_classes = int(labels.max()) + 1
-    scores = np.empty((inner_folds, len(protocol.c_grid)))
-    for fold, (train, test) in enumerate(splitter.split(np.empty((len(labels), 1)), labels)):
+    scores = []
+    for train, test in splitter.split(labels, labels):
         # libsvm wants float64; one conversion per inner fold, shared by every C.
         train_gram = gram[np.ix_(train, train)].astype(np.float64, copy=False)
         test_gram = gram[np.ix_(test, train)].astype(np.float64, copy=False)
-        for column, c in enumerate(protocol.c_grid):
-            svc = _svc(c, protocol).fit(train_gram, labels[train])
-            confusion = confusion_counts(labels[test], svc.predict(test_gram), n_classes)
-            scores[fold, column] = uar(confusion)
-    return tuple(float(score) for score in scores.mean(axis=0))
+        fitted = (_svc(c, protocol).fit(train_gram, labels[train]) for c in protocol.c_grid)
+        predicted = (svc.predict(test_gram) for svc in fitted)
+        scores.append([uar(confusion_counts(labels[test], p, n_classes)) for p in predicted])
+    return np.mean(scores, axis=0).tolist()
 
 
 def _svc(c: float, protocol: SvmProtocol) -> SVC:
     return SVC(C=c, kernel="precomputed", class_weight=protocol.class_weight)
-
-
-def _gamma(rows: np.ndarray, protocol: SvmProtocol) -> float:
-    if protocol.gamma != "scale":
-        return float(protocol.gamma)
-    variance = float(rows.var(dtype=np.float64))
-    return 1.0 / (rows.shape[1] * variance) if variance > 0 else 1.0
 
 
 def _kernel(a: np.ndarray, b: np.ndarray, gamma: float | None) -> np.ndarray:

@@ -129,14 +129,11 @@ def load_generator(path: Path) -> Generator:
         ) from None
 
 
-def _fields_of_format_1(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's fields in a file of version 0.1."""
-    sizes, prior = dict(meta["sizes"]), meta["prior"]
-    return {"init": sizes.pop("initialiser"), **sizes, **prior}
-
-
-# How each format that can be read gives the model's fields.
-_FIELDS = {1: _fields_of_format_1, _FORMAT: lambda meta: meta["fields"]}
+# How each format that can be read gives the model's fields; 1 is of version 0.1.
+_FIELDS = {
+    1: lambda meta: {"init": meta["sizes"]["initialiser"]} | meta["sizes"] | meta["prior"],
+    _FORMAT: lambda meta: meta["fields"],
+}
 
 
 def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Generator:
