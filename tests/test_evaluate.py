@@ -191,8 +191,8 @@ def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(stage, "_lane", lambda *_: None)
-    monkeypatch.setattr(stage, "measure", never)
+    monkeypatch.setattr(stage._Bench, "lane", lambda *_: None)
+    monkeypatch.setattr(stage._Bench, "measure", never)
     monkeypatch.setattr("aegan.metrics.fold_tools.tune_and_fit", never)
     monkeypatch.setattr("aegan.metrics.fold_tools.train_net", never)
     found = evaluate(corpus, folds, LANES, tables, PROTOCOL, cache)

@@ -95,6 +95,7 @@ def contour(*functionals):
     return [f"pcm_RMSenergy_sma_{name}" for name in functionals]
 
 
+PERCENTILES = [f"percentile{share}.0" for share in (20, 50, 80)]
 QUARTILES = [f"quartile{i}" for i in (1, 2, 3)]
 LEVELS = [f"upleveltime{level}" for level in (25, 50, 75, 90)]
 SETS = {  # what the functionals of some sets are called
@@ -105,8 +106,7 @@ SETS = {  # what the functionals of some sets are called
     "ComParE": contour("range", "percentile1.0", "percentile99.0", "pctlrange0-1", *QUARTILES)
     + contour(*LEVELS),
     "eGeMAPS": [
-        f"loudness_sma3_{name}"
-        for name in ("amean", "stddevNorm", "percentile20.0", "percentile50.0", "pctlrange0-1")
+        f"loudness_sma3_{name}" for name in ("amean", "stddevNorm", *PERCENTILES, "pctlrange0-2")
     ],
     "IS12": contour("amean", "percentile1.0", "percentile99.0"),
 }

@@ -60,30 +60,23 @@ MODEL = Model()
 SHIFT = Shift()
 
 
-class _Classes(NamedTuple):
-    """Where classes and their clusters lie, in deviations of a factor."""
+class _World(NamedTuple):
+    """Where classes lie, in deviations of a factor, and how features follow from the factors."""
 
     centre: np.ndarray  # (classes, factors)
-    offset: np.ndarray  # (classes, clusters, factors)
+    clusters: np.ndarray  # (classes, clusters, factors): their distance from the centre
     spread: np.ndarray  # (classes, clusters, factors)
+    mixture: np.ndarray | None = None  # (factors, dim)
+    bend: np.ndarray | None = None  # (dim,) 0: long right tail, 1: two long tails, else straight
+    scale: np.ndarray | None = None  # (dim,)
+    offset: np.ndarray | None = None  # (dim,)
+    constant: int = 0  # a column
 
 
 class _Layout(NamedTuple):
-    """Who says what."""
-
     labels: np.ndarray  # (rows,) int32
     speakers: np.ndarray  # (rows,) int, rising
     names: tuple[str, ...]  # of the speakers
-
-
-class _Columns(NamedTuple):
-    """How features follow from the factors."""
-
-    mixture: np.ndarray  # (factors, dim)
-    bend: np.ndarray  # (dim,) 0: long right tail, 1: two long tails, else straight
-    scale: np.ndarray  # (dim,)
-    offset: np.ndarray  # (dim,)
-    constant: int  # a column
 
 
 def simulated_corpus(
@@ -111,8 +104,8 @@ def simulated_corpus(
         InputError: fewer than 40 rows or 8 features (``dim``).
     """
     rng = np.random.default_rng(seed)
-    layout, _, scores, columns = _source(rng, rows, dim, model, section)
-    return _corpus("simulated", layout, _features(rng, scores, columns))
+    layout, scores, world = _source(rng, rows, dim, model, section)
+    return _corpus("simulated", rng, layout, scores, world)
 
 
 def simulated_target(
@@ -135,21 +128,19 @@ def simulated_target(
         InputError: fewer than 60 rows, or a source that cannot be.
     """
     _check("config.target.simulated_rows", rows, TARGET_MIN_ROWS, "target")
-    source_rng = np.random.default_rng(seed)
-    _, classes, _, columns = _source(source_rng, source_rows, dim, MODEL, "config.data")
+    *_, world = _source(np.random.default_rng(seed), source_rows, dim, MODEL, "config.data")
 
     rng = np.random.default_rng([seed, _TARGET_STREAM])
     common = shift.common * rng.standard_normal(MODEL.factors)
-    own = shift.interaction * rng.standard_normal(classes.centre.shape)
-    classes = classes._replace(centre=shift.separation * classes.centre + common + own)
+    own = shift.interaction * rng.standard_normal(world.centre.shape)
     gain = np.exp(shift.gain * rng.standard_normal(dim))
-    offset = columns.offset + columns.scale * shift.offset * rng.standard_normal(dim)
-    offset[columns.constant] = columns.offset[columns.constant]
-    columns = columns._replace(scale=gain * columns.scale, offset=offset)
-
+    offset = world.offset + world.scale * shift.offset * rng.standard_normal(dim)
+    offset[world.constant] = world.offset[world.constant]
+    centre = shift.separation * world.centre + common + own
+    world = world._replace(centre=centre, scale=gain * world.scale, offset=offset)
     layout = _layout(rows, TARGET_CLASS_SIZES, TARGET_SPEAKERS)
-    features = _features(rng, _factor_scores(rng, layout, classes, MODEL), columns)
-    return _corpus("simulated target", layout, features)
+    scores = _factor_scores(rng, layout, world, MODEL)
+    return _corpus("simulated target", rng, layout, scores, world)
 
 
 def _check(field: str, value: int, least: int, what: str) -> None:
@@ -171,8 +162,8 @@ def _layout(rows: int, class_sizes: dict[str, int], names: tuple[str, ...]) -> _
 
 def _source(
     rng: np.random.Generator, rows: int, dim: int, model: Model, section: str
-) -> tuple[_Layout, _Classes, np.ndarray, _Columns]:
-    """Also scores (rows, factors), of which the columns make features of deviation 1."""
+) -> tuple[_Layout, np.ndarray, _World]:
+    """With the scores (rows, factors), of which the world makes features of deviation 1."""
     _check(f"{section}.simulated_rows", rows, MIN_ROWS, "corpus")
     _check(f"{section}.simulated_features", dim, MIN_DIM, "corpus")
     layout = _layout(rows, CLASS_SIZES, SPEAKERS)
@@ -180,10 +171,10 @@ def _source(
     # Orthogonal centres of one length: every seed's classes are equally far apart.
     directions, _ = np.linalg.qr(rng.standard_normal((model.factors, len(CLASS_SIZES))))
     centre = model.separation * np.sqrt(model.factors) * directions.T
-    offset = model.cluster_distance * rng.standard_normal(shape)
-    offset -= offset.mean(axis=1, keepdims=True)  # clusters move no class mean
-    classes = _Classes(centre, offset, np.exp(_SPREAD * rng.standard_normal(shape)))
-    scores = _factor_scores(rng, layout, classes, model)
+    clusters = model.cluster_distance * rng.standard_normal(shape)
+    clusters -= clusters.mean(axis=1, keepdims=True)  # they move no class mean
+    world = _World(centre, clusters, np.exp(_SPREAD * rng.standard_normal(shape)))
+    scores = _factor_scores(rng, layout, world, model)
 
     mixture = rng.standard_normal((model.factors, dim))
     # Sums run in numpy's own loops, not in BLAS, whose bits depend on the number of threads.
@@ -191,53 +182,49 @@ def _source(
     bend = rng.integers(4, size=dim)
     scale = 10.0 ** rng.uniform(-5, 4, size=dim)
     offset = scale * rng.standard_normal(dim) * 10.0 ** rng.uniform(-1, 2, size=dim)
-    return layout, classes, scores, _Columns(mixture, bend, scale, offset, int(rng.integers(dim)))
+    return layout, scores, _World(*world[:3], mixture, bend, scale, offset, int(rng.integers(dim)))
 
 
 def _factor_scores(
-    rng: np.random.Generator, layout: _Layout, classes: _Classes, model: Model
+    rng: np.random.Generator, layout: _Layout, world: _World, model: Model
 ) -> np.ndarray:
     """(rows, factors) scores u of the model in `simulated_corpus`, with speakers of their own."""
     labels, speakers, names = layout
-    n_classes, n_speakers = len(classes.centre), len(names)
-    shift = model.speaker_shift * rng.standard_normal((n_speakers, model.factors))
-    effect = model.interaction * rng.standard_normal((n_classes, n_speakers, model.factors))
+    shape = (len(world.centre), len(names), model.factors)
+    shift = model.speaker_shift * rng.standard_normal(shape[1:])
+    effect = model.interaction * rng.standard_normal(shape)
     cluster = rng.integers(model.clusters, size=len(labels))
     radius = np.sqrt(_TAIL / rng.chisquare(_TAIL, size=(len(labels), 1)))
     noise = rng.standard_normal((len(labels), model.factors))
     spectrum = (1.0 + np.arange(model.factors)) ** -_DECAY
     return spectrum * (
-        classes.centre[labels]
-        + classes.offset[labels, cluster]
+        world.centre[labels]
+        + world.clusters[labels, cluster]
         + shift[speakers]
         + effect[labels, speakers]
-        + radius * classes.spread[labels, cluster] * noise
+        + radius * world.spread[labels, cluster] * noise
     )
 
 
-def _features(rng: np.random.Generator, scores: np.ndarray, columns: _Columns) -> np.ndarray:
-    """(rows, dim) float32 raw features from (rows, factors) scores."""
-    right, both = columns.bend == 0, columns.bend == 1
-    features = np.empty((len(scores), len(columns.scale)), dtype=np.float32)
+def _corpus(
+    name: str, rng: np.random.Generator, layout: _Layout, scores: np.ndarray, world: _World
+) -> Corpus:
+    """Features of scores (rows, factors); a session is the first five letters of a speaker."""
+    dim = len(world.scale)
+    features = np.empty((len(scores), dim), dtype=np.float32)
     for start in range(0, len(scores), _ROWS_AT_ONCE):
-        x = np.einsum("if,fd->id", scores[start : start + _ROWS_AT_ONCE], columns.mixture)
+        x = np.einsum("if,fd->id", scores[start : start + _ROWS_AT_ONCE], world.mixture)
         x += _NOISE * rng.standard_normal(x.shape)
         np.clip(x, -_REACH, _REACH, out=x)
-        x[:, right] = np.exp(0.7 * x[:, right])
-        x[:, both] = np.sinh(x[:, both])
-        features[start : start + len(x)] = columns.offset + columns.scale * x
-    features[:, columns.constant] = columns.offset[columns.constant]
-    return features
-
-
-def _corpus(name: str, layout: _Layout, features: np.ndarray) -> Corpus:
-    """A session is the first five letters of a speaker."""
+        for bend, tail in enumerate((lambda x: np.exp(0.7 * x), np.sinh)):
+            x[:, world.bend == bend] = tail(x[:, world.bend == bend])
+        features[start : start + len(x)] = world.offset + world.scale * x
+    features[:, world.constant] = world.offset[world.constant]
     classes = tuple(CLASS_SIZES)
     speakers = np.array(layout.names)[layout.speakers]
     place = layout.speakers * len(classes) + layout.labels  # rising
     number = np.arange(len(place)) - np.searchsorted(place, place) + 1
     places = zip(speakers, np.array(classes)[layout.labels], number, strict=True)
-    columns = range(1, features.shape[1] + 1)
     return Corpus(
         name=name,
         features=features,
@@ -246,6 +233,6 @@ def _corpus(name: str, layout: _Layout, features: np.ndarray) -> Corpus:
         speakers=speakers,
         sessions=np.array([speaker[:5] for speaker in speakers]),
         files=np.array([f"sim_{speaker}_{emotion}_{n:04d}" for speaker, emotion, n in places]),
-        contract=FeatureContract(tuple(f"sim_{column:04d}" for column in columns), "simulated"),
+        contract=FeatureContract(tuple(f"sim_{i + 1:04d}" for i in range(dim)), "simulated"),
         simulated=True,
     )

@@ -25,7 +25,6 @@ from aegan.errors import InputError
 from aegan.metrics.diversity import nearness, variance_ratio
 from aegan.metrics.fid import FidProtocol, fid_scores
 from aegan.metrics.fold_tools import (
-    FoldSpace,
     FoldTools,
     Place,
     fid_nets,
@@ -34,12 +33,12 @@ from aegan.metrics.fold_tools import (
     svm_on_set1,
     svm_on_set2,
 )
-from aegan.metrics.references import GENERATORS, reference_seed
+from aegan.metrics.references import GENERATORS, Rows, reference_seed
 from aegan.metrics.summary import METRICS, REFERENCES, summary_of
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, recalls, tune_and_fit, uar
 from aegan.tables.synthetic import read_synthetic
 
-# Field of FoldTools -> (what the screen calls it, how it is made, its part of the protocol).
+# Field of FoldTools -> what the screen calls it, how it is made, its part of the protocol.
 _FOLD_TASKS = {
     "nets": ("FID nets", fid_nets, "fid"),
     "svm_set1": ("SVM on set-1", svm_on_set1, "svm"),
@@ -69,7 +68,7 @@ def evaluate(
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict:
-    """Evaluates all lanes: metrics, references, per_class, confusion, svm, plausibility, verdict.
+    """Metrics, references, per_class, confusion, svm, plausibility and verdict of all lanes.
 
     A lane with status "diverged" or with a non-finite cell has None for every metric and enters
     no mean. No value is NaN.
@@ -78,16 +77,15 @@ def evaluate(
         corpus: the real rows, as the lanes were trained on.
         folds: of the corpus; lane["fold"] is the `index` of one of them.
         lanes: lane records with "seed", "fold", "status", in the order of the results.
-        synthetic_path: lane record -> the Parquet table of its synthetic rows, in raw units.
+        synthetic_path: lane record -> the table of its synthetic rows, in raw units.
         protocol: what is fixed.
         cache_dir: where model-independent results are kept; None keeps none.
-        jobs: threads, by default the machine's cores (8 at most). The results do not depend on
-            it: every product runs on one thread.
-        progress: called as (what, done, total), once with done 0 and after every finished task.
+        jobs: threads, by default one per core (8 at most). Results do not depend on it: every
+            product runs on one thread.
+        progress: called as (what, done, total), with done 0 and after every finished task.
 
     Raises:
-        InputError: a synthetic table that is missing, or whose features or classes are not the
-            corpus'.
+        InputError: a synthetic table is missing, or is of other features or classes.
     """
     total = (len(_FOLD_TASKS) + len(REFERENCES)) * len(folds) + len(lanes)
     report = progress or (lambda what, done, total: None)
@@ -120,20 +118,18 @@ def evaluate(
     with threadpool_limits(1):
         parts = run(tasks)
         tools = {k: FoldTools(*(parts[what, k] for what in FoldTools._fields)) for k in places}
+        benches = {k: _Bench(place, tools[k], protocol, cache_dir) for k, place in places.items()}
         tasks = {
             ("model", number): (
-                f"synthetic rows, seed {lane['seed']}, fold {(k := lane['fold'])}",
-                partial(_lane, places[k], tools[k], lane, synthetic_path, protocol),
+                f"synthetic rows, seed {lane['seed']}, fold {lane['fold']}",
+                partial(benches[lane["fold"]].lane, lane, synthetic_path),
             )
             for number, lane in enumerate(lanes)
         }
         tasks |= {
-            (name, k): (
-                f"reference {name}, fold {k}",
-                partial(_reference, place, tools[k], name, protocol, cache_dir),
-            )
+            (name, k): (f"reference {name}, fold {k}", partial(bench.reference, name))
             for name in REFERENCES
-            for k, place in places.items()
+            for k, bench in benches.items()
         }
         measured = run(tasks)
     model = [measured["model", number] for number in range(len(lanes))]
@@ -148,100 +144,88 @@ def evaluate(
     return summary_of(corpus.classes, lanes, tools, model, references, words)
 
 
-def measure(
-    space: FoldSpace,
-    tools: FoldTools,
-    synthetic: tuple[np.ndarray, np.ndarray] | None,
-    n_classes: int,
-    protocol: EvaluationProtocol,
-) -> dict:
-    """Every metric of one set of synthetic rows (z, labels); None for the rows of set-1 themselves.
-
-    Returns JSON values: "metrics" {name: value}, "confusion" {test: counts}, "per_class" {figure:
-    value of each class}, "chosen_c" and "note" of the SVM trained on the synthetic rows.
-    """
-    rows, labels = synthetic or (space.set1_z, space.labels1)
-    own = tune_and_fit(rows, labels, protocol.svm) if synthetic else tools.svm_set1
-    tests = {
-        "trts_set1": (tools.svm_set1, rows, labels),
-        "trts_set2": (tools.svm_set2, rows, labels),
-        "tstr_set1": (own, space.set1_z, space.labels1),
-        "tstr_set2": (own, space.set2_z, space.labels2),
-        "real_to_real": (tools.svm_set1, space.set2_z, space.labels2),
-    }
-    confusion = {
-        name: confusion_counts(truth, predict(svm, tested), n_classes)
-        for name, (svm, tested, truth) in tests.items()
-    }
-    fid = fid_scores(tools.nets, space.set1_z, rows if synthetic else None, protocol.fid)
-    variance = variance_ratio(rows, labels, space.set1_z, space.labels1)
-    near = nearness(rows if synthetic else None, space.set1_z, protocol.seed)
-    metrics = {name: uar(counts) for name, counts in confusion.items()}
-    metrics |= fid._asdict() | near._asdict() | {"variance_ratio": variance.overall}
-    return {
-        "metrics": {name: metrics[name] for name in METRICS},
-        "confusion": {name: counts.tolist() for name, counts in confusion.items()},
-        "per_class": {
-            "variance_ratio": [variance.per_class.get(label) for label in range(n_classes)],
-            "trts_set2_recall": recalls(confusion["trts_set2"]).tolist(),
-            "tstr_set2_recall": recalls(confusion["tstr_set2"]).tolist(),
-        },
-        "chosen_c": own.c,
-        "note": own.note,
-    }
-
-
 def _run(key: tuple, words: str, task: Callable) -> tuple:
     with threadpool_limits(1):  # of this thread; libsvm and BLAS let go of the GIL
         return key, words, task()
 
 
-def _reference(
-    place: Place,
-    tools: FoldTools,
-    name: str,
-    protocol: EvaluationProtocol,
-    cache_dir: Path | None,
-) -> dict:
-    corpus, fold, _ = place
+@dataclass(frozen=True)
+class _Bench:
+    """What the rows of one fold are measured with."""
 
-    def make() -> dict:
-        space, rows = fold_space(*place), None
+    place: Place
+    tools: FoldTools
+    protocol: EvaluationProtocol
+    cache_dir: Path | None
+
+    def lane(self, lane: Mapping, synthetic_path: Callable[[dict], Path]) -> dict | None:
+        if lane["status"] == "diverged":
+            return None
+        corpus, fold, standardiser = self.place
+        path = synthetic_path(lane)
+        table = read_synthetic(path)
+        check_same(str(path), table.contract, f"corpus {corpus.name!r}", corpus.contract)
+        for name in table.classes:
+            if name not in corpus.classes:
+                raise InputError(
+                    f"{path}: class {name!r} is not in corpus {corpus.name!r}; "
+                    "evaluate against the corpus that the model was trained on"
+                )
+        # Before standardising: the clip would make an infinite cell look finite.
+        if len(table.labels) == 0 or not np.isfinite(table.features).all():
+            return None
+        labels = np.array([corpus.classes.index(c) for c in table.classes], np.int32)
+        found = self.measure((standardiser.to_z(table.features), labels[table.labels]))
+        rules = rules_of(corpus.feature_names)
+        parts = {"real": corpus.features[fold.train], "synthetic": table.features}
+        breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
+        return found | {"plausibility": breached}
+
+    def reference(self, name: str) -> dict:
+        index = self.place[1].index
+        parts = {"item": f"reference {name}", "fold_index": index}
+        parts["protocol"] = asdict(self.protocol)
+        generate = None
         if name in GENERATORS:
-            seed = reference_seed(protocol.seed, fold.index, name)
-            rows = GENERATORS[name](space.set1_z, space.labels1, protocol.reference_rows, seed)
-        return measure(space, tools, rows, len(corpus.classes), protocol)
+            seed = reference_seed(self.protocol.seed, index, name)
+            generate = partial(GENERATORS[name], n=self.protocol.reference_rows, seed=seed)
+        return of_fold(self.place, self.cache_dir, partial(self.measure, generate), **parts)
 
-    parts = {"item": f"reference {name}", "fold_index": fold.index, "protocol": asdict(protocol)}
-    return of_fold(place, cache_dir, make, **parts)
+    def measure(self, synthetic: Rows | Callable[..., Rows] | None) -> dict:
+        """Every metric of synthetic rows in z, or of what makes them of set-1; None: of set-1.
 
-
-def _lane(
-    place: Place,
-    tools: FoldTools,
-    lane: Mapping,
-    synthetic_path: Callable[[dict], Path],
-    protocol: EvaluationProtocol,
-) -> dict | None:
-    if lane["status"] == "diverged":
-        return None
-    corpus, fold, standardiser = place
-    path = synthetic_path(lane)
-    table = read_synthetic(path)
-    check_same(str(path), table.contract, f"corpus {corpus.name!r}", corpus.contract)
-    for name in table.classes:
-        if name not in corpus.classes:
-            raise InputError(
-                f"{path}: class {name!r} is not in corpus {corpus.name!r}; "
-                "evaluate against the corpus that the model was trained on"
-            )
-    # Before standardising: the clip would make an infinite cell look finite.
-    if len(table.labels) == 0 or not np.isfinite(table.features).all():
-        return None
-    labels = np.array([corpus.classes.index(c) for c in table.classes], np.int32)[table.labels]
-    rows = (standardiser.to_z(table.features), labels)
-    found = measure(fold_space(*place), tools, rows, len(corpus.classes), protocol)
-    rules = rules_of(corpus.feature_names)
-    parts = {"real": corpus.features[fold.train], "synthetic": table.features}
-    breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
-    return found | {"plausibility": breached}
+        JSON values: "metrics" {name: value}, "confusion" {test: counts}, "per_class" {figure:
+        value of each class}, "chosen_c" and "note" of the SVM trained on the synthetic rows.
+        """
+        space, tools, protocol = fold_space(*self.place), self.tools, self.protocol
+        n_classes = len(self.place[0].classes)
+        if callable(synthetic):
+            synthetic = synthetic(space.set1_z, space.labels1)
+        rows, labels = synthetic or (space.set1_z, space.labels1)
+        own = tune_and_fit(rows, labels, protocol.svm) if synthetic else tools.svm_set1
+        tests = {
+            "trts_set1": (tools.svm_set1, rows, labels),
+            "trts_set2": (tools.svm_set2, rows, labels),
+            "tstr_set1": (own, space.set1_z, space.labels1),
+            "tstr_set2": (own, space.set2_z, space.labels2),
+            "real_to_real": (tools.svm_set1, space.set2_z, space.labels2),
+        }
+        confusion = {
+            name: confusion_counts(truth, predict(svm, tested), n_classes)
+            for name, (svm, tested, truth) in tests.items()
+        }
+        fid = fid_scores(tools.nets, space.set1_z, rows if synthetic else None, protocol.fid)
+        variance = variance_ratio(rows, labels, space.set1_z, space.labels1)
+        near = nearness(rows if synthetic else None, space.set1_z, protocol.seed)
+        metrics = {name: uar(counts) for name, counts in confusion.items()}
+        metrics |= fid._asdict() | near._asdict() | {"variance_ratio": variance.overall}
+        per_class = {"variance_ratio": [variance.per_class.get(c) for c in range(n_classes)]}
+        for test in ("trts_set2", "tstr_set2"):
+            per_class[f"{test}_recall"] = recalls(confusion[test]).tolist()
+        return {
+            "metrics": {name: metrics[name] for name in METRICS},
+            "confusion": {name: counts.tolist() for name, counts in confusion.items()},
+            "per_class": per_class,
+            "chosen_c": own.c,
+            "note": own.note,
+        }

@@ -71,21 +71,14 @@ def fold_means(
     return [math.fsum(v) / len(v) if v else None for _, v in sorted(groups.items())]
 
 
-def estimate(values: Sequence[float | None]) -> dict:
-    """Mean of independent ``values`` and its t interval: ``{"mean", "ci95", "values"}``.
+def estimate(values: Sequence[float | None], test_to_train: float = 0.0) -> dict:
+    """Mean of ``values`` and its t interval: ``{"mean", "ci95", "values"}``.
 
     Values that are None or not finite are kept as None and not counted; ``ci95`` is None with
-    fewer than two, ``mean`` with none.
-    """
-    return corrected_estimate(values, 0.0)
-
-
-def corrected_estimate(values: Sequence[float | None], test_to_train: float) -> dict:
-    """``estimate`` of one value per fold, wider for the training rows that folds share.
-
-    The corrected resampled t (Nadeau and Bengio, Inference for the generalization error, 2003):
-    the variance of the mean of k folds is (1/k + n_test / n_train) times that of a fold.
-    ``test_to_train`` is n_test / n_train, 1/4 with five equal folds.
+    fewer than two, ``mean`` with none. Values of folds (seeds averaged inside) share training
+    rows, so their interval is wider, by the corrected resampled t (Nadeau and Bengio, Inference for
+    the generalization error, 2003): the variance of the mean of k folds is (1/k + n_test / n_train)
+    times that of a fold. ``test_to_train`` is n_test / n_train, 1/4 with five equal folds.
     """
     values = [_clean(value) for value in values]
     known = np.array([value for value in values if value is not None])
@@ -96,6 +89,9 @@ def corrected_estimate(values: Sequence[float | None], test_to_train: float) -> 
         error = float(known.std(ddof=1)) * math.sqrt(1 / len(known) + test_to_train)
         found["ci95"] = _interval(found["mean"], (error, len(known) - 1))
     return found
+
+
+corrected_estimate = estimate
 
 
 def crossed_estimate(values: np.ndarray) -> dict[str, Any]:

@@ -106,20 +106,16 @@ def _over_folds(values: Values, lanes: Sequence[Mapping], *path: str | int) -> d
 
 def _plausibility(values: Values, lanes: Sequence[Mapping]) -> list[dict]:
     """Per rule: how often real rows of set-1 and synthetic rows break it, means over folds."""
-    healthy = [value["plausibility"]["real"] for value in values if value is not None]
-
-    def mean(who: str, place: int, field: str) -> float | None:
-        return _over_folds(values, lanes, "plausibility", who, place, field)["mean"]
-
+    shares = ("real", "rows"), ("synthetic", "rows"), ("synthetic", "places")
+    names = ("real_rows", "synthetic_rows", "synthetic_checks")
+    healthy = next((value["plausibility"]["real"] for value in values if value is not None), ())
     return [
-        {
-            "rule": breach["rule"],
-            "checks": breach["checks"],
-            "real_rows": mean("real", place, "rows"),
-            "synthetic_rows": mean("synthetic", place, "rows"),
-            "synthetic_checks": mean("synthetic", place, "places"),
+        {"rule": breach["rule"], "checks": breach["checks"]}
+        | {
+            name: _over_folds(values, lanes, "plausibility", who, place, field)["mean"]
+            for name, (who, field) in zip(names, shares, strict=True)
         }
-        for place, breach in enumerate(healthy[0] if healthy else ())
+        for place, breach in enumerate(healthy)
     ]
 
 
