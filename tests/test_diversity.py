@@ -66,7 +66,7 @@ def test_nearest_distances_are_those_of_all_pairs(seed, n, m, k):
 
 
 def test_copies_are_at_distance_zero_and_near_ones_where_they_are():
-    """Also in many dimensions, where differences of products in float32 lose a small distance."""
+    """In many dimensions, where differences of products in float32 lose a small distance."""
     rng = np.random.default_rng(0)
     pool = (rng.standard_normal((50, 300)) * 10).astype(np.float32)
     distances = nearest_distances(pool[:5], pool, 2)

@@ -20,9 +20,9 @@ from aegan.data.folds import fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
 from aegan.metrics import evaluate as stage
-from aegan.metrics.cache import cached
 from aegan.metrics.evaluate import METRICS, REFERENCES, EvaluationProtocol, evaluate
 from aegan.metrics.fid import FidProtocol
+from aegan.metrics.fold_tools import cached
 from aegan.metrics.references import class_gaussian
 from aegan.metrics.svm import SvmProtocol
 from aegan.tables.synthetic import write_synthetic
@@ -98,14 +98,13 @@ def test_shape_of_the_results(results, corpus):
     assert found["plausibility"] == []  # no openSMILE names, no rule
     json.dumps(found, allow_nan=False)
     assert tuple(found["references"]) == REFERENCES
-    for summary in [found["metrics"], *found["references"].values()]:
+    for name, summary in {"model": found["metrics"], **found["references"]}.items():
         assert tuple(summary) == METRICS
         for values in summary.values():
-            assert len(values["per_lane"]) == len(LANES)
-            assert None not in values["per_lane"]
+            per_lane = values["per_lane"]
+            assert len(per_lane) == len(LANES) and None not in per_lane
             assert values["ci95"][0] <= values["mean"] <= values["ci95"][1]
-    for summary in found["references"].values():  # they do not depend on the seed
-        assert all(v["per_lane"][:3] == v["per_lane"][3:] for v in summary.values())
+            assert name == "model" or per_lane[:3] == per_lane[3:]  # whatever the seed
     for table in found["per_class"].values():
         assert all(tuple(part) == corpus.classes for part in table.values())
     chosen = found["svm"]["chosen_c"]
@@ -150,18 +149,16 @@ def test_definitions_against_plain_svms(results, corpus, folds):
 
 
 def test_what_the_references_show(results):
-    found = results[0]
-    mean = {
-        name: {metric: values["mean"] for metric, values in summary.items()}
-        for name, summary in found["references"].items()
-    }
-    assert mean["class_mean"]["variance_ratio"] < 0.02
-    assert mean["class_mean"]["trts_set1"] > mean["real"]["trts_set1"]
-    assert mean["class_mean"]["fid_over_floor"] > 3 * mean["class_gaussian"]["fid_over_floor"]
-    assert 0.9 < mean["class_gaussian"]["variance_ratio"] < 1.1
-    assert mean["jitter"]["copies"] > 0.9 > 0.2 > mean["class_gaussian"]["copies"]
-    assert mean["jitter"]["nn_distance"] < 0.5 < mean["class_gaussian"]["nn_distance"]
-    words = found["verdict"]["references"]
+    found = results[0]["references"]
+    mean = {name: {key: of["mean"] for key, of in found[name].items()} for name in found}
+    prototype, gaussian = mean["class_mean"], mean["class_gaussian"]
+    assert prototype["variance_ratio"] < 0.02
+    assert prototype["trts_set1"] > mean["real"]["trts_set1"]
+    assert prototype["fid_over_floor"] > 3 * gaussian["fid_over_floor"]
+    assert 0.9 < gaussian["variance_ratio"] < 1.1
+    assert mean["jitter"]["copies"] > 0.9 > 0.2 > gaussian["copies"]
+    assert mean["jitter"]["nn_distance"] < 0.5 < gaussian["nn_distance"]
+    words = results[0]["verdict"]["references"]
     assert words["class_mean"] == "collapsed" and words["real"] == "faithful"
     assert words["smote"] == words["jitter"] == "copying"
 
@@ -203,11 +200,14 @@ def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", None])
-def test_a_cache_file_is_that_of_its_parts_and_whole(content, tmp_path):
-    def found(number, folder=tmp_path, **parts):
+def test_a_cache_file_is_that_of_its_parts_and_whole(content, corpus, folds, tmp_path):
+    space = fit_standardiser(corpus.features, folds[0].train)
+
+    def found(number, corpus=corpus, fold=folds[0], clip=10.0, folder=tmp_path, **parts):
         """The number that was stored for these parts, else this one."""
         values = {"a": [number, None], "w": np.arange(4.0)}
-        values = cached(folder, lambda: values, **{"item": "x", "rows": np.arange(3)} | parts)
+        place = (corpus, fold, space._replace(clip=clip))
+        values = cached(place, folder, lambda: values, **{"item": "x"} | parts)
         assert np.array_equal(values["w"], np.arange(4.0)) and values["a"][1] is None
         return values["a"][0]
 
@@ -215,8 +215,9 @@ def test_a_cache_file_is_that_of_its_parts_and_whole(content, tmp_path):
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-30] if content is None else content)
     assert [found(3), found(4)] == [3, 3]
-    others = [{"item": "y"}, {"rows": np.arange(4)}, {"rows": np.arange(3.0)}, {"more": 1}]
-    assert [found(5, **change) for change in others] == [5] * 4
+    others = [{"item": "y"}, {"more": 1}, {"clip": 9.0}, {"corpus": replace(corpus, classes=())}]
+    others += [{"fold": replace(folds[0], **{part: np.arange(3)})} for part in ("train", "valid")]
+    assert [found(5, **change) for change in others] == [5] * 6
     assert found(6, folder=None) == 6
 
 
@@ -289,23 +290,20 @@ def test_classes_are_matched_by_name(corpus, folds, tables, tmp_path):
     assert all(first == second for first, second in pairs.values()), pairs
 
 
-def test_plausibility_counts_real_rows_beside_synthetic_ones(corpus, folds, tables, tmp_path):
+def test_plausibility_counts_real_rows_beside_synthetic_ones(corpus, folds, tmp_path):
     """Columns 0 to 2 play the quartiles of one contour; real rows are put in order."""
     names = [f"x_sma_quartile{i}" for i in (1, 2, 3)] + list(corpus.feature_names[3:])
     features = corpus.features.copy()
     features[:, :3] = np.sort(features[:, :3], axis=1)
     named = replace(corpus, features=features, contract=FeatureContract(tuple(names)))
     rows = features[folds[0].train][:80].copy()
-    rows[:20, :2] = [[5.0, 1.0]]  # first quartile above the second in a quarter of the rows
-    rows[:20, 2] = 7.0
+    rows[:20, :3] = [5.0, 1.0, 7.0]  # first quartile above the second in a quarter of the rows
     labels = named.labels[folds[0].train][:80]
     put(tmp_path / "t.parquet", rows, labels, named.classes, named.contract)
     found = quick(named, folds, [lane(0, 0)], lambda _: tmp_path / "t.parquet")["plausibility"]
-    assert [entry["rule"] for entry in found] == ["quantiles in order", "any rule"]
-    for entry in found:
-        assert entry["checks"] == 2
-        assert (entry["real_rows"], entry["synthetic_rows"]) == (0.0, 0.25)
-        assert entry["synthetic_checks"] == 0.125
+    shares = {"real_rows": 0.0, "synthetic_rows": 0.25, "synthetic_checks": 0.125}
+    rules = ("quantiles in order", "any rule")
+    assert found == [{"rule": rule, "checks": 2, **shares} for rule in rules]
 
 
 def test_nothing_of_validation_reaches_the_space_or_the_svm_of_set1(corpus, folds, tables):

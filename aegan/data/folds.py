@@ -32,9 +32,8 @@ class Fold:
 def make_folds(corpus: Corpus, n_folds: int, section: str = "config.data") -> tuple[Fold, ...]:
     """Cut a corpus into folds (section 4.1.1: leave one session out).
 
-    With a column `fold`, its folds; else with sessions, one fold per session, whatever `n_folds`
-    says; else `n_folds` folds of whole speakers, balanced by class. The same for every order of
-    the rows: folds follow columns, never positions. Whether they share a speaker is for
+    With a column `fold`, its folds; else one per session; else `n_folds` folds of whole speakers,
+    balanced by class. The same for every order of the rows. Whether they share a speaker is for
     `audit.py` to say. Messages name the `section` of the config.
 
     Raises:
@@ -128,9 +127,8 @@ class Standardiser(NamedTuple):
 def fit_standardiser(features: np.ndarray, rows: np.ndarray, clip: float = 10.0) -> Standardiser:
     """Mean and population deviation of `rows` of `features` (rows, dim), and of no other row.
 
-    Sums are taken in float64 over blocks of rows. A constant column has its value as the mean and
-    the scale 1, so z is exactly 0 for `rows`. A column that varies by rounding noise only has the
-    scale max(1, |mean|), so z is next to 0 instead of noise of unit variance.
+    In a constant column z is exactly 0 for `rows`, and next to 0 in one that varies by rounding
+    noise only.
     """
     rows = np.asarray(rows)
     step = max(1, _CELLS_AT_ONCE // features.shape[1])

@@ -1,8 +1,7 @@
 """What functionals of one contour cannot be, told from their openSMILE names; and the mend.
 
-openSMILE computes many functionals of one contour (of a descriptor over an utterance), say its
-quartiles, their distances and its mean. They are tied to each other: a first quartile above the
-third belongs to no contour. A generator knows of these ties only what it has learnt.
+Functionals of one contour (a descriptor over an utterance) are tied to each other: a first quartile
+above the third belongs to no contour. A generator knows of these ties only what it has learnt.
 """
 
 from __future__ import annotations
@@ -60,6 +59,10 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
     def any_of(pattern: str) -> list[int]:
         return [at for c in contours for name, at in c.items() if re.fullmatch(pattern, name)]
 
+    def level(name: str) -> int | None:
+        match = _LEVEL.fullmatch(name)
+        return int(match[1]) if match else None
+
     def all_of(*functionals: str) -> list[list[int]]:
         return [[c[name] for name in functionals] for c in contours if c.keys() >= {*functionals}]
 
@@ -71,7 +74,7 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
         ),
         _not_negative("ranges and deviations at least 0", any_of(_SPREAD)),
         _distances("ranges are the distance of their ends", _ranges(contours)),
-        _shares("up-level times in [0, 1], falling", [_chain(c, _level) for c in contours]),
+        _shares("up-level times in [0, 1], falling", [_chain(c, level) for c in contours]),
         _not_negative("positions of extremes at least 0", any_of("maxPos|minPos")),
         _not_negative(
             "duration above 0, onsets at least 0",
@@ -113,8 +116,7 @@ def project(names: Sequence[str], features: np.ndarray, rules: Sequence[str]) ->
     """Raw rows (rows, dim) moved onto the rules of these names, as float32.
 
     Quantiles are put in order, ranges become the distance of their ends, all else is moved to the
-    nearest bound. A row that keeps the rules stays as it is, up to rounding. Rules that training
-    rows break should not be among them (see ``confirmed``).
+    nearest bound. Rules that training rows break should not be among them (see ``confirmed``).
     """
     x = features.astype(np.float64)
     for rule in rules_of(names):
@@ -144,11 +146,6 @@ def _percentile(name: str) -> float | None:
     if match:
         return float(match[2]) * (25 if match[1] == "quartile" else 1)
     return {"min": -np.inf, "max": np.inf}.get(name)
-
-
-def _level(name: str) -> int | None:
-    match = _LEVEL.fullmatch(name)
-    return int(match[1]) if match else None
 
 
 def _ranges(contours: Sequence[Contour]) -> list[list[int]]:

@@ -1,8 +1,7 @@
 """Simulated corpora of the paper's shape, for runs without real data.
 
-They stand in for the layouts of IEMOCAP and MSP-IMPROV only: ten speakers in five sessions, twelve
-in six, and the class proportions of sections 4.1.1 and 4.1.2. Their figures say nothing about
-speech. Names of features and files start with `sim_`.
+They have the layouts of IEMOCAP and MSP-IMPROV (sections 4.1.1 and 4.1.2); their figures say
+nothing about speech. Names of features and files start with `sim_`.
 """
 
 from __future__ import annotations
@@ -95,10 +94,9 @@ def simulated_corpus(
 
     with e ~ N(0, I), a heavy-tailed r per row, a decaying `spectrum`, and a `spread` that differs
     from factor to factor in every cluster: a class is neither Gaussian nor the same in every
-    speaker, so that the moments of a class do not tell all that its rows tell. Features mix the
-    scores and add noise; a quarter of them is then bent to a long right tail, a quarter to two
-    long tails; scales and offsets spread over many orders of magnitude; one column is constant.
-    Class sizes follow IEMOCAP's proportions. Messages name the ``section`` of the config.
+    speaker. Features mix the scores and add noise; a quarter of them is then bent to a long right
+    tail, a quarter to two; scales and offsets spread over many orders of magnitude; one column is
+    constant. Class sizes follow IEMOCAP's. Messages name the ``section`` of the config.
 
     Raises:
         InputError: fewer than 40 rows or 8 features (``dim``).
@@ -118,11 +116,10 @@ def simulated_target(
 ) -> Corpus:
     """Draw the corpus beside ``simulated_corpus(source_rows, dim, seed)``: another of its world.
 
-    Classes, clusters and the way features mix the factors are the source's; speakers and rows are
-    new. The corpus is shifted as a whole: its factors, its classes against each other, and each
-    feature by a channel of its own, x -> gain * x + offset. Standardisation by the target's own
-    statistics undoes the channel and most of the common shift, but not that of the classes. Class
-    sizes follow MSP-IMPROV's proportions (section 4.1.2).
+    Classes, clusters and mixtures are the source's; speakers and rows are new. Shifted are the
+    factors, the classes against each other, and each feature by a channel, x -> gain * x + offset.
+    The target's own statistics undo the channel and most of the common shift, but not that of the
+    classes. Class sizes follow MSP-IMPROV's.
 
     Raises:
         InputError: fewer than 60 rows, or a source that cannot be.

@@ -1,19 +1,14 @@
 """Diversity, copying and support: what a high TRTS or TSTR alone cannot show (section 5.2.2).
 
-* Variance ratio: within-class variance of synthetic rows over that of set-1. 1 = as varied as
-  real rows, 0 = one prototype per class.
-* Distance to the nearest training row, in units of the distance between real rows: 1 = as far
-  from set-1 as its rows are from each other, 0 = copies. A row in the middle of a class lies
-  nearer than 1 as well (about 0.7), so below about 0.5 speaks of copying.
-* Copies: the share of rows that hug one or two training rows. A row is a copy if its nearest row
-  of set-1 is less than half as far as its third nearest. That ratio is near 1 for a prototype in
-  the middle of a class, which is equally far from many rows, and for any row drawn afresh in a
-  space of many dimensions; it is near 0 for a training row with noise, and below a half for most
-  points between two neighbouring training rows (SMOTE).
-* Off the support of set-1 ("points lying outside", section 5.1.1): farther from the nearest row
-  of set-1 than 95 % of the rows of set-1 are from theirs. Of rows drawn from the same speakers
-  about 5 % are; of held-out speakers more. Prototypes lie in the middle of set-1 and are never
-  off it: a low share alone is no merit.
+* Variance ratio within classes, synthetic over real: 1 = as varied, 0 = one prototype per class.
+* Distance to the nearest training row over that between real rows: 0 = copies. A row in the middle
+  of a class has about 0.7, so below about 0.5 speaks of copying.
+* Copies: the share of rows whose nearest row of set-1 is less than half as far as the third
+  nearest. That ratio is near 1 for a prototype in the middle of a class and for any row drawn
+  afresh in a space of many dimensions, near 0 for a training row with noise, and below a half for
+  most points between two neighbouring training rows (SMOTE).
+* Off the support of set-1 ("points lying outside", section 5.1.1): farther from it than 95 % of
+  its rows are from each other. Prototypes are never off it: a low share alone is no merit.
 
 Everything in the z-space of set-1.
 """
@@ -51,8 +46,8 @@ def variance_ratio(
 ) -> VarianceRatio:
     """Mean over columns of the within-class variance, synthetic (n, dim) over real (m, dim).
 
-    Columns constant in set-1 are left out. A class with fewer than two synthetic rows has ratio
-    0; a class whose real rows do not vary (or that has one row) is left out.
+    Columns constant in set-1 and classes whose real rows do not vary are left out. A class with
+    fewer than two synthetic rows has ratio 0.
     """
 
     def mean_variance(rows: np.ndarray) -> float:
@@ -102,8 +97,7 @@ def reach(real_z: np.ndarray) -> float | None:
 def off_support(rows_z: np.ndarray, real_z: np.ndarray, limit: float | None) -> float | None:
     """Share of rows (n, dim) farther than ``limit``, the ``reach`` of set-1, from all its rows.
 
-    A row at ``limit`` itself is on the support, and so is a copy of a row of set-1, whatever the
-    limit. None without rows or without a limit.
+    A row at ``limit`` itself is on the support. None without rows or without a limit.
     """
     if limit is None or len(rows_z) == 0:
         return None

@@ -27,23 +27,23 @@ from aegan.metrics.fid import FidProtocol, fid_scores
 from aegan.metrics.fold_tools import (
     FoldTools,
     Place,
+    cached,
     fid_nets,
     fold_space,
-    of_fold,
     svm_on_set1,
     svm_on_set2,
 )
 from aegan.metrics.references import GENERATORS, Rows, reference_seed
-from aegan.metrics.summary import METRICS, REFERENCES, summary_of
+from aegan.metrics.summary import METRICS, REFERENCES, summary_of, words_of
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, recalls, tune_and_fit, uar
 from aegan.tables.synthetic import read_synthetic
 
-# Field of FoldTools -> what the screen calls it, how it is made, its part of the protocol.
-_FOLD_TASKS = {
-    "nets": ("FID nets", fid_nets, "fid"),
-    "svm_set1": ("SVM on set-1", svm_on_set1, "svm"),
-    "svm_set2": ("SVM on set-2", svm_on_set2, "svm"),
-}
+# Of the FoldTools: what the screen calls it, how it is made, its part of the protocol.
+_FOLD_TASKS = (
+    ("FID nets", fid_nets, "fid"),
+    ("SVM on set-1", svm_on_set1, "svm"),
+    ("SVM on set-2", svm_on_set2, "svm"),
+)
 _MAX_JOBS = 8  # a search at 10,000 rows holds about 1.2 GB
 
 
@@ -95,11 +95,11 @@ def evaluate(
         jobs or min(cpu_count(), _MAX_JOBS), backend="threading", return_as="generator_unordered"
     )
 
-    def run(tasks: Mapping[tuple, tuple[str, Callable]]) -> dict:
-        """Results by key of calls with their words for the screen; an error ends all."""
+    def run(tasks: Mapping[str, Callable]) -> dict:
+        """Results of calls by their words for the screen; an error ends all."""
         found = {}
-        for key, words, value in pool(delayed(_run)(key, *task) for key, task in tasks.items()):
-            found[key] = value
+        for words, value in pool(delayed(_run)(*task) for task in tasks.items()):
+            found[words] = value
             report(words, next(done), total)
         return found
 
@@ -107,33 +107,31 @@ def evaluate(
         fold.index: (corpus, fold, fit_standardiser(corpus.features, fold.train, protocol.clip))
         for fold in folds
     }
-    tasks = {
-        (what, k): (
-            f"{words}, fold {k}",
-            partial(make, *place, getattr(protocol, field), cache_dir),
-        )
-        for what, (words, make, field) in _FOLD_TASKS.items()
+    of_folds = {
+        f"{words}, fold {k}": partial(make, *place, getattr(protocol, field), cache_dir)
+        for words, make, field in _FOLD_TASKS
         for k, place in places.items()
     }
     with threadpool_limits(1):
-        parts = run(tasks)
-        tools = {k: FoldTools(*(parts[what, k] for what in FoldTools._fields)) for k in places}
-        benches = {k: _Bench(place, tools[k], protocol, cache_dir) for k, place in places.items()}
-        tasks = {
-            ("model", number): (
-                f"synthetic rows, seed {lane['seed']}, fold {lane['fold']}",
-                partial(benches[lane["fold"]].lane, lane, synthetic_path),
-            )
-            for number, lane in enumerate(lanes)
+        made = run(of_folds)
+        tools = {
+            k: FoldTools(*(made[f"{words}, fold {k}"] for words, *_ in _FOLD_TASKS)) for k in places
         }
-        tasks |= {
-            (name, k): (f"reference {name}, fold {k}", partial(bench.reference, name))
+        benches = {k: _Bench(place, tools[k], protocol, cache_dir) for k, place in places.items()}
+        of_lanes = {
+            words_of(lane): partial(benches[lane["fold"]].lane, lane, synthetic_path)
+            for lane in lanes
+        }
+        of_references = {
+            f"reference {name}, fold {k}": partial(bench.reference, name)
             for name in REFERENCES
             for k, bench in benches.items()
         }
-        measured = run(tasks)
-    model = [measured["model", number] for number in range(len(lanes))]
-    references = {name: {k: measured[name, k] for k in places} for name in REFERENCES}
+        found = run(of_lanes | of_references)
+    model = [found[words] for words in of_lanes]
+    references = {
+        name: {k: found[f"reference {name}, fold {k}"] for k in places} for name in REFERENCES
+    }
     words = asdict(protocol.svm) | {
         "selection": "balanced accuracy over stratified shuffled inner folds of the SVM's own "
         f"training set; the smallest C within {protocol.svm.tie:g} of the best",
@@ -144,9 +142,9 @@ def evaluate(
     return summary_of(corpus.classes, lanes, tools, model, references, words)
 
 
-def _run(key: tuple, words: str, task: Callable) -> tuple:
+def _run(words: str, task: Callable) -> tuple:
     with threadpool_limits(1):  # of this thread; libsvm and BLAS let go of the GIL
-        return key, words, task()
+        return words, task()
 
 
 @dataclass(frozen=True)
@@ -189,13 +187,13 @@ class _Bench:
         if name in GENERATORS:
             seed = reference_seed(self.protocol.seed, index, name)
             generate = partial(GENERATORS[name], n=self.protocol.reference_rows, seed=seed)
-        return of_fold(self.place, self.cache_dir, partial(self.measure, generate), **parts)
+        return cached(self.place, self.cache_dir, partial(self.measure, generate), **parts)
 
     def measure(self, synthetic: Rows | Callable[..., Rows] | None) -> dict:
         """Every metric of synthetic rows in z, or of what makes them of set-1; None: of set-1.
 
         JSON values: "metrics" {name: value}, "confusion" {test: counts}, "per_class" {figure:
-        value of each class}, "chosen_c" and "note" of the SVM trained on the synthetic rows.
+        value of each class}, "c" and "note" of the SVM trained on the synthetic rows.
         """
         space, tools, protocol = fold_space(*self.place), self.tools, self.protocol
         n_classes = len(self.place[0].classes)
@@ -226,6 +224,6 @@ class _Bench:
             "metrics": {name: metrics[name] for name in METRICS},
             "confusion": {name: counts.tolist() for name, counts in confusion.items()},
             "per_class": per_class,
-            "chosen_c": own.c,
+            "c": own.c,
             "note": own.note,
         }

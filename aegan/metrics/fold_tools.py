@@ -1,25 +1,36 @@
 """What every set of synthetic rows of a fold is measured with: its z-space, SVMs and FID nets.
 
-None of it depends on the model, so it is computed once per corpus and fold, and cached.
+None of it depends on the model, so it is computed once per corpus and fold and kept in a file, an
+``.npz`` of arrays plus one JSON text, read without pickle. Its name is the sha256 of everything it
+depends on, so a stale file is never read; an unreadable one counts as absent.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
-from aegan.metrics.cache import Values, cached
 from aegan.metrics.fid import LAYER, FidNet, FidProtocol, train_net
 from aegan.metrics.svm import FittedSvm, SvmProtocol, tune_and_fit
+from aegan.system.files import replacing
+
+FORMAT = 3  # raise when the meaning of a stored item changes
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "imbalanced-learn")
+_JSON = "meta_json"
 
 Place = tuple[Corpus, Fold, Standardiser]
+Values = dict[str, Any]  # arrays and JSON values
 
 
 class FoldSpace(NamedTuple):
@@ -45,20 +56,34 @@ def fold_space(corpus: Corpus, fold: Fold, standardiser: Standardiser) -> FoldSp
     return FoldSpace(set1_z, corpus.labels[fold.train], set2_z, corpus.labels[fold.valid])
 
 
-def of_fold(
-    place: Place, cache_dir: Path | None, make: Callable[[], Values], **parts: object
+def cached(
+    place: Place, directory: Path | None, make: Callable[[], Values], **parts: object
 ) -> Values:
-    """What ``make`` gives, cached by the corpus, rows and clip of a fold and by the parts."""
+    """What ``make`` gives of a place; from its file where there is a whole one, else stored.
+
+    ``parts`` are JSON values: what it depends on beside the place and the libraries.
+    """
+    if directory is None:
+        return make()
     corpus, fold, standardiser = place
-    return cached(
-        cache_dir,
-        make,
-        corpus=corpus.hash,
-        train=fold.train,
-        valid=fold.valid,
-        clip=float(standardiser.clip),
-        **parts,
-    )
+    parts |= {"corpus": corpus.hash, "clip": float(standardiser.clip), "cache_format": FORMAT}
+    parts["libraries"] = [version(name) for name in _LIBRARIES]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    for rows in (fold.train, fold.valid):
+        digest.update(f"{rows.dtype.str}{rows.shape}".encode() + rows.tobytes())
+    path = directory / f"{digest.hexdigest()}.npz"
+    try:
+        # `np.load` leaves a broken file open.
+        with open(path, "rb") as file, np.load(file) as archive:
+            arrays = dict(archive)
+        return json.loads(str(arrays.pop(_JSON))) | arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, SyntaxError, TypeError):
+        values = make()
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    others = {name: value for name, value in values.items() if name not in arrays}
+    with replacing(path) as part, open(part, "wb") as file:
+        np.savez(file, **arrays, **{_JSON: np.array(json.dumps(others, sort_keys=True))})
+    return values
 
 
 def _svm_on(
@@ -78,7 +103,7 @@ def _svm_on(
 
     place = (corpus, fold, standardiser)
     parts = {"item": f"svm {part}", "svm": asdict(protocol)}
-    return FittedSvm(**of_fold(place, cache_dir, make, **parts))
+    return FittedSvm(**cached(place, cache_dir, make, **parts))
 
 
 svm_on_set1 = partial(_svm_on, "train")
@@ -101,7 +126,7 @@ def fid_nets(
         return {str(place): array for place, array in enumerate(arrays)}
 
     place = (corpus, fold, standardiser)
-    arrays = of_fold(place, cache_dir, make, item="fid nets", fid=asdict(protocol))
+    arrays = cached(place, cache_dir, make, item="fid nets", fid=asdict(protocol))
     flat = [arrays[str(place)] for place in range(len(arrays))]
     layers = list(zip(flat[::2], flat[1::2], strict=True))
     return tuple(tuple(layers[i : i + LAYER]) for i in range(0, len(layers), LAYER))

@@ -130,19 +130,21 @@ def predict(fitted: FittedSvm, rows: np.ndarray) -> np.ndarray:
 
     One vote per pair, ties to the lower label.
     """
-    classes = fitted.classes
-    votes = np.zeros((len(rows), len(classes)), dtype=np.int32)
-    for start in range(0, len(rows) if len(classes) > 1 else 0, _CHUNK):
+    n_classes = len(fitted.classes)
+    if n_classes == 1:
+        return np.full(len(rows), fitted.classes[0], np.int32)
+    first, second = np.eye(n_classes, dtype=int)[np.array(np.triu_indices(n_classes, 1))]
+    predicted = np.empty(len(rows), np.int32)
+    for start in range(0, len(rows), _CHUNK):
         chunk = np.asarray(rows[start : start + _CHUNK], dtype=np.float32)
         if fitted.weights is not None:
             decision = chunk.astype(np.float64) @ fitted.weights.T
         else:
             decision = _kernel(chunk, fitted.support, fitted.gamma) @ fitted.coefficients.T
         won = decision + fitted.intercept > 0
-        for column, (first, second) in enumerate(combinations(range(len(classes)), 2)):
-            votes[start : start + _CHUNK, first] += won[:, column]
-            votes[start : start + _CHUNK, second] += ~won[:, column]
-    return classes[votes.argmax(axis=1)].astype(np.int32)
+        votes = won @ first + ~won @ second
+        predicted[start : start + _CHUNK] = fitted.classes[votes.argmax(axis=1)]
+    return predicted
 
 
 def confusion_counts(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -221,14 +223,13 @@ def _pair_coefficients(svc: SVC) -> np.ndarray:
     libsvm packs them: row j - 1 holds, for a support row of class i < j, its coefficient in the
     pair (i, j), row i for one of class j. For two classes scikit-learn turns the sign.
     """
-    dual = np.asarray(svc.dual_coef_)
-    if len(svc.classes_) == 2:
+    dual, n_classes = np.asarray(svc.dual_coef_), len(svc.classes_)
+    if n_classes == 2:
         return -dual
-    ends = np.cumsum(svc.n_support_)
-    spans = [slice(end - count, end) for end, count in zip(ends, svc.n_support_, strict=True)]
-    pairs = list(combinations(range(len(svc.classes_)), 2))
+    owner = np.repeat(np.arange(n_classes), svc.n_support_)
+    pairs = list(combinations(range(n_classes), 2))
     packed = np.zeros((len(pairs), dual.shape[1]))
-    for row, (first, second) in enumerate(pairs):
-        packed[row, spans[first]] = dual[second - 1, spans[first]]
-        packed[row, spans[second]] = dual[first, spans[second]]
+    for row, (first, second) in zip(packed, pairs, strict=True):
+        row[owner == first] = dual[second - 1, owner == first]
+        row[owner == second] = dual[first, owner == second]
     return packed

@@ -58,9 +58,8 @@ def check_collapse(
 def convergence(training_losses: np.ndarray) -> float | None:
     """How much the losses (epochs, losses) still move: 0 is a standstill.
 
-    The largest relative change, over the losses, between the mean of the last fifth of the epochs
-    (two at least) and that of as many epochs before. NaN is a loss that was not computed in an
-    epoch. None with fewer than 4 epochs or where the change is not finite.
+    The largest relative change between the mean of the last fifth of the epochs (two at least)
+    and of as many before; NaN was not computed. None with fewer than 4 epochs or if not finite.
     """
     window = max(2, len(training_losses) // 5)
     if len(training_losses) < 2 * window:
