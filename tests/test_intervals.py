@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aegan.metrics.intervals import _resample, by_speaker, contrast, difference, summarise
+from aegan.metrics.intervals import _resample, by_speaker, contrast, summarise
 
 
 def summary(values, folds, seeds=1):
@@ -17,6 +17,11 @@ def summary(values, folds, seeds=1):
     found = summarise(values, [{"fold": fold} for _ in range(seeds) for fold in range(folds)])
     json.dumps(found, allow_nan=False)
     return found
+
+
+def test_a_value_is_of_one_lane():
+    with pytest.raises(ValueError):
+        summary([1.0], 2)
 
 
 def test_the_interval_over_folds_is_scipys():
@@ -49,15 +54,6 @@ def test_mean_and_deviation_over_folds(values, folds, seeds, mean, sd):
     assert found["mean"] == (mean if mean is None else pytest.approx(mean))
     assert found["sd"] == (sd if sd is None else pytest.approx(sd))
     assert (found["ci95"] is None) == (sd is None)
-
-
-def test_difference_is_paired():
-    lanes = [{"fold": fold} for fold in range(3)]
-    found = difference([0.5, 0.6, None], [0.4, 0.5, 0.6], lanes)
-    assert found["mean"] == pytest.approx(0.1) and found["sd"] == pytest.approx(0, abs=1e-12)
-    assert found["per_lane"][2] is None
-    with pytest.raises(ValueError):
-        summary([1.0], 2)
 
 
 # Two replicates that test the same two speakers, two classes.

@@ -58,10 +58,10 @@ def test_a_class_is_missing(rows, labels, missing):
     assert found.reason == f"no rows that look like {', '.join(missing)}"
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_rows_that_are_not_finite_are_counted(bad):
+def test_rows_that_are_not_finite_are_counted():
     rows = real_rows(1)
-    rows[3, 2] = rows[5, 0] = rows[5, 1] = bad
+    rows[3, 2] = rows[5, 0] = np.nan
+    rows[5, 1] = np.inf
     assert check(rows).non_finite_rows == 2
     assert check(rows).reason == "2 synthetic rows are not finite"
 

@@ -97,6 +97,19 @@ def test_lanes_count(status, folds, word, reason):
     assert found["word"] == word and reason in found["reasons"]
 
 
+def test_the_gap_of_trts_is_paired_by_lane():
+    """Folds that differ by more than the gap; one lane has no value."""
+    records, real = lanes("diverged"), summaries(REAL, lanes())
+    folds = [0.3, 0.9, 0.2, 0.6]
+    real["trts_set2"] = summarise(folds, records)
+    own = summaries(REAL, records)
+    own["trts_set2"] = summarise([None, *(value + 0.15 for value in folds[1:])], records)
+    references = {"real": real, "class_mean": summaries(CLASS_MEAN, records)}
+    ratios = {"variance_ratio": dict.fromkeys(CLASSES, 1.0)}
+    found = judge(own, references, ratios, records)
+    assert found["word"] == "prototype-like"
+
+
 def test_missing_classes_are_named():
     records = lanes()
     records[1]["classes_missing"] = ["sad"]

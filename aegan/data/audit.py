@@ -90,8 +90,7 @@ def audit_generator(
 ) -> tuple[Leak, ...]:
     """Test rows that a generator was trained on, whatever corpus or fold they come from.
 
-    ``trained_on`` are the digests of its training rows, ``digests`` (rows,) and ``files`` (rows,)
-    those of the test set ``name``.
+    ``trained_on`` are its rows' digests, ``digests`` and ``files`` (rows,) are of the test set.
     """
     found = np.flatnonzero(np.isin(digests, trained_on))
     return tuple(Leak(name, "training row", len(found), f"'{files[row]}'") for row in found[:1])

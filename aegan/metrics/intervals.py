@@ -42,16 +42,6 @@ def summarise(per_lane: Sequence[float | None], lanes: Sequence[Mapping[str, obj
     }
 
 
-def difference(
-    first: Sequence[float | None],
-    second: Sequence[float | None],
-    lanes: Sequence[Mapping[str, object]],
-) -> dict:
-    """``summarise`` of ``first - second``, paired lane by lane."""
-    pairs = zip(first, second, strict=True)
-    return summarise([None if a is None or b is None else a - b for a, b in pairs], lanes)
-
-
 def fold_means(
     per_lane: Sequence[float | None], lanes: Sequence[Mapping[str, object]]
 ) -> list[float | None]:

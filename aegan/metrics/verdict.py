@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
 
-from aegan.metrics.intervals import difference
+from aegan.metrics.intervals import summarise
 
 # Variance ratio under which a class is a single point: deviations a tenth of those of real rows. A
 # class mean with a little noise has 0.003, M1 on nEMO, the narrowest model, 0.14.
@@ -83,7 +83,8 @@ def _first_that_holds(
     lanes: Sequence[Mapping],
 ) -> tuple[str, list[str]]:
     real = references["real"]
-    gap = difference(metrics["trts_set2"]["per_lane"], real["trts_set2"]["per_lane"], lanes)
+    pairs = zip(metrics["trts_set2"]["per_lane"], real["trts_set2"]["per_lane"], strict=True)
+    gap = summarise([None if None in pair else pair[0] - pair[1] for pair in pairs], lanes)
 
     def mean(summary: Mapping) -> float:
         """NaN for none: no comparison holds with it."""

@@ -42,9 +42,8 @@ def check_collapse(
     A class is missing if not one row that carries its label is nearer to its mean over the
     training rows than to the mean of every other class.
     """
-    finite = np.isfinite(synthetic_z).all(axis=1)
-    if not finite.all():
-        return Collapse(0.0, (), int((~finite).sum()))
+    if broken := int((~np.isfinite(synthetic_z)).any(axis=1).sum()):
+        return Collapse(0.0, (), broken)
     everything = range(len(classes))
     means = np.stack([real_z[labels == c].mean(axis=0) for c in everything])
     # |x - m|^2 without |x|^2, which is the same for every class
