@@ -23,12 +23,11 @@ def refusal(found, wanted) -> str:
 
 @given(NAMES, NAMES, st.sampled_from(["IS10", "emobase2010"]))
 def test_equal_hashes_are_equal_contracts(first, second, feature_set):
-    a, b = FeatureContract(tuple(first), feature_set), FeatureContract(tuple(second), feature_set)
+    a, b = (FeatureContract(tuple(names), feature_set) for names in (first, second))
     assert (a.hash == b.hash) == (first == second)
-    if first == second:
-        check_same("x", a, "y", b)
-    else:
+    if first != second:
         refusal(a, b)
+    check_same("x", a, "y", FeatureContract(tuple(first), feature_set))
 
 
 def test_the_hash_is_of_names_order_and_set():
