@@ -8,12 +8,13 @@ kernel cache in single precision in any case.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
@@ -98,7 +99,8 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
         scale = rows.shape[1] * float(rows.var(dtype=np.float64))
         gamma = (1 / scale if scale > 0 else 1.0) if protocol.gamma == "scale" else protocol.gamma
     gram = _kernel(rows, rows, gamma)
-    grid, scores = protocol.c_grid, []
+    grid, weight, scores = protocol.c_grid, protocol.class_weight, []
+    svcs = [SVC(C=c, kernel="precomputed", class_weight=weight) for c in grid]
     inner_folds = min(protocol.inner_folds, int(counts.min()))
     if inner_folds < 2:
         c = grid[len(grid) // 2]
@@ -106,13 +108,14 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
     else:
         if inner_folds < protocol.inner_folds:
             notes.append(f"a class has {inner_folds} members: {inner_folds} inner folds")
-        scores = _search(gram, labels, protocol, inner_folds)
+        folds = StratifiedKFold(inner_folds, shuffle=True, random_state=protocol.seed)
+        scores = _search(gram, labels, svcs, folds.split(labels, labels))
         enough = max(scores) - protocol.tie - _ROUNDING
         c = next(c for c, score in zip(grid, scores, strict=True) if score >= enough)
 
     whole = gram.astype(np.float64, copy=False)
     del gram  # at 10,000 rows 0.4 GB
-    svc = _svc(c, protocol).fit(whole, labels)
+    svc = svcs[grid.index(c)].fit(whole, labels)
     del whole
     coefficients, support = _pair_coefficients(svc), rows[svc.support_]
     if gamma is None:
@@ -126,10 +129,7 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
 
 
 def predict(fitted: FittedSvm, rows: np.ndarray) -> np.ndarray:
-    """Labels (n,) int32 of z-scored ``rows`` (n, dim), those of ``SVC.predict``.
-
-    One vote per pair, ties to the lower label.
-    """
+    """Labels (n,) int32 of z-scored ``rows`` (n, dim): a vote per pair, ties to the lower label."""
     n_classes = len(fitted.classes)
     if n_classes == 1:
         return np.full(len(rows), fitted.classes[0], np.int32)
@@ -184,37 +184,23 @@ def stratified_subsample(labels: np.ndarray, size: int, seed: int) -> np.ndarray
     return np.sort(np.concatenate(chosen))
 
 
-def _search(
-    gram: np.ndarray, labels: np.ndarray, protocol: SvmProtocol, inner_folds: int
-) -> list[float]:
-    """Mean UAR over the inner folds for every C."""
-    splitter = StratifiedKFold(inner_folds, shuffle=True, random_state=protocol.seed)
-    n_classes = int(labels.max()) + 1
+def _search(gram: np.ndarray, labels: np.ndarray, svcs: list[SVC], folds: Iterable) -> list[float]:
+    """Mean UAR over inner folds (train rows, test rows) of every SVC."""
     scores = []
-    for train, test in splitter.split(labels, labels):
+    for train, test in folds:
         # libsvm wants float64; one conversion per inner fold, shared by every C.
         train_gram = gram[np.ix_(train, train)].astype(np.float64, copy=False)
         test_gram = gram[np.ix_(test, train)].astype(np.float64, copy=False)
-        fitted = (_svc(c, protocol).fit(train_gram, labels[train]) for c in protocol.c_grid)
-        predicted = (svc.predict(test_gram) for svc in fitted)
-        scores.append([uar(confusion_counts(labels[test], p, n_classes)) for p in predicted])
+        predicted = (svc.fit(train_gram, labels[train]).predict(test_gram) for svc in svcs)
+        scores.append([balanced_accuracy_score(labels[test], found) for found in predicted])
     return np.mean(scores, axis=0).tolist()
 
 
-def _svc(c: float, protocol: SvmProtocol) -> SVC:
-    return SVC(C=c, kernel="precomputed", class_weight=protocol.class_weight)
-
-
 def _kernel(a: np.ndarray, b: np.ndarray, gamma: float | None) -> np.ndarray:
-    """Kernel matrix (len(a), len(b)): float32 linear where gamma is None, else float64 rbf.
-
-    The distances of the rbf kernel are differences of large numbers: in float32 they moved one
-    prediction in a thousand.
-    """
+    """Linear in float32 where gamma is None, else rbf, whose distances need float64."""
     if gamma is None:
         return a @ b.T
-    other = None if a is b else b.astype(np.float64)
-    return rbf_kernel(a.astype(np.float64), other, gamma)
+    return rbf_kernel(a.astype(np.float64), None if a is b else b.astype(np.float64), gamma)
 
 
 def _pair_coefficients(svc: SVC) -> np.ndarray:
