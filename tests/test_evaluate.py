@@ -54,27 +54,27 @@ def lane(seed, fold, status="ok"):
 LANES = [lane(seed, fold) for seed in (0, 1) for fold in range(3)]
 
 
-def write(path, corpus, fold, seed, change=lambda features: features):
-    space = fit_standardiser(corpus.features, fold.train)
-    rows = space.to_z(corpus.features[fold.train])
-    drawn, labels = class_gaussian(rows, corpus.labels[fold.train], ROWS, seed)
-    features = change(space.to_raw(drawn))
-    put(path, features, labels, corpus.classes, corpus.contract)
-    return drawn, labels
-
-
 def put(path, features, labels, classes, contract):
     blocks = [(features, labels)]
     write_synthetic(path, blocks, classes, contract, PASSPORT, finite=False)
 
 
+def write(path, corpus, fold, seed, change=lambda features: features):
+    """A table of class-wise Gaussian rows; returns them in z, with their labels."""
+    space = fit_standardiser(corpus.features, fold.train)
+    rows = space.to_z(corpus.features[fold.train])
+    drawn, labels = class_gaussian(rows, corpus.labels[fold.train], ROWS, seed)
+    put(path, change(space.to_raw(drawn)), labels, corpus.classes, corpus.contract)
+    return drawn, labels
+
+
 @pytest.fixture(scope="module")
 def tables(corpus, folds, tmp_path_factory):
     folder = tmp_path_factory.mktemp("synthetic")
-    for record in LANES:
-        path = folder / f"{record['seed']}-{record['fold']}.parquet"
-        write(path, corpus, folds[record["fold"]], 10 + record["seed"])
-    return lambda record: folder / f"{record['seed']}-{record['fold']}.parquet"
+    paths = {(r["seed"], r["fold"]): folder / f"{r['seed']}-{r['fold']}.parquet" for r in LANES}
+    for (seed, fold), path in paths.items():
+        write(path, corpus, folds[fold], 10 + seed)
+    return lambda record: paths[record["seed"], record["fold"]]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_definitions_against_plain_svms(results, corpus, folds):
         svc = SVC(kernel="linear", C=c, class_weight="balanced").fit(*trained)
         return balanced_accuracy_score(tested[1], svc.predict(tested[0]))
 
-    c1, c2, own = chosen["set1"][number], chosen["set2"][number], chosen["synthetic"][number]
+    c1, c2, own = (chosen[name][number] for name in ("set1", "set2", "synthetic"))
     wanted = {
         "trts_set1": score(set1, synthetic, c1),
         "trts_set2": score(set2, synthetic, c2),

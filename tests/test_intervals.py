@@ -117,11 +117,9 @@ SCORES = [("uar", mean_recall), ("accuracy", lambda truth, predicted: (truth == 
 @pytest.mark.parametrize("groups", [(0, 0, 0), (0, 1, 0)])
 def test_resamples_are_those_of_repeated_rows(measure, score, groups):
     """Against lists of rows, each repeated as often as its speaker or its replicate is drawn."""
-    rng = np.random.default_rng(1)
-    counts = rng.integers(1, 4, size=(3, 6, 3, 3))
-    for place, group in enumerate(groups):  # a fold's speakers are tested by its replicates
-        if len(set(groups)) > 1:
-            counts[place, np.arange(6) % 2 != group] = 0
+    counts = np.random.default_rng(1).integers(1, 4, size=(3, 6, 3, 3))
+    if any(groups):  # a fold's speakers are tested by its replicates
+        counts[np.arange(6)[None, :] % 2 != np.array(groups)[:, None]] = 0
 
     def scored(speakers, replicates):
         copies = counts * speakers[None, :, None, None] * replicates[:, None, None, None]
