@@ -51,27 +51,26 @@ def test_a_session_in_two_folds_of_the_table_is_found(small_corpus):
 
 
 def test_an_equal_row_in_both_parts_is_found_and_both_files_are_named(small_corpus):
-    folds = make_folds(small_corpus, 5)
-    a, b = folds[0].valid[3], folds[0].train[7]
-    features = small_corpus.features.copy()
-    features[a] = features[b]
-    found = leaks_of(replace(small_corpus, features=features), folds)
-    files = small_corpus.files
+    folds, files = make_folds(small_corpus, 5), small_corpus.files
+    valid, train = folds[0].valid, folds[0].train
+
+    def copied(a, b):
+        features = small_corpus.features.copy()
+        features[a] = features[b]
+        return leaks_of(replace(small_corpus, features=features), folds)
+
+    a, b = valid[3], train[7]
+    found = copied(a, b)
     assert found[0] == Leak(title_of(folds[0]), "duplicate", 1, f"'{files[a]}' and '{files[b]}'")
     assert len(found) == 2  # and in the fold that holds out the other one
-    # Within one part it is no leak.
-    features = small_corpus.features.copy()
-    features[folds[0].valid[0]] = features[folds[0].valid[1]]
-    assert leaks_of(replace(small_corpus, features=features), folds) == ()
+    assert copied(valid[0], valid[1]) == ()  # within one part it is no leak
 
 
 def test_a_row_in_both_parts_is_found(small_corpus):
-    folds = make_folds(small_corpus, 5)
-    shared = folds[0].valid[:2]
-    cut = replace(folds[0], train=np.union1d(folds[0].train, shared))
-    kinds = {leak.kind: leak for leak in leaks_of(small_corpus, (cut,))}
-    assert set(kinds) == {"speaker", "session", "training row"}
-    assert kinds["training row"].count == 2
+    fold = make_folds(small_corpus, 5)[0]
+    cut = replace(fold, train=np.union1d(fold.train, fold.valid[:2]))
+    counts = {leak.kind: leak.count for leak in leaks_of(small_corpus, (cut,))}
+    assert set(counts) == {"speaker", "session", "training row"} and counts["training row"] == 2
 
 
 def test_a_generator_tested_on_its_training_rows_is_found(small_corpus):
@@ -93,13 +92,9 @@ def test_refusal_is_one_line_with_the_place_the_mend_and_the_way_around():
     assert message.startswith("corpus 'mine': leak, fold 1: speakers in both parts: 2, first 'A'")
     assert "and 1 more such" in message and message.endswith("allow_leaks=True")
     assert "\n" not in message
-    assert as_json(leaks)[1] == {
-        "fold": "fold 1",
-        "kind": "duplicate",
-        "count": 4,
-        "example": "'a' and 'b'",
-        "words": "fold 1: test rows equal to a training row: 4, first 'a' and 'b'",
-    }
+    values = {"fold": "fold 1", "kind": "duplicate", "count": 4, "example": "'a' and 'b'"}
+    words = "fold 1: test rows equal to a training row: 4, first 'a' and 'b'"
+    assert as_json(leaks)[1] == values | {"words": words}
 
 
 @settings(max_examples=50)

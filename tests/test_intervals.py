@@ -9,61 +9,51 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aegan.metrics.intervals import (
-    _resample,
-    by_speaker,
-    contrast,
-    difference,
-    summarise,
-)
+from aegan.metrics.intervals import _resample, by_speaker, contrast, summarise
 
 
-def lanes_of(folds, seeds=(0,)):
-    return [{"seed": seed, "fold": fold} for seed in seeds for fold in range(folds)]
+def summary(values, folds, seeds=1):
+    """Of values of seed 0, then seed 1, ...; it has no NaN."""
+    found = summarise(values, [{"fold": fold} for _ in range(seeds) for fold in range(folds)])
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def test_a_value_is_of_one_lane():
+    with pytest.raises(ValueError):
+        summary([1.0], 2)
 
 
 def test_the_interval_over_folds_is_scipys():
-    found = summarise([1.0, 2.0, 3.0], lanes_of(3))
-    assert (found["per_lane"], found["mean"], found["sd"]) == ([1, 2, 3], 2, 1)
     values = np.random.default_rng(0).uniform(size=5)
     wanted = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert summarise(values.tolist(), lanes_of(5))["ci95"] == pytest.approx(list(wanted))
+    assert summary(values.tolist(), 5)["ci95"] == pytest.approx(list(wanted))
 
 
 def test_seeds_are_averaged_inside_a_fold():
-    found = summarise([1.0, 3.0, 3.0, 5.0], lanes_of(2, seeds=(0, 1)))
-    assert found["mean"] == 3  # folds 2 and 4
-    assert found["sd"] == pytest.approx(math.sqrt(2))
-    assert found["ci95"] == summarise([2.0, 4.0], lanes_of(2))["ci95"]
-    assert found["ci95"] == summarise([2.0, 4.0] * 3, lanes_of(2, seeds=range(3)))["ci95"]
+    found = summary([1.0, 3.0, 3.0, 5.0], 2, seeds=2)  # folds 2 and 4
+    assert found["ci95"] == summary([2.0, 4.0], 2)["ci95"]
+    assert found["ci95"] == summary([2.0, 4.0] * 3, 2, seeds=3)["ci95"]
 
 
-def test_lanes_without_a_value():
-    found = summarise([1.0, None, float("nan"), 3.0], lanes_of(4))
-    assert found["per_lane"] == [1, None, None, 3]
-    assert (found["mean"], found["sd"]) == (2, pytest.approx(math.sqrt(2)))
-    json.dumps(found, allow_nan=False)
-    missing = summarise([1.0, 2.0, None, 4.0], lanes_of(2, seeds=(0, 1)))
-    assert missing["mean"] == 2  # fold 0: 1; fold 1: mean of 2 and 4
-
-
-def test_too_few_folds():
-    assert summarise([0.5, 0.7], lanes_of(1, seeds=(0, 1))) == {
-        "per_lane": [0.5, 0.7],
-        "mean": 0.6,
-        "sd": None,
-        "ci95": None,
-    }
-    assert summarise([None], lanes_of(1))["mean"] is None
-    assert summarise([], [])["mean"] is None
-
-
-def test_difference_is_paired():
-    found = difference([0.5, 0.6, None], [0.4, 0.5, 0.6], lanes_of(3))
-    assert found["mean"] == pytest.approx(0.1) and found["sd"] == pytest.approx(0, abs=1e-12)
-    assert found["per_lane"][2] is None
-    with pytest.raises(ValueError):
-        summarise([1.0], lanes_of(2))
+@pytest.mark.parametrize(
+    ("values", "folds", "seeds", "mean", "sd"),
+    [
+        ([1.0, 2.0, 3.0], 3, 1, 2, 1),
+        ([1.0, 3.0, 3.0, 5.0], 2, 2, 3, math.sqrt(2)),
+        ([1.0, None, float("nan"), 3.0], 4, 1, 2, math.sqrt(2)),
+        ([1.0, 2.0, None, 4.0], 2, 2, 2, math.sqrt(2)),  # fold 0: 1; fold 1: mean of 2 and 4
+        ([0.5, 0.7], 1, 2, 0.6, None),
+        ([None], 1, 1, None, None),
+        ([], 0, 1, None, None),
+    ],
+)
+def test_mean_and_deviation_over_folds(values, folds, seeds, mean, sd):
+    found = summary(values, folds, seeds)
+    assert found["per_lane"] == [None if v is None or math.isnan(v) else v for v in values]
+    assert found["mean"] == (mean if mean is None else pytest.approx(mean))
+    assert found["sd"] == (sd if sd is None else pytest.approx(sd))
+    assert (found["ci95"] is None) == (sd is None)
 
 
 # Two replicates that test the same two speakers, two classes.
@@ -116,23 +106,20 @@ def test_the_interval_of_one_class_is_that_of_a_mean():
         assert (found[1] - found[0]) / 2 == pytest.approx(np.sqrt(squares), rel=0.05)
 
 
-def accuracy(truth, predicted):
-    return (truth == predicted).mean()
-
-
 def mean_recall(truth, predicted):
     return np.mean([(predicted[truth == label] == label).mean() for label in set(truth.tolist())])
 
 
-@pytest.mark.parametrize(("measure", "score"), [("uar", mean_recall), ("accuracy", accuracy)])
+SCORES = [("uar", mean_recall), ("accuracy", lambda truth, predicted: (truth == predicted).mean())]
+
+
+@pytest.mark.parametrize(("measure", "score"), SCORES)
 @pytest.mark.parametrize("groups", [(0, 0, 0), (0, 1, 0)])
 def test_resamples_are_those_of_repeated_rows(measure, score, groups):
     """Against lists of rows, each repeated as often as its speaker or its replicate is drawn."""
-    rng = np.random.default_rng(1)
-    counts = rng.integers(1, 4, size=(3, 6, 3, 3))
-    for place, group in enumerate(groups):  # a fold's speakers are tested by its replicates
-        if len(set(groups)) > 1:
-            counts[place, np.arange(6) % 2 != group] = 0
+    counts = np.random.default_rng(1).integers(1, 4, size=(3, 6, 3, 3))
+    if any(groups):  # a fold's speakers are tested by its replicates
+        counts[np.arange(6)[None, :] % 2 != np.array(groups)[:, None]] = 0
 
     def scored(speakers, replicates):
         copies = counts * speakers[None, :, None, None] * replicates[:, None, None, None]
@@ -140,9 +127,9 @@ def test_resamples_are_those_of_repeated_rows(measure, score, groups):
         *_, truth, predicted = np.unravel_index(cells, counts.shape)
         return score(truth, predicted)
 
-    speakers, replicates = _resample(("speaker",) * 6), _resample(groups)
-    of_speakers = np.var([scored(drawn, np.ones(3)) for drawn in speakers.weights])
-    of_replicates = np.var([scored(np.ones(6), drawn) for drawn in replicates.weights])
+    (speakers, *_), (replicates, *_) = _resample(("speaker",) * 6), _resample(groups)
+    of_speakers = np.var([scored(drawn, np.ones(3)) for drawn in speakers])
+    of_replicates = np.var([scored(np.ones(6), drawn) for drawn in replicates])
     size = 3 if len(set(groups)) == 1 else 2  # replicates that are resampled
     freedom = size - 1
     squares = of_speakers * 6 / 5 * stats.t.ppf(0.975, 5) ** 2
@@ -153,10 +140,9 @@ def test_resamples_are_those_of_repeated_rows(measure, score, groups):
 
 
 def test_differences_are_paired():
-    same = contrast([(1, COUNTS), (-1, COUNTS)], [0, 0])
-    assert same == {"mean": 0.0, "ci95": [0.0, 0.0], "values": [0.0, 0.0]}
-    four = contrast([(1, COUNTS), (-1, COUNTS), (-1, COUNTS), (1, COUNTS)], [0, 0])
-    assert four["mean"] == 0.0
+    same = {"mean": 0.0, "ci95": [0.0, 0.0], "values": [0.0, 0.0]}
+    assert contrast([(1, COUNTS), (-1, COUNTS)], [0, 0]) == same
+    assert contrast([(w, COUNTS) for w in (1, -1, -1, 1)], [0, 0]) == same
     rng = np.random.default_rng(0)
     base = rng.integers(5, 20, size=(3, 12, 2, 2))
     better = base.copy()
@@ -167,12 +153,12 @@ def test_differences_are_paired():
 
 
 def test_replicates_are_drawn_among_those_that_test_the_same_speakers():
-    drawn = _resample((0, 1, 0, 2, 0))
-    assert (drawn.weights[:, [0, 2, 4]].sum(axis=1) == 3).all()
-    assert (drawn.weights[:, [1, 3]] == 1).all()
-    assert set(drawn.weights[:, 0]) == {0, 1, 2, 3}
-    assert (drawn.scale, drawn.freedom) == (3 / 2, 2)
-    assert _resample((0, 1, 2)).freedom == 0
+    weights, scale, freedom = _resample((0, 1, 0, 2, 0))
+    assert (weights[:, [0, 2, 4]].sum(axis=1) == 3).all()
+    assert (weights[:, [1, 3]] == 1).all()
+    assert set(weights[:, 0]) == {0, 1, 2, 3}
+    assert (scale, freedom) == (3 / 2, 2)
+    assert _resample((0, 1, 2))[2] == 0
 
 
 def test_a_replicate_without_rows_counts_in_no_term():

@@ -25,8 +25,7 @@ def check(rows, labels=LABELS):
 
 def test_rows_like_the_real_ones_are_healthy():
     found = check(real_rows(seed=1))
-    assert found.reason is None
-    assert found.classes_missing == () and found.non_finite_rows == 0
+    assert (found.reason, found.classes_missing, found.non_finite_rows) == (None, (), 0)
     assert found.variance_ratio == pytest.approx(1.0, abs=0.1)
 
 
@@ -59,13 +58,12 @@ def test_a_class_is_missing(rows, labels, missing):
     assert found.reason == f"no rows that look like {', '.join(missing)}"
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_rows_that_are_not_finite_are_counted(bad):
+def test_rows_that_are_not_finite_are_counted():
     rows = real_rows(1)
-    rows[3, 2] = rows[5, 0] = rows[5, 1] = bad
-    found = check(rows)
-    assert found.non_finite_rows == 2
-    assert found.reason == "2 synthetic rows are not finite"
+    rows[3, 2] = rows[5, 0] = np.nan
+    rows[5, 1] = np.inf
+    assert check(rows).non_finite_rows == 2
+    assert check(rows).reason == "2 synthetic rows are not finite"
 
 
 def losses(epochs=20, **places):

@@ -45,25 +45,25 @@ def clouds(n, dim, n_classes, seed, distance=0.5):
 
 def grid_search(rows, labels, protocol, gamma):
     """The oracle: plain SVC on plain features."""
-    svc = SVC(
-        kernel=protocol.kernel,
-        class_weight=protocol.class_weight,
-        gamma="scale" if gamma is None else gamma,
-    )
+    svc = SVC(kernel=protocol.kernel, class_weight=protocol.class_weight, gamma=gamma or "scale")
     folds = StratifiedKFold(protocol.inner_folds, shuffle=True, random_state=protocol.seed)
 
     def smallest_within_tie(results):
         scores = results["mean_test_score"]
         return int(np.argmax(scores >= scores.max() - protocol.tie - 1e-9))
 
-    search = GridSearchCV(
-        svc,
-        {"C": protocol.c_grid},
-        scoring="balanced_accuracy",
-        cv=folds,
-        refit=smallest_within_tie,
-    )
-    return search.fit(rows, labels)
+    scoring = {"scoring": "balanced_accuracy", "refit": smallest_within_tie, "cv": folds}
+    return GridSearchCV(svc, {"C": protocol.c_grid}, **scoring).fit(rows, labels)
+
+
+def check_same(protocol, rows, labels, train, tested=slice(None)):
+    """Trained on the rows ``train``: the C, inner scores and predictions are the oracle's."""
+    fitted = tune_and_fit(rows[train], labels[train], protocol)
+    search = grid_search(rows[train], labels[train], protocol, fitted.gamma)
+    assert fitted.c == search.best_params_["C"]
+    np.testing.assert_allclose(fitted.inner_scores, search.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(predict(fitted, rows[tested]), search.predict(rows[tested]))
+    return fitted
 
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
@@ -74,70 +74,51 @@ def test_same_answers_as_grid_search(kernel, n_classes, class_weight):
     rows, labels = clouds(300, 40, n_classes, seed=n_classes, distance=0.4)
     grid = (1e-4, 1e-3, 1e-2, 1e-1) if kernel == "linear" else (0.1, 1.0, 10.0)
     protocol = SvmProtocol(kernel=kernel, c_grid=grid, class_weight=class_weight, seed=3)
-    train = np.arange(300) < 200
-    fitted = tune_and_fit(rows[train], labels[train], protocol)
-    search = grid_search(rows[train], labels[train], protocol, fitted.gamma)
-    assert fitted.c == search.best_params_["C"]
+    fitted = check_same(protocol, rows, labels, slice(200))
     if kernel == "rbf":
-        scale = SVC(gamma="scale").fit(rows[train], labels[train])._gamma
+        scale = SVC(gamma="scale").fit(rows[:200], labels[:200])._gamma
         assert fitted.gamma == pytest.approx(scale, rel=1e-5)
-    np.testing.assert_allclose(fitted.inner_scores, search.cv_results_["mean_test_score"])
-    np.testing.assert_array_equal(predict(fitted, rows), search.predict(rows))
 
 
 def test_same_answers_on_real_features(nemo_z):
-    rows, labels = nemo_z
-    train = np.random.default_rng(0).permutation(len(rows))[:300]
+    train = np.random.default_rng(0).permutation(len(nemo_z[0]))[:300]
     for protocol in (SvmProtocol(), SvmProtocol(kernel="rbf", c_grid=(0.3, 1.0, 3.0))):
-        fitted = tune_and_fit(rows[train], labels[train], protocol)
-        search = grid_search(rows[train], labels[train], protocol, fitted.gamma)
-        assert fitted.c == search.best_params_["C"]
-        np.testing.assert_array_equal(predict(fitted, rows[:1000]), search.predict(rows[:1000]))
+        check_same(protocol, *nemo_z, train, slice(1000))
 
 
-def test_labels_need_not_start_at_zero():
+def test_labels_are_those_of_the_training_rows():
     rows, labels = clouds(120, 10, 2, seed=0)
-    labels = np.where(labels == 0, 1, 3).astype(np.int32)
-    fitted = tune_and_fit(rows, labels, SvmProtocol())
+    fitted = tune_and_fit(rows, np.where(labels == 0, 1, 3).astype(np.int32), SvmProtocol())
     assert fitted.classes.tolist() == [1, 3]
     assert set(predict(fitted, rows).tolist()) == {1, 3}
+    single = tune_and_fit(rows, np.full(120, 2), SvmProtocol())
+    assert single.c is None and "one class" in single.note
+    assert predict(single, rows).tolist() == [2] * 120
 
 
 @pytest.mark.parametrize("tie", [0.0, 0.02, 0.2])
 def test_ties_go_to_the_smallest_c_and_wider_ties_to_a_smaller(tie):
     rows, labels = clouds(300, 20, 3, seed=5, distance=1.0)
     protocol = SvmProtocol(c_grid=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), tie=tie)
-    fitted = tune_and_fit(rows, labels, protocol)
-    search = grid_search(rows, labels, protocol, None)
-    assert fitted.c == search.best_params_["C"]
-    assert np.array_equal(predict(fitted, rows), search.predict(rows))
+    fitted = check_same(protocol, rows, labels, slice(None))
     below = [s for c, s in zip(protocol.c_grid, fitted.inner_scores, strict=True) if c < fitted.c]
     assert all(score < max(fitted.inner_scores) - tie for score in below)
     far, labels = clouds(90, 20, 3, seed=2, distance=50.0)  # every larger C scores 1
     fitted = tune_and_fit(far, labels, SvmProtocol(tie=0))
-    assert fitted.inner_scores[2:] == (1.0,) * 5
+    assert fitted.inner_scores[2:] == [1.0] * 5
     assert fitted.c == SvmProtocol().c_grid[fitted.inner_scores.index(1.0)]
-
-
-def test_one_class_predicts_it():
-    rows, _ = clouds(30, 5, 2, seed=0)
-    fitted = tune_and_fit(rows, np.full(30, 2), SvmProtocol())
-    assert fitted.c is None and "one class" in fitted.note
-    assert predict(fitted, rows).tolist() == [2] * 30
 
 
 @pytest.mark.parametrize(("members", "words"), [(1, "middle"), (2, "2 inner")])
 def test_few_members_fall_back_without_a_warning(members, words):
-    rows, labels = clouds(40, 6, 2, seed=0)
-    labels[:] = np.arange(40) % 2
-    labels[:members] = 2
-    protocol = SvmProtocol()
+    rows, _ = clouds(40, 6, 2, seed=0)
+    labels = np.where(np.arange(40) < members, 2, np.arange(40) % 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted = tune_and_fit(rows, labels, protocol)
+        fitted = tune_and_fit(rows, labels, SvmProtocol())
     assert words in fitted.note
     if members == 1:
-        assert fitted.c == protocol.c_grid[len(protocol.c_grid) // 2]
+        assert fitted.c == SvmProtocol().c_grid[len(SvmProtocol().c_grid) // 2]
     assert set(predict(fitted, rows).tolist()) <= {0, 1, 2}
 
 
@@ -206,11 +187,9 @@ def test_bad_protocol(fields):
 @pytest.mark.parametrize(("kernel", "factor"), [("linear", 4), ("rbf", 8)])
 def test_faster_than_grid_search(nemo_z, kernel, factor):
     """At n = 1200, well under the 8x (linear) and 20x (rbf) measured at n = 4424."""
-    rows, labels = nemo_z[0][:1200], nemo_z[1][:1200]
-    rows = np.ascontiguousarray(rows)
-    protocol = SvmProtocol(
-        kernel=kernel, c_grid=(1e-3, 1e-2) if kernel == "linear" else (1.0, 10.0)
-    )
+    rows, labels = np.ascontiguousarray(nemo_z[0][:1200]), nemo_z[1][:1200]
+    grid = (1e-3, 1e-2) if kernel == "linear" else (1.0, 10.0)
+    protocol = SvmProtocol(kernel=kernel, c_grid=grid)
     start = time.process_time()
     fitted = tune_and_fit(rows, labels, protocol)
     ours = time.process_time() - start

@@ -57,38 +57,30 @@ def row_digests(features: np.ndarray) -> np.ndarray:
 
     So a row is not told from its copy that lost digits in a text file.
     """
-    digests = np.empty(len(features), dtype=np.uint64)
-    for row, values in enumerate(features):
-        values = values + np.float32(0)  # -0.0 becomes 0.0, to which it is equal
-        digests[row] = int.from_bytes(hashlib.blake2b(values, digest_size=8).digest(), "little")
-    return digests
+    # -0.0 + 0 is 0.0, to which it is equal.
+    hashes = [hashlib.blake2b(row + np.float32(0), digest_size=8).digest() for row in features]
+    return np.frombuffer(b"".join(hashes), "<u8").astype(np.uint64)
 
 
 def audit(corpus: Corpus, folds: Sequence[Fold], digests: np.ndarray) -> tuple[Leak, ...]:
-    """Everything that the folds of a corpus share between their two parts.
+    """Everything that the folds of a corpus, as read, share between their two parts.
 
-    Args:
-        corpus: as read, before any standardisation.
-        folds: of the corpus.
-        digests: `row_digests` of the corpus' features.
+    ``digests`` are the `row_digests` of its features.
     """
     leaks = []
     for fold in folds:
-        title = title_of(fold)
+        title, files = title_of(fold), corpus.files
         for kind, values in (("speaker", corpus.speakers), ("session", corpus.sessions)):
             if values is not None:
                 shared = np.intersect1d(values[fold.train], values[fold.valid])
-                if len(shared):
-                    leaks.append(Leak(title, kind, len(shared), f"'{shared[0]}'"))
+                leaks += [Leak(title, kind, len(shared), f"'{name}'") for name in shared[:1]]
         same = np.intersect1d(fold.train, fold.valid)
-        if len(same):
-            example = f"'{corpus.files[same[0]]}'"
-            leaks.append(Leak(title, "training row", len(same), example))
+        leaks += [Leak(title, "training row", len(same), f"'{files[row]}'") for row in same[:1]]
         test = np.setdiff1d(fold.valid, same)
         equal = test[np.isin(digests[test], digests[fold.train])]
-        if len(equal):
-            first = fold.train[digests[fold.train] == digests[equal[0]]][0]
-            example = f"'{corpus.files[equal[0]]}' and '{corpus.files[first]}'"
+        for row in equal[:1]:
+            first = fold.train[digests[fold.train] == digests[row]][0]
+            example = f"'{files[row]}' and '{files[first]}'"
             leaks.append(Leak(title, "duplicate", len(equal), example))
     return tuple(leaks)
 
@@ -98,25 +90,14 @@ def audit_generator(
 ) -> tuple[Leak, ...]:
     """Test rows that a generator was trained on, whatever corpus or fold they come from.
 
-    Args:
-        trained_on: digests of the generator's training rows.
-        digests: (rows,) of the test rows.
-        files: (rows,) their files.
-        name: of the test set.
+    ``trained_on`` are its rows' digests, ``digests`` and ``files`` (rows,) are of the test set.
     """
     found = np.flatnonzero(np.isin(digests, trained_on))
-    if not len(found):
-        return ()
-    return (Leak(name, "training row", len(found), f"'{files[found[0]]}'"),)
+    return tuple(Leak(name, "training row", len(found), f"'{files[row]}'") for row in found[:1])
 
 
 def refuse(place: str, leaks: Sequence[Leak], way_around: str = "") -> None:
-    """Stops at the first leak.
-
-    Args:
-        place: what has the leaks.
-        leaks: all of them.
-        way_around: what lets the leaks pass, for the end of the message.
+    """Stops at the first leak of a place; the message ends with what lets the leaks pass.
 
     Raises:
         InputError: if there is any, with the mend and the number of the others.

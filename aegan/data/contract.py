@@ -81,38 +81,30 @@ def difference(found: FeatureContract, wanted: FeatureContract) -> str | None:
 
     An unknown set goes with any.
     """
-    if found.names != wanted.names:
-        pairs = list(zip(found.names, wanted.names, strict=False))
-        if sorted(found.names) == sorted(wanted.names):
-            what = "the same features in another order"
-        elif len(found.names) == len(wanted.names):
-            what = f"{sum(a != b for a, b in pairs)} of {len(pairs)} features differ"
-        else:
-            what = f"{len(found.names)} features for {len(wanted.names)}"
-        shown = [f"column {i} is '{a}' for '{b}'" for i, (a, b) in enumerate(pairs) if a != b]
-        if not shown:  # one list begins with the other
-            more = len(found.names) > len(wanted.names)
-            longer, whose = (found, "only here") if more else (wanted, "missing here")
-            extra = longer.names[len(pairs) :][:_SHOWN]
-            shown = [f"{whose}: {', '.join(map(repr, extra))}"]
-        return "; ".join([what, *shown[:_SHOWN]])
-    sets = {found.feature_set, wanted.feature_set} - {UNKNOWN}
-    if len(sets) > 1:
+    here, there = found.names, wanted.names
+    if here == there:
+        if len({found.feature_set, wanted.feature_set} - {UNKNOWN}) < 2:
+            return None
         return (
             f"feature set {found.feature_set} for {wanted.feature_set}: the names are the same, "
             "the values need not be"
         )
-    return None
+    pairs = enumerate(zip(here, there, strict=False))
+    shown = [f"column {i} is '{a}' for '{b}'" for i, (a, b) in pairs if a != b]
+    what = f"{len(here)} features for {len(there)}"
+    if len(here) == len(there):
+        what = f"{len(shown)} of {len(here)} features differ"
+    if sorted(here) == sorted(there):
+        what = "the same features in another order"
+    if not shown:  # one list begins with the other
+        whose = "only here" if len(here) > len(there) else "missing here"
+        extra = (here[len(there) :] or there[len(here) :])[:_SHOWN]
+        shown = [f"{whose}: {', '.join(map(repr, extra))}"]
+    return "; ".join([what, *shown[:_SHOWN]])
 
 
 def check_same(place: str, found: FeatureContract, owner: str, wanted: FeatureContract) -> None:
-    """Refuses features other than those wanted.
-
-    Args:
-        place: what has the features ``found``, say a path.
-        found: its contract.
-        owner: what has the features ``wanted``, say "corpus nemo".
-        wanted: its contract.
+    """Refuses the features of ``place``, say a path, if not those of ``owner``, say "corpus nemo".
 
     Raises:
         InputError: other names, another order or another set.

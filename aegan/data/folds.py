@@ -29,13 +29,12 @@ class Fold:
     name: str  # "session Ses01", "speakers A, B" or "fold 1"
 
 
-def make_folds(corpus: Corpus, n_folds: int) -> tuple[Fold, ...]:
+def make_folds(corpus: Corpus, n_folds: int, section: str = "config.data") -> tuple[Fold, ...]:
     """Cut a corpus into folds (section 4.1.1: leave one session out).
 
-    With a column `fold`, its folds; else with sessions, one fold per session, whatever `n_folds`
-    says; else `n_folds` folds of whole speakers, balanced by class. The same for every order of
-    the rows: folds follow columns, never positions. Whether they share a speaker is for
-    `audit.py` to say.
+    With a column `fold`, its folds; else one per session; else `n_folds` folds of whole speakers,
+    balanced by class. The same for every order of the rows. Whether they share a speaker is for
+    `audit.py` to say. Messages name the `section` of the config.
 
     Raises:
         InputError: fewer than two sessions or folds, fewer speakers than folds, or a class without
@@ -52,56 +51,56 @@ def make_folds(corpus: Corpus, n_folds: int) -> tuple[Fold, ...]:
             titles = [f"{column} {name}" for name in names]
             break
     else:
-        fold_of_row = _speaker_folds(corpus, n_folds)
+        fold_of_row = _speaker_folds(corpus, n_folds, section)
         titles = [None] * n_folds
-    return tuple(_fold(corpus, index, fold_of_row, title) for index, title in enumerate(titles))
+    folds = []
+    for index, title in enumerate(titles):
+        train, valid = (np.flatnonzero((fold_of_row == index) == part) for part in (False, True))
+        held_out = tuple(np.unique(corpus.speakers[valid]).tolist())
+        title = title or f"speakers {', '.join(held_out)}"
+        for label in np.setdiff1d(np.arange(len(corpus.classes)), corpus.labels[train])[:1]:
+            raise InputError(
+                f"corpus '{corpus.name}': class '{corpus.classes[label]}' has no training row in "
+                f"fold {index} ({title}); add rows of other speakers or leave the class out of the "
+                "table"
+            )
+        folds.append(Fold(index, train.astype(np.int32), valid.astype(np.int32), held_out, title))
+    return tuple(folds)
 
 
-def _speaker_folds(corpus: Corpus, n_folds: int) -> np.ndarray:
+def _speaker_folds(corpus: Corpus, n_folds: int, section: str) -> np.ndarray:
     """The fold that holds out each row: whole speakers, classes balanced over the folds."""
-    if n_folds < 2:
-        raise InputError(f"--config.data.folds={n_folds}: at least 2 folds are needed")
-    n_speakers = len(np.unique(corpus.speakers))
-    if n_speakers < 2:
-        raise InputError(
-            f"corpus '{corpus.name}': all rows are of one speaker, and a fold holds speakers out; "
-            "add other speakers"
-        )
-    if n_speakers < n_folds:
-        raise InputError(
-            f"corpus '{corpus.name}': {n_speakers} speaker(s) are fewer than {n_folds} folds; "
-            f"pass --config.data.folds={n_speakers} or add speakers"
-        )
-    if np.bincount(corpus.labels).max() < n_folds:
-        raise InputError(
-            f"corpus '{corpus.name}': no class has a row for each of {n_folds} folds; lower "
-            "--config.data.folds or add rows"
-        )
+    place, n_speakers = f"corpus '{corpus.name}'", len(np.unique(corpus.speakers))
+    for wrong, message in (
+        (n_folds < 2, f"--{section}.folds={n_folds}: at least 2 folds are needed"),
+        (
+            n_speakers < 2,
+            f"{place}: all rows are of one speaker, and a fold holds speakers out; add other "
+            "speakers",
+        ),
+        (
+            n_speakers < n_folds,
+            f"{place}: {n_speakers} speaker(s) are fewer than {n_folds} folds; pass "
+            f"--{section}.folds={n_speakers} or add speakers",
+        ),
+        (
+            np.bincount(corpus.labels).max() < n_folds,
+            f"{place}: no class has a row for each of {n_folds} folds; lower --{section}.folds or "
+            "add rows",
+        ),
+    ):
+        if wrong:
+            raise InputError(message)
     order = np.argsort(corpus.files)  # the splitter may look at the order of rows
     splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=False)
     fold_of_row = np.empty(len(order), dtype=np.int32)
     with warnings.catch_warnings():
-        # It warns of a class with fewer rows than folds; what matters is checked in `_fold`.
+        # It warns of a class with fewer rows than folds; what matters is checked in `make_folds`.
         warnings.simplefilter("ignore", UserWarning)
         splits = splitter.split(np.zeros(len(order)), corpus.labels[order], corpus.speakers[order])
         for index, (_, valid) in enumerate(splits):
             fold_of_row[order[valid]] = index
     return fold_of_row
-
-
-def _fold(corpus: Corpus, index: int, fold_of_row: np.ndarray, title: str | None) -> Fold:
-    """Fold `index`, checked: no class is missing from its training part."""
-    train = np.flatnonzero(fold_of_row != index).astype(np.int32)
-    valid = np.flatnonzero(fold_of_row == index).astype(np.int32)
-    held_out = tuple(np.unique(corpus.speakers[valid]).tolist())
-    title = title or f"speakers {', '.join(held_out)}"
-    counts = np.bincount(corpus.labels[train], minlength=len(corpus.classes))
-    for label in np.flatnonzero(counts == 0)[:1]:
-        raise InputError(
-            f"corpus '{corpus.name}': class '{corpus.classes[label]}' has no training row in fold "
-            f"{index} ({title}); add rows of other speakers or leave the class out of the table"
-        )
-    return Fold(index, train, valid, held_out, title)
 
 
 class Standardiser(NamedTuple):
@@ -128,41 +127,34 @@ class Standardiser(NamedTuple):
 def fit_standardiser(features: np.ndarray, rows: np.ndarray, clip: float = 10.0) -> Standardiser:
     """Mean and population deviation of `rows` of `features` (rows, dim), and of no other row.
 
-    Sums are taken in float64 over blocks of rows. A constant column has its value as the mean and
-    the scale 1, so z is exactly 0 for `rows`. A column that varies by rounding noise only has the
-    scale max(1, |mean|), so z is next to 0 instead of noise of unit variance.
+    In a constant column z is exactly 0 for `rows`, and next to 0 in one that varies by rounding
+    noise only.
     """
     rows = np.asarray(rows)
-    low = np.full(features.shape[1], np.inf)
-    high = -low
-    total = np.zeros(features.shape[1])
-    for block in _blocks(features, rows):
-        total += block.sum(axis=0)
-        np.minimum(low, block.min(axis=0), out=low)
-        np.maximum(high, block.max(axis=0), out=high)
-    mean = total / len(rows)
-    squares = np.zeros_like(mean)
-    for block in _blocks(features, rows):
+    step = max(1, _CELLS_AT_ONCE // features.shape[1])
+
+    def blocks() -> Iterator[np.ndarray]:
+        """The chosen rows as float64 copies of bounded size."""
+        for start in range(0, len(rows), step):
+            yield features[rows[start : start + step]].astype(np.float64)
+
+    low, high, total = np.inf, -np.inf, 0.0
+    for block in blocks():
+        total = total + block.sum(axis=0)
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+    mean, squares = total / len(rows), 0.0
+    for block in blocks():
         block -= mean
-        squares += np.einsum("ij,ij->j", block, block)
+        squares = squares + np.einsum("ij,ij->j", block, block)
     scale = np.sqrt(squares / len(rows))
     tiny = float(np.finfo(np.float32).tiny)  # below it a float32 is denormal, and XLA makes it 0
     noise = scale <= np.maximum(_ROUNDING_NOISE * np.abs(mean), tiny)
-    constant = low == high
     scale = np.where(noise, np.maximum(1.0, np.abs(mean)), scale)
-    scale = np.where(constant, 1.0, scale)
-    mean = np.where(constant, low, mean)
+    scale, mean = np.where(low == high, 1.0, scale), np.where(low == high, low, mean)
     return Standardiser(mean.astype(np.float32), scale.astype(np.float32), float(clip))
 
 
-def _blocks(features: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The chosen rows as float64 copies of bounded size."""
-    step = max(1, _CELLS_AT_ONCE // features.shape[1])
-    for start in range(0, len(rows), step):
-        yield features[rows[start : start + step]].astype(np.float64)
-
-
-def speaker_standardised(corpus: Corpus) -> Corpus:
+def speaker_standardised(corpus: Corpus, section: str = "config.data") -> Corpus:
     """The corpus with every speaker brought to the corpus-wide mean and deviation, per feature.
 
     x -> (x - m_speaker) / s_speaker * S + M, from all rows of a speaker without their labels. It
@@ -181,7 +173,7 @@ def speaker_standardised(corpus: Corpus) -> Corpus:
             raise InputError(
                 f"corpus '{corpus.name}': speaker '{speaker}' has a single row (file "
                 f"'{corpus.files[rows[0]]}'), too few for statistics of its own; add rows or pass "
-                "--config.data.statistics=fold"
+                f"--{section}.statistics=fold"
             )
         own = fit_standardiser(corpus.features, rows, clip=np.inf)
         features[rows] = everyone.to_raw(own.to_z(corpus.features[rows]))

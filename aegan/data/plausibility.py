@@ -1,8 +1,7 @@
 """What functionals of one contour cannot be, told from their openSMILE names; and the mend.
 
-openSMILE computes many functionals of one contour (of a descriptor over an utterance), say its
-quartiles, their distances and its mean. They are tied to each other: a first quartile above the
-third belongs to no contour. A generator knows of these ties only what it has learnt.
+Functionals of one contour (a descriptor over an utterance) are tied to each other: a first quartile
+above the third belongs to no contour. A generator knows of these ties only what it has learnt.
 """
 
 from __future__ import annotations
@@ -60,18 +59,22 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
     def any_of(pattern: str) -> list[int]:
         return [at for c in contours for name, at in c.items() if re.fullmatch(pattern, name)]
 
+    def level(name: str) -> int | None:
+        match = _LEVEL.fullmatch(name)
+        return int(match[1]) if match else None
+
     def all_of(*functionals: str) -> list[list[int]]:
         return [[c[name] for name in functionals] for c in contours if c.keys() >= {*functionals}]
 
     rules = (
-        _rising("quantiles in order", [_quantiles(c) for c in contours]),
+        _rising("quantiles in order", [_chain(c, _percentile) for c in contours]),
         _between("mean between minimum and maximum", all_of("amean", "min", "max")),
         _between(
             "mean between percentiles 1 and 99", all_of("amean", "percentile1.0", "percentile99.0")
         ),
         _not_negative("ranges and deviations at least 0", any_of(_SPREAD)),
         _distances("ranges are the distance of their ends", _ranges(contours)),
-        _shares("up-level times in [0, 1], falling", [_levels(c) for c in contours]),
+        _shares("up-level times in [0, 1], falling", [_chain(c, level) for c in contours]),
         _not_negative("positions of extremes at least 0", any_of("maxPos|minPos")),
         _not_negative(
             "duration above 0, onsets at least 0",
@@ -85,25 +88,22 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
 
 def breaches(rules: Sequence[Rule], features: np.ndarray) -> tuple[Breach, ...]:
     """How often raw ``features`` (rows, dim) break each rule, and "any rule" at the end."""
+    if not rules:
+        return ()
     rows = np.zeros(len(rules) + 1)
     places = np.zeros(len(rules) + 1)
     for start in range(0, len(features), _ROWS_AT_ONCE):
         block = features[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        anywhere = np.zeros((len(rules), len(block)), dtype=bool)
-        for i, rule in enumerate(rules):
-            broken = rule.excess(block) > 0
-            places[i] += broken.sum()
-            anywhere[i] = broken.any(axis=1)
-        rows += [*anywhere.sum(axis=1), anywhere.any(axis=0).sum()]
-    places[-1] = places.sum()
+        broken = [rule.excess(block) > 0 for rule in rules]
+        broken.append(np.hstack(broken))
+        rows += [of_rule.any(axis=1).sum() for of_rule in broken]
+        places += [of_rule.sum() for of_rule in broken]
+    names = [*(rule.name for rule in rules), "any rule"]
+    checks = [rule.checks for rule in rules]
+    checks.append(sum(checks))
     n = max(len(features), 1)
-    said = [(rule.name, rule.checks) for rule in rules]
-    said.append(("any rule", sum(rule.checks for rule in rules)))
-    return tuple(
-        Breach(name, checked, float(broken / n), float(failed / n / checked))
-        for (name, checked), broken, failed in zip(said, rows, places, strict=True)
-        if checked
-    )
+    found = zip(names, checks, (rows / n).tolist(), (places / n / checks).tolist(), strict=True)
+    return tuple(Breach(*fields) for fields in found)
 
 
 def confirmed(names: Sequence[str], features: np.ndarray) -> tuple[str, ...]:
@@ -113,16 +113,10 @@ def confirmed(names: Sequence[str], features: np.ndarray) -> tuple[str, ...]:
 
 
 def project(names: Sequence[str], features: np.ndarray, rules: Sequence[str]) -> np.ndarray:
-    """Rows (rows, dim) moved onto the rules, as float32.
+    """Raw rows (rows, dim) moved onto the rules of these names, as float32.
 
     Quantiles are put in order, ranges become the distance of their ends, all else is moved to the
-    nearest bound. A row that keeps the rules stays as it is, up to rounding.
-
-    Args:
-        names: of the columns.
-        features: rows in raw units.
-        rules: names of the rules to keep; those that training rows break should not be among
-            them (see ``confirmed``).
+    nearest bound. Rules that training rows break should not be among them (see ``confirmed``).
     """
     x = features.astype(np.float64)
     for rule in rules_of(names):
@@ -141,35 +135,32 @@ def _contours(names: Sequence[str]) -> list[Contour]:
     return list(contours.values())
 
 
-def _quantiles(contour: Contour, kind: str = "") -> list[int]:
-    """Columns that must rise: minimum, quantiles (of a kind), maximum, as far as there are any."""
-    places = {} if kind else {"min": -np.inf, "max": np.inf}
-    for name in contour:
-        match = _QUANTILE.fullmatch(name)
-        if match and name.startswith(kind):
-            places[name] = float(match[2]) * (25 if match[1] == "quartile" else 1)
-    return [contour[name] for name in sorted(places, key=places.get) if name in contour]
+def _chain(contour: Contour, rank: Callable[[str], float | None]) -> list[int]:
+    """The columns of the functionals that have a rank, in its order."""
+    ranks = {name: at for name in contour if (at := rank(name)) is not None}
+    return [contour[name] for name in sorted(ranks, key=ranks.get)]
 
 
-def _levels(contour: Contour) -> list[int]:
-    """Columns of the shares of time above a level, which must fall as the level rises."""
-    found = {int(match[1]): at for n, at in contour.items() if (match := _LEVEL.fullmatch(n))}
-    return [found[level] for level in sorted(found)]
+def _percentile(name: str) -> float | None:
+    match = _QUANTILE.fullmatch(name)
+    if match:
+        return float(match[2]) * (25 if match[1] == "quartile" else 1)
+    return {"min": -np.inf, "max": np.inf}.get(name)
 
 
 def _ranges(contours: Sequence[Contour]) -> list[list[int]]:
     """Column of a range, of its lower end and of its upper end."""
     found = []
     for contour in contours:
-        percentiles = dict(enumerate(_quantiles(contour, "percentile")))  # pctlrange counts them
+        percentiles = {name: at for name, at in contour.items() if name.startswith("percentile")}
+        counted = dict(enumerate(_chain(percentiles, _percentile)))
         for match in filter(None, map(_RANGE.fullmatch, contour)):
-            kind, *ends = match.groups()
-            if kind is None:
-                places = [contour.get("min"), contour.get("max")]
-            elif kind == "iqr":
-                places = [contour.get(f"quartile{end}") for end in ends]
+            kind, *ends = match.groups(default="")
+            if kind == "pctlrange":
+                places = [counted.get(int(end)) for end in ends]
             else:
-                places = [percentiles.get(int(end)) for end in ends]
+                names = [f"quartile{end}" for end in ends] if kind else ["min", "max"]
+                places = [contour.get(name) for name in names]
             if None not in places:
                 found.append([contour[match[0]], *places])
     return found

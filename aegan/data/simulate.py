@@ -1,8 +1,7 @@
 """Simulated corpora of the paper's shape, for runs without real data.
 
-They stand in for the layouts of IEMOCAP and MSP-IMPROV only: ten speakers in five sessions, twelve
-in six, and the class proportions of sections 4.1.1 and 4.1.2. Their figures say nothing about
-speech. Names of features and files start with `sim_`.
+They have the layouts of IEMOCAP and MSP-IMPROV (sections 4.1.1 and 4.1.2); their figures say
+nothing about speech. Names of features and files start with `sim_`.
 """
 
 from __future__ import annotations
@@ -60,26 +59,31 @@ MODEL = Model()
 SHIFT = Shift()
 
 
-class _Classes(NamedTuple):
-    """Where classes and their clusters lie, in deviations of a factor."""
+class _World(NamedTuple):
+    """Where classes lie, in deviations of a factor, and how features follow from the factors."""
 
     centre: np.ndarray  # (classes, factors)
-    offset: np.ndarray  # (classes, clusters, factors)
+    clusters: np.ndarray  # (classes, clusters, factors): their distance from the centre
     spread: np.ndarray  # (classes, clusters, factors)
+    mixture: np.ndarray | None = None  # (factors, dim)
+    bend: np.ndarray | None = None  # (dim,) 0: long right tail, 1: two long tails, else straight
+    scale: np.ndarray | None = None  # (dim,)
+    offset: np.ndarray | None = None  # (dim,)
+    constant: int = 0  # a column
 
 
-class _Columns(NamedTuple):
-    """How features follow from the factors."""
-
-    mixture: np.ndarray  # (factors, dim)
-    bend: np.ndarray  # (dim,) 0: long right tail, 1: two long tails, else straight
-    scale: np.ndarray  # (dim,)
-    offset: np.ndarray  # (dim,)
-    constant: int  # a column
+class _Layout(NamedTuple):
+    labels: np.ndarray  # (rows,) int32
+    speakers: np.ndarray  # (rows,) int, rising
+    names: tuple[str, ...]  # of the speakers
 
 
 def simulated_corpus(
-    rows: int = 2000, dim: int = 1582, seed: int = 0, model: Model = MODEL
+    rows: int = 2000,
+    dim: int = 1582,
+    seed: int = 0,
+    model: Model = MODEL,
+    section: str = "config.data",
 ) -> Corpus:
     """Draw a corpus from a factor model with clusters inside classes; a seed fixes every value.
 
@@ -90,22 +94,16 @@ def simulated_corpus(
 
     with e ~ N(0, I), a heavy-tailed r per row, a decaying `spectrum`, and a `spread` that differs
     from factor to factor in every cluster: a class is neither Gaussian nor the same in every
-    speaker, so that the moments of a class do not tell all that its rows tell. Features mix the
-    scores and add noise; a quarter of them is then bent to a long right tail, a quarter to two
-    long tails; scales and offsets spread over many orders of magnitude; one column is constant.
-
-    Args:
-        rows: at least 40; class sizes follow IEMOCAP's proportions.
-        dim: features, at least 8.
-        seed: of the world (centres, mixtures, scales) and of the rows.
-        model: lengths and numbers of the above.
+    speaker. Features mix the scores and add noise; a quarter of them is then bent to a long right
+    tail, a quarter to two; scales and offsets spread over many orders of magnitude; one column is
+    constant. Class sizes follow IEMOCAP's. Messages name the ``section`` of the config.
 
     Raises:
-        InputError: too few rows or features.
+        InputError: fewer than 40 rows or 8 features (``dim``).
     """
     rng = np.random.default_rng(seed)
-    labels, speakers, _, scores, columns = _source(rng, rows, dim, model)
-    return _corpus("simulated", _features(rng, scores, columns), labels, SPEAKERS, speakers)
+    layout, scores, world = _source(rng, rows, dim, model, section)
+    return _corpus("simulated", rng, layout, scores, world)
 
 
 def simulated_target(
@@ -118,78 +116,62 @@ def simulated_target(
 ) -> Corpus:
     """Draw the corpus beside ``simulated_corpus(source_rows, dim, seed)``: another of its world.
 
-    Classes, clusters and the way features mix the factors are the source's; speakers and rows are
-    new. The corpus is shifted as a whole: its factors, its classes against each other, and each
-    feature by a channel of its own, x -> gain * x + offset. Standardisation by the target's own
-    statistics undoes the channel and most of the common shift, but not that of the classes.
-
-    Args:
-        rows: at least 60; class sizes follow MSP-IMPROV's proportions (section 4.1.2).
-        source_rows: of the source, as ``dim`` and ``seed``: its features depend on all three.
-        dim: features.
-        seed: of the source; the rows of the target follow from it, too.
-        shift: how far the target lies from the source.
+    Classes, clusters and mixtures are the source's; speakers and rows are new. Shifted are the
+    factors, the classes against each other, and each feature by a channel, x -> gain * x + offset.
+    The target's own statistics undo the channel and most of the common shift, but not that of the
+    classes. Class sizes follow MSP-IMPROV's.
 
     Raises:
-        InputError: too few rows or features.
+        InputError: fewer than 60 rows, or a source that cannot be.
     """
-    _check("target.simulated_rows", rows, TARGET_MIN_ROWS, "target")
-    *_, classes, _, columns = _source(np.random.default_rng(seed), source_rows, dim, MODEL)
+    _check("config.target.simulated_rows", rows, TARGET_MIN_ROWS, "target")
+    *_, world = _source(np.random.default_rng(seed), source_rows, dim, MODEL, "config.data")
 
     rng = np.random.default_rng([seed, _TARGET_STREAM])
     common = shift.common * rng.standard_normal(MODEL.factors)
-    own = shift.interaction * rng.standard_normal(classes.centre.shape)
-    classes = classes._replace(centre=shift.separation * classes.centre + common + own)
+    own = shift.interaction * rng.standard_normal(world.centre.shape)
     gain = np.exp(shift.gain * rng.standard_normal(dim))
-    offset = columns.offset + columns.scale * shift.offset * rng.standard_normal(dim)
-    offset[columns.constant] = columns.offset[columns.constant]
-    columns = columns._replace(scale=gain * columns.scale, offset=offset)
-
-    labels, speakers = _layout(rows, TARGET_CLASS_SIZES, len(TARGET_SPEAKERS))
-    features = _features(rng, _factor_scores(rng, labels, speakers, classes, MODEL), columns)
-    return _corpus("simulated target", features, labels, TARGET_SPEAKERS, speakers)
+    offset = world.offset + world.scale * shift.offset * rng.standard_normal(dim)
+    offset[world.constant] = world.offset[world.constant]
+    centre = shift.separation * world.centre + common + own
+    world = world._replace(centre=centre, scale=gain * world.scale, offset=offset)
+    layout = _layout(rows, TARGET_CLASS_SIZES, TARGET_SPEAKERS)
+    scores = _factor_scores(rng, layout, world, MODEL)
+    return _corpus("simulated target", rng, layout, scores, world)
 
 
 def _check(field: str, value: int, least: int, what: str) -> None:
     if value < least:
-        raise InputError(f"--config.{field}={value}: a simulated {what} needs {least} or more")
+        raise InputError(f"--{field}={value}: a simulated {what} needs {least} or more")
 
 
-def _layout(
-    rows: int, class_sizes: dict[str, int], n_speakers: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (rows,) int32 and speakers (rows,) int, ordered by speaker and class.
-
-    Speakers differ by one row per class at most.
-    """
+def _layout(rows: int, class_sizes: dict[str, int], names: tuple[str, ...]) -> _Layout:
+    """Rows ordered by speaker and class; speakers differ by one row per class at most."""
     shares = np.array(list(class_sizes.values())) * rows / sum(class_sizes.values())
     sizes = np.floor(shares).astype(int)
     largest_remainder = np.argsort(sizes - shares, kind="stable")
     sizes[largest_remainder[: rows - sizes.sum()]] += 1
     labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
-    speakers = np.arange(rows) % n_speakers
+    speakers = np.arange(rows) % len(names)
     order = np.lexsort((labels, speakers))
-    return labels[order], speakers[order]
+    return _Layout(labels[order], speakers[order], names)
 
 
 def _source(
-    rng: np.random.Generator, rows: int, dim: int, model: Model
-) -> tuple[np.ndarray, np.ndarray, _Classes, np.ndarray, _Columns]:
-    """Labels, speakers, classes, scores (rows, factors) and columns; then ``rng`` is at features.
-
-    In the columns the factors give a feature the deviation 1.
-    """
-    _check("data.simulated_rows", rows, MIN_ROWS, "corpus")
-    _check("data.simulated_features", dim, MIN_DIM, "corpus")
-    labels, speakers = _layout(rows, CLASS_SIZES, len(SPEAKERS))
+    rng: np.random.Generator, rows: int, dim: int, model: Model, section: str
+) -> tuple[_Layout, np.ndarray, _World]:
+    """With the scores (rows, factors), of which the world makes features of deviation 1."""
+    _check(f"{section}.simulated_rows", rows, MIN_ROWS, "corpus")
+    _check(f"{section}.simulated_features", dim, MIN_DIM, "corpus")
+    layout = _layout(rows, CLASS_SIZES, SPEAKERS)
     shape = (len(CLASS_SIZES), model.clusters, model.factors)
     # Orthogonal centres of one length: every seed's classes are equally far apart.
     directions, _ = np.linalg.qr(rng.standard_normal((model.factors, len(CLASS_SIZES))))
     centre = model.separation * np.sqrt(model.factors) * directions.T
-    offset = model.cluster_distance * rng.standard_normal(shape)
-    offset -= offset.mean(axis=1, keepdims=True)  # clusters move no class mean
-    classes = _Classes(centre, offset, np.exp(_SPREAD * rng.standard_normal(shape)))
-    scores = _factor_scores(rng, labels, speakers, classes, model)
+    clusters = model.cluster_distance * rng.standard_normal(shape)
+    clusters -= clusters.mean(axis=1, keepdims=True)  # they move no class mean
+    world = _World(centre, clusters, np.exp(_SPREAD * rng.standard_normal(shape)))
+    scores = _factor_scores(rng, layout, world, model)
 
     mixture = rng.standard_normal((model.factors, dim))
     # Sums run in numpy's own loops, not in BLAS, whose bits depend on the number of threads.
@@ -197,73 +179,57 @@ def _source(
     bend = rng.integers(4, size=dim)
     scale = 10.0 ** rng.uniform(-5, 4, size=dim)
     offset = scale * rng.standard_normal(dim) * 10.0 ** rng.uniform(-1, 2, size=dim)
-    columns = _Columns(mixture, bend, scale, offset, int(rng.integers(dim)))
-    return labels, speakers, classes, scores, columns
+    return layout, scores, _World(*world[:3], mixture, bend, scale, offset, int(rng.integers(dim)))
 
 
 def _factor_scores(
-    rng: np.random.Generator,
-    labels: np.ndarray,
-    speakers: np.ndarray,
-    classes: _Classes,
-    model: Model,
+    rng: np.random.Generator, layout: _Layout, world: _World, model: Model
 ) -> np.ndarray:
     """(rows, factors) scores u of the model in `simulated_corpus`, with speakers of their own."""
-    n_classes, n_speakers = len(classes.centre), speakers.max() + 1
-    shift = model.speaker_shift * rng.standard_normal((n_speakers, model.factors))
-    effect = model.interaction * rng.standard_normal((n_classes, n_speakers, model.factors))
+    labels, speakers, names = layout
+    shape = (len(world.centre), len(names), model.factors)
+    shift = model.speaker_shift * rng.standard_normal(shape[1:])
+    effect = model.interaction * rng.standard_normal(shape)
     cluster = rng.integers(model.clusters, size=len(labels))
     radius = np.sqrt(_TAIL / rng.chisquare(_TAIL, size=(len(labels), 1)))
     noise = rng.standard_normal((len(labels), model.factors))
     spectrum = (1.0 + np.arange(model.factors)) ** -_DECAY
     return spectrum * (
-        classes.centre[labels]
-        + classes.offset[labels, cluster]
+        world.centre[labels]
+        + world.clusters[labels, cluster]
         + shift[speakers]
         + effect[labels, speakers]
-        + radius * classes.spread[labels, cluster] * noise
+        + radius * world.spread[labels, cluster] * noise
     )
 
 
-def _features(rng: np.random.Generator, scores: np.ndarray, columns: _Columns) -> np.ndarray:
-    """(rows, dim) float32 raw features from (rows, factors) scores."""
-    right, both = columns.bend == 0, columns.bend == 1
-    features = np.empty((len(scores), len(columns.scale)), dtype=np.float32)
+def _corpus(
+    name: str, rng: np.random.Generator, layout: _Layout, scores: np.ndarray, world: _World
+) -> Corpus:
+    """Features of scores (rows, factors); a session is the first five letters of a speaker."""
+    dim = len(world.scale)
+    features = np.empty((len(scores), dim), dtype=np.float32)
     for start in range(0, len(scores), _ROWS_AT_ONCE):
-        x = np.einsum("if,fd->id", scores[start : start + _ROWS_AT_ONCE], columns.mixture)
+        x = np.einsum("if,fd->id", scores[start : start + _ROWS_AT_ONCE], world.mixture)
         x += _NOISE * rng.standard_normal(x.shape)
         np.clip(x, -_REACH, _REACH, out=x)
-        x[:, right] = np.exp(0.7 * x[:, right])
-        x[:, both] = np.sinh(x[:, both])
-        features[start : start + len(x)] = columns.offset + columns.scale * x
-    features[:, columns.constant] = columns.offset[columns.constant]
-    return features
-
-
-def _corpus(
-    name: str,
-    features: np.ndarray,
-    labels: np.ndarray,
-    names: tuple[str, ...],
-    speakers: np.ndarray,
-) -> Corpus:
-    """Rows with their labels; a session is the first five letters of a speaker."""
+        for bend, tail in enumerate((lambda x: np.exp(0.7 * x), np.sinh)):
+            x[:, world.bend == bend] = tail(x[:, world.bend == bend])
+        features[start : start + len(x)] = world.offset + world.scale * x
+    features[:, world.constant] = world.offset[world.constant]
     classes = tuple(CLASS_SIZES)
-    place = speakers * len(classes) + labels  # rising
+    speakers = np.array(layout.names)[layout.speakers]
+    place = layout.speakers * len(classes) + layout.labels  # rising
     number = np.arange(len(place)) - np.searchsorted(place, place) + 1
-    files = [
-        f"sim_{names[speaker]}_{classes[label]}_{count:04d}"
-        for speaker, label, count in zip(speakers, labels, number, strict=True)
-    ]
-    columns = range(1, features.shape[1] + 1)
+    places = zip(speakers, np.array(classes)[layout.labels], number, strict=True)
     return Corpus(
         name=name,
         features=features,
-        labels=labels,
+        labels=layout.labels,
         classes=classes,
-        speakers=np.array(names)[speakers],
-        sessions=np.array([names[speaker][:5] for speaker in speakers]),
-        files=np.array(files),
-        contract=FeatureContract(tuple(f"sim_{column:04d}" for column in columns), "simulated"),
+        speakers=speakers,
+        sessions=np.array([speaker[:5] for speaker in speakers]),
+        files=np.array([f"sim_{speaker}_{emotion}_{n:04d}" for speaker, emotion, n in places]),
+        contract=FeatureContract(tuple(f"sim_{i + 1:04d}" for i in range(dim)), "simulated"),
         simulated=True,
     )

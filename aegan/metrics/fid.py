@@ -29,31 +29,19 @@ HIDDEN = (64, 64, 64, 64)
 LAYER = 3  # the hidden layer whose activations are compared
 _CHUNK = 4096  # rows passed through the net at once
 
+# The trained net up to its third hidden layer: weights (in, 64) and biases (64,), float32.
+FidNet = tuple[tuple[np.ndarray, np.ndarray], ...]
+
 
 @dataclass(frozen=True)
 class FidProtocol:
-    """What is fixed about the FID.
+    """What is fixed about the FID."""
 
-    Attributes:
-        epochs: of the net (the paper's 30).
-        batch_size: rows per update of the net.
-        net_seeds: one net per seed; the distances are averaged.
-        splits: random halvings of set-1 for the floor.
-        split_seed: they are drawn with.
-    """
-
-    epochs: int = 30
-    batch_size: int = 64
-    net_seeds: tuple[int, ...] = (0, 1, 2)
-    splits: int = 5
-    split_seed: int = 0
-
-
-class FidNet(NamedTuple):
-    """The part of the trained net up to its third hidden layer."""
-
-    weights: tuple[np.ndarray, ...]  # (dim, 64), (64, 64), (64, 64) float32
-    biases: tuple[np.ndarray, ...]  # (64,) each, float32
+    epochs: int = 30  # of the net (the paper's)
+    batch_size: int = 64  # rows per update of the net
+    net_seeds: tuple[int, ...] = (0, 1, 2)  # one net per seed; the distances are averaged
+    splits: int = 5  # random halvings of set-1 for the floor
+    split_seed: int = 0  # they are drawn with
 
 
 class Moments(NamedTuple):
@@ -74,12 +62,7 @@ class FidScores(NamedTuple):
 def train_net(
     features_z: np.ndarray, labels: np.ndarray, protocol: FidProtocol, seed: int
 ) -> FidNet:
-    """Trains the paper's net on the whole corpus and returns its lower part, a FidNet.
-
-    Args:
-        features_z: (rows, dim) z-scores.
-        labels: (rows,) int.
-    """
+    """The lower part of the paper's net, trained on z-scores (rows, dim) and labels (rows,)."""
     rows = np.ascontiguousarray(features_z, dtype=np.float32)
     net = MLPClassifier(
         HIDDEN, batch_size=min(protocol.batch_size, len(rows)), random_state=seed, solver="adam"
@@ -88,22 +71,22 @@ def train_net(
     # One call is one shuffled epoch; `fit` would stop early and warn that it did not converge.
     for _ in range(protocol.epochs):
         net.partial_fit(rows, labels, classes=classes)
-    return FidNet(tuple(net.coefs_[:LAYER]), tuple(net.intercepts_[:LAYER]))
+    return tuple(zip(net.coefs_[:LAYER], net.intercepts_[:LAYER], strict=True))
 
 
 def activations(net: FidNet, features_z: np.ndarray) -> np.ndarray:
     """Third hidden layer of z-scored rows (rows, dim): (rows, 64) float64."""
-    out = np.empty((len(features_z), net.biases[-1].shape[0]))
+    out = np.empty((len(features_z), len(net[-1][1])))
     for start in range(0, len(features_z), _CHUNK):
         hidden = np.asarray(features_z[start : start + _CHUNK], dtype=np.float64)
-        for weight, bias in zip(net.weights, net.biases, strict=True):
+        for weight, bias in net:
             hidden = np.maximum(hidden @ weight.astype(np.float64) + bias, 0)
         out[start : start + _CHUNK] = hidden
     return out
 
 
 def moments(rows: np.ndarray) -> Moments:
-    """Mean and unbiased covariance of ``rows`` (n, units), n >= 1; one row has covariance zero.
+    """Mean and unbiased covariance of ``rows`` (n, units); one row has covariance zero.
 
     Raises:
         ValueError: no rows.
@@ -124,7 +107,11 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     taken: squaring first would lose half of the digits. Both roots are symmetric eigenvalue
     forms in float64 with negative rounding clipped, so rank-deficient sets need no special case.
     """
-    cross = np.linalg.svd(_root(b.covariance) @ _root(a.covariance), compute_uv=False).sum()
+    roots = []
+    for _, covariance in (b, a):
+        values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+        roots.append((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
+    cross = np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum()
     traces = np.trace(a.covariance) + np.trace(b.covariance)
     return float(max(np.sum((a.mean - b.mean) ** 2) + traces - 2 * cross, 0.0))
 
@@ -176,9 +163,3 @@ def fid_scores(
                 matched = apart(first, rows[b[:size]])
             over.append(apart(first, synthetic[draw]) - matched)
     return FidScores(float(np.mean(fid)), fid_real, float(np.mean(over)))
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """Symmetric square root of a positive semi-definite matrix, negative rounding clipped."""
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -1,27 +1,40 @@
 """What every set of synthetic rows of a fold is measured with: its z-space, SVMs and FID nets.
 
-None of it depends on the model, so it is computed once per corpus and fold, and cached.
+None of it depends on the model, so it is computed once per corpus and fold and kept in a file, an
+``.npz`` of arrays plus one JSON text, read without pickle. Its name is the sha256 of everything it
+depends on, so a stale file is never read; an unreadable one counts as absent.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
-from aegan.metrics.cache import Item, cache_key, cached
 from aegan.metrics.fid import LAYER, FidNet, FidProtocol, train_net
 from aegan.metrics.svm import FittedSvm, SvmProtocol, tune_and_fit
+from aegan.system.files import replacing
+
+FORMAT = 3  # raise when the meaning of a stored item changes
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "imbalanced-learn")
+_JSON = "meta_json"
+
+Place = tuple[Corpus, Fold, Standardiser]
+Values = dict[str, Any]  # arrays and JSON values
 
 
-@dataclass(frozen=True, eq=False)
-class FoldSpace:
-    """The z-space of a fold and its real rows in it."""
+class FoldSpace(NamedTuple):
+    """The real rows of a fold as z-scores of its set-1."""
 
     set1_z: np.ndarray  # (n1, dim) float32
     labels1: np.ndarray  # (n1,) int32
@@ -29,38 +42,52 @@ class FoldSpace:
     labels2: np.ndarray  # (n2,) int32
 
 
-@dataclass(frozen=True, eq=False)
-class FoldTools:
-    """The SVMs on real rows and the FID nets of a fold."""
+class FoldTools(NamedTuple):
+    """The FID nets and the SVMs on real rows of a fold."""
 
+    nets: tuple[FidNet, ...]
     svm_set1: FittedSvm
     svm_set2: FittedSvm
-    nets: tuple[FidNet, ...]
 
 
 def fold_space(corpus: Corpus, fold: Fold, standardiser: Standardiser) -> FoldSpace:
-    """The real rows of a fold as z-scores of its set-1."""
-    return FoldSpace(
-        standardiser.to_z(corpus.features[fold.train]),
-        corpus.labels[fold.train],
-        standardiser.to_z(corpus.features[fold.valid]),
-        corpus.labels[fold.valid],
-    )
+    """The z-space of a fold."""
+    set1_z, set2_z = (standardiser.to_z(corpus.features[r]) for r in (fold.train, fold.valid))
+    return FoldSpace(set1_z, corpus.labels[fold.train], set2_z, corpus.labels[fold.valid])
 
 
-def fold_key(corpus: Corpus, fold: Fold, standardiser: Standardiser, **parts: object) -> str:
-    """Cache key of an item of a fold: the corpus, the rows of set-1 and set-2, the clip, parts."""
-    return cache_key(
-        corpus=corpus.hash,
-        train=np.asarray(fold.train),
-        valid=np.asarray(fold.valid),
-        clip=float(standardiser.clip),
-        **parts,
-    )
+def cached(
+    place: Place, directory: Path | None, make: Callable[[], Values], **parts: object
+) -> Values:
+    """What ``make`` gives of a place; from its file where there is a whole one, else stored.
+
+    ``parts`` are JSON values: what it depends on beside the place and the libraries.
+    """
+    if directory is None:
+        return make()
+    corpus, fold, standardiser = place
+    parts |= {"corpus": corpus.hash, "clip": float(standardiser.clip), "cache_format": FORMAT}
+    parts["libraries"] = [version(name) for name in _LIBRARIES]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    for rows in (fold.train, fold.valid):
+        digest.update(f"{rows.dtype.str}{rows.shape}".encode() + rows.tobytes())
+    path = directory / f"{digest.hexdigest()}.npz"
+    try:
+        # `np.load` leaves a broken file open.
+        with open(path, "rb") as file, np.load(file) as archive:
+            arrays = dict(archive)
+        return json.loads(str(arrays.pop(_JSON))) | arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, SyntaxError, TypeError):
+        values = make()
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    others = {name: value for name, value in values.items() if name not in arrays}
+    with replacing(path) as part, open(part, "wb") as file:
+        np.savez(file, **arrays, **{_JSON: np.array(json.dumps(others, sort_keys=True))})
+    return values
 
 
-def svm_on(
-    part: Literal["set1", "set2"],
+def _svm_on(
+    part: Literal["train", "valid"],
     corpus: Corpus,
     fold: Fold,
     standardiser: Standardiser,
@@ -69,21 +96,18 @@ def svm_on(
 ) -> FittedSvm:
     """The tuned SVM of set-1 or of set-2, in the z-space of set-1."""
 
-    def make() -> Item:
-        rows = fold.train if part == "set1" else fold.valid
-        z, labels = standardiser.to_z(corpus.features[rows]), corpus.labels[rows]
-        values = vars(tune_and_fit(z, labels, protocol))
-        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-        return Item({name: values[name] for name in values.keys() - arrays.keys()}, arrays)
+    def make() -> Values:
+        rows = getattr(fold, part)
+        z = standardiser.to_z(corpus.features[rows])
+        return vars(tune_and_fit(z, corpus.labels[rows], protocol))
 
-    key = fold_key(corpus, fold, standardiser, item=f"svm {part}", svm=asdict(protocol))
-    item = cached(cache_dir, key, make)
-    scores = tuple(item.meta["inner_scores"])
-    return FittedSvm(**item.meta | {"inner_scores": scores}, **item.arrays)
+    place = (corpus, fold, standardiser)
+    parts = {"item": f"svm {part}", "svm": asdict(protocol)}
+    return FittedSvm(**cached(place, cache_dir, make, **parts))
 
 
-svm_on_set1 = partial(svm_on, "set1")
-svm_on_set2 = partial(svm_on, "set2")
+svm_on_set1 = partial(_svm_on, "train")
+svm_on_set2 = partial(_svm_on, "valid")
 
 
 def fid_nets(
@@ -95,27 +119,14 @@ def fid_nets(
 ) -> tuple[FidNet, ...]:
     """The FID nets of a fold: trained on the whole corpus, as in the paper, one per seed."""
 
-    def make() -> Item:
+    def make() -> Values:
         z = standardiser.to_z(corpus.features)
         nets = [train_net(z, corpus.labels, protocol, seed) for seed in protocol.net_seeds]
-        return Item(
-            {},
-            {
-                f"{kind}{number}_{layer}": array
-                for number, net in enumerate(nets)
-                for kind, arrays in net._asdict().items()
-                for layer, array in enumerate(arrays)
-            },
-        )
+        arrays = [array for net in nets for layer in net for array in layer]
+        return {str(place): array for place, array in enumerate(arrays)}
 
-    key = fold_key(corpus, fold, standardiser, item="fid nets", fid=asdict(protocol))
-    arrays = cached(cache_dir, key, make).arrays
-    return tuple(
-        FidNet(
-            *(
-                tuple(arrays[f"{kind}{number}_{layer}"] for layer in range(LAYER))
-                for kind in FidNet._fields
-            )
-        )
-        for number in range(len(protocol.net_seeds))
-    )
+    place = (corpus, fold, standardiser)
+    arrays = cached(place, cache_dir, make, item="fid nets", fid=asdict(protocol))
+    flat = [arrays[str(place)] for place in range(len(arrays))]
+    layers = list(zip(flat[::2], flat[1::2], strict=True))
+    return tuple(tuple(layers[i : i + LAYER]) for i in range(0, len(layers), LAYER))

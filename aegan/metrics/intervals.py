@@ -1,19 +1,12 @@
 """Means and 95 % intervals: over folds, over seeds and draws, over speakers and replicates.
 
-Over folds, seeds are averaged inside a fold: they are no replicates of speakers, so they narrow
-no interval, and one fold counts once however many seeds it was trained with. (Folds share
-training rows, so even this interval is a little too narrow.)
+Seeds are averaged inside a fold: they are no replicates of speakers, so they narrow no interval.
 
 Where two kinds of draw meet (generator seeds and samples, or the tested speakers and the
-replicates of a training), each is varied with all of the other kept, and the variances are added;
-noise that belongs to neither counts in both, so the interval errs towards wide.
-
-In ``contrast`` what varies is what another study would draw anew: the tested speakers, and the
-replicates (a draw of the training rows, a seed of the net, a generator). Rows of one speaker are
-not independent, so a row is never resampled by itself. Where replicates test different speakers
-(each holds out a fold of its own) they are resampled among those that test the same ones.
-Classifiers are compared by one resampling of both: differences are paired by speaker and by
-replicate.
+replicates of a training), each is varied with all of the other kept, and the variances are added:
+the interval errs towards wide. In ``contrast`` they are what another study would draw anew: the
+speakers, whose rows are not independent, and the replicates (draws of training rows, seeds). One
+resampling serves all terms, so differences are paired.
 """
 
 from __future__ import annotations
@@ -21,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -32,24 +25,12 @@ Measure = Literal["uar", "accuracy"]
 Term = tuple[float, np.ndarray]
 
 
-class _Resamples(NamedTuple):
-    """How often each unit was drawn, and what the variance over the resamples lacks."""
-
-    weights: np.ndarray  # (draws, units) float64
-    scale: float  # of the variance, for n units resampled vary (n - 1) / n of what they should
-    freedom: int  # degrees of freedom of the units
-
-
 def summarise(per_lane: Sequence[float | None], lanes: Sequence[Mapping[str, object]]) -> dict:
     """Summary of one metric: ``{"per_lane", "mean", "sd", "ci95"}``, ready for JSON.
 
-    Args:
-        per_lane: one value per lane, None (or a non-finite number) for a lane without one.
-        lanes: lane records in the same order; only "fold" is read.
-
-    ``mean`` is the mean over folds of the seeds' mean inside a fold; ``sd`` is over folds
-    (ddof 1); ``ci95`` is the t interval over folds. Lanes without a value are left out; ``sd``
-    and ``ci95`` are None with fewer than two folds, ``mean`` with none.
+    ``mean``, ``sd`` (ddof 1) and ``ci95`` (t interval) are over folds, of the seeds' mean inside a
+    fold. Lanes whose value is None or not finite are left out; ``sd`` and ``ci95`` are None with
+    fewer than two folds, ``mean`` with none.
     """
     found = estimate(fold_means(per_lane, lanes))
     known = [value for value in found["values"] if value is not None]
@@ -59,16 +40,6 @@ def summarise(per_lane: Sequence[float | None], lanes: Sequence[Mapping[str, obj
         "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None,
         "ci95": found["ci95"],
     }
-
-
-def difference(
-    first: Sequence[float | None],
-    second: Sequence[float | None],
-    lanes: Sequence[Mapping[str, object]],
-) -> dict:
-    """``summarise`` of ``first - second``, paired lane by lane."""
-    pairs = zip(first, second, strict=True)
-    return summarise([None if a is None or b is None else a - b for a, b in pairs], lanes)
 
 
 def fold_means(
@@ -83,24 +54,13 @@ def fold_means(
     return [math.fsum(v) / len(v) if v else None for _, v in sorted(groups.items())]
 
 
-def estimate(values: Sequence[float | None]) -> dict:
-    """Mean of independent ``values`` and its t interval: ``{"mean", "ci95", "values"}``.
+def estimate(values: Sequence[float | None], test_to_train: float = 0.0) -> dict:
+    """Mean of ``values`` and its t interval: ``{"mean", "ci95", "values"}``.
 
-    Values that are None or not finite are kept as None and not counted; ``ci95`` is None with
-    fewer than two, ``mean`` with none.
-    """
-    return corrected_estimate(values, 0.0)
-
-
-def corrected_estimate(values: Sequence[float | None], test_to_train: float) -> dict:
-    """``estimate`` of one value per fold, wider for the training rows that folds share.
-
-    The corrected resampled t (Nadeau and Bengio, Inference for the generalization error, 2003):
-    the variance of the mean of k folds is (1/k + n_test / n_train) times that of a fold.
-
-    Args:
-        values: one per fold, seeds averaged inside.
-        test_to_train: held-out rows over training rows of a fold; 1/4 with five equal folds.
+    Values that are None or not finite are not counted; ``ci95`` is None with fewer than two,
+    ``mean`` with none. Folds share training rows, so their interval is wider, by the corrected
+    resampled t (Nadeau and Bengio, Inference for the generalization error, 2003): the variance of
+    the mean of k folds is (1/k + ``test_to_train``) times that of a fold.
     """
     values = [_clean(value) for value in values]
     known = np.array([value for value in values if value is not None])
@@ -113,15 +73,14 @@ def corrected_estimate(values: Sequence[float | None], test_to_train: float) -> 
     return found
 
 
+corrected_estimate = estimate
+
+
 def crossed_estimate(values: np.ndarray) -> dict[str, Any]:
     """Mean and interval of values that two kinds of draw share: ``{"mean", "ci95", "values"}``.
 
-    The variances are those of the mean of the row means and of the column means. With one row
-    only the columns count, and vice versa; a single value has no interval.
-
-    Args:
-        values: (generator seeds, draws) float; a row of NaN is a generator without a value and is
-            left out, as None in "values".
+    ``values`` is (generator seeds, draws); a row of NaN is left out. The variances are those of the
+    row means and of the column means; a single value has no interval.
     """
     found: dict[str, Any] = {"mean": None, "ci95": None, "values": list(map(_clean, values.flat))}
     known = values[np.isfinite(values).all(axis=1)]
@@ -141,18 +100,13 @@ def contrast(
 
     One classifier's UAR is ``[(1, counts)]``, the difference of two ``[(1, a), (-1, b)]``.
 
-    Args:
-        terms: each a weight and counts (replicates, speakers, classes, classes); row = true
-            class, column = predicted class. Zero where a replicate did not test a speaker; a
-            replicate without any count in one of the terms counts in none.
-        groups: per replicate, what it shares with those that test the same speakers: the number
-            of its fold, or one value for all.
-        measure: "uar", the mean recall of the classes tested, or "accuracy", the share of rows.
+    A term is a weight and counts (replicates, speakers, classes, classes), row = true class, zero
+    where a replicate did not test a speaker; a replicate without any count in one of the terms
+    counts in none. ``groups`` says per replicate with which it tests the same speakers, say the
+    number of its fold; one that is alone in its group is not resampled.
 
-    ``mean`` is of the counts pooled over replicates and speakers; where all replicates test the
-    same rows, that is the mean over the replicates. ``values`` holds one value per replicate, None
-    for one that does not count. ``ci95`` is None with fewer than two speakers. A replicate that
-    is alone in its group is not resampled.
+    ``mean`` is of the counts pooled over replicates and speakers, ``values`` are of each replicate,
+    None for one that does not count. ``ci95`` is None with fewer than two speakers.
     """
     weights = [float(weight) for weight, _ in terms]
     counts = np.stack([of_term for _, of_term in terms]).astype(np.float64)
@@ -188,12 +142,9 @@ def contrast(
 def by_speaker(
     truth: np.ndarray, predicted: np.ndarray, speakers: np.ndarray, names: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Confusion counts (speakers, classes, classes) int64 of each of ``names``.
+    """Confusion counts (names, classes, classes) int64 of each of the sorted ``names``.
 
-    Args:
-        truth: (n,) int labels, with predicted (n,) and speakers (n,), one of ``names`` each.
-        names: (speakers,) sorted.
-        classes: number of classes.
+    Rows have labels ``truth`` (n,), ``predicted`` (n,) and one of the names, ``speakers`` (n,).
     """
     place = np.searchsorted(names, speakers)
     cells = (place * classes + np.asarray(truth, np.int64)) * classes + predicted
@@ -202,19 +153,22 @@ def by_speaker(
 
 
 @lru_cache(maxsize=8)
-def _resample(groups: tuple[Hashable, ...]) -> _Resamples:
-    """Units drawn with replacement among those of their group; same groups, same bits."""
+def _resample(groups: tuple[Hashable, ...]) -> tuple[np.ndarray, float, int]:
+    """How often units are drawn with replacement, each among its group; same groups, same bits.
+
+    Weights (DRAWS, units), the factor of the variance over them (n units resampled vary by
+    (n - 1) / n of what they should), and the degrees of freedom.
+    """
     rng = np.random.default_rng(len(groups))
     weights = np.empty((DRAWS, len(groups)))
-    drawn = freedom = 0
+    sizes = []
     for group in dict.fromkeys(groups):
         places = [place for place, of in enumerate(groups) if of == group]
         equal = np.full(len(places), 1 / len(places))
         weights[:, places] = rng.multinomial(len(places), equal, size=DRAWS)
-        if len(places) > 1:
-            drawn += len(places)
-            freedom += len(places) - 1
-    return _Resamples(weights, drawn / freedom if freedom else 0.0, freedom)
+        sizes += [len(places)] * (len(places) > 1)
+    freedom = sum(sizes) - len(sizes)
+    return weights, sum(sizes) / max(freedom, 1), freedom
 
 
 def _measured(counts: np.ndarray, measure: Measure) -> np.ndarray:

@@ -106,18 +106,12 @@ def oversampling(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) 
     return features_z[_members(rng, labels, drawn)], drawn
 
 
-# Those that every evaluation shows beside a model, and those of the low-resource study (Fig. 6).
+# Those beside a model in every evaluation, and those of the low-resource study (Fig. 6).
 GENERATORS: dict[str, Generator] = {
-    "class_mean": class_mean,
-    "class_gaussian": class_gaussian,
-    "smote": smote,
-    "jitter": jitter,
+    of.__name__: of for of in (class_mean, class_gaussian, smote, jitter)
 }
 BASELINES: dict[str, Generator] = {
-    "oversampling": oversampling,
-    "jitter": jitter,
-    "smote": smote,
-    "class_gaussian": class_gaussian,
+    of.__name__: of for of in (oversampling, jitter, smote, class_gaussian)
 }
 
 

@@ -32,6 +32,11 @@ REFERENCES = ("real", *GENERATORS)
 Values = Sequence[dict | None]  # of `evaluate.measure`, per lane
 
 
+def words_of(lane: Mapping) -> str:
+    """What the screen and the notes call the rows of a lane."""
+    return f"synthetic rows, seed {lane['seed']}, fold {lane['fold']}"
+
+
 def summary_of(
     classes: tuple[str, ...],
     lanes: Sequence[Mapping],
@@ -40,15 +45,9 @@ def summary_of(
     references: Mapping[str, Mapping[int, dict]],
     protocol: dict,
 ) -> dict:
-    """The result of ``evaluate``, from what was measured.
+    """The result of ``evaluate``, from what was measured of each lane, and per reference and fold.
 
-    Args:
-        classes: of the corpus.
-        lanes: lane records with "seed", "fold", "status".
-        tools: of each fold.
-        model: what was measured of each lane's rows, None for a lane without a value.
-        references: reference -> fold -> what was measured.
-        protocol: of the SVMs, in words.
+    ``protocol`` is that of the SVMs, in words.
     """
     groups: dict[str, Values] = {"model": model}
     groups |= {name: [of[lane["fold"]] for lane in lanes] for name, of in references.items()}
@@ -66,6 +65,22 @@ def summary_of(
         }
         for name, values in groups.items()
     }
+    confusion = {}  # counts summed over the lanes that have a value; None where no lane has
+    for name, values in groups.items():
+        present = [value["confusion"] for value in values if value is not None]
+        confusion[name] = {
+            test: np.sum([counts[test] for counts in present], axis=0).tolist() if present else None
+            for test in TESTS
+        }
+    # An SVM, or what was measured with one: its C and its departure from the protocol, in words.
+    svms: dict[str, dict[str, Mapping | None]] = {
+        "real": {f"set-{n}, fold {k}": vars(of[n]) for k, of in tools.items() for n in (1, 2)},
+        "synthetic": dict(zip(map(words_of, lanes), model, strict=True)),
+    }
+    for name in GENERATORS:
+        svms[name] = {f"{name}, fold {k}": of for k, of in references[name].items()}
+    chosen_c = {name: [svm and svm["c"] for svm in of.values()] for name, of in svms.items()}
+    real_c = chosen_c.pop("real")
     of_references = {name: metrics[name] for name in REFERENCES}
     verdict = judge(metrics["model"], of_references, per_class["model"], lanes)
     # What happened to the model in a lane says nothing of a reference.
@@ -78,19 +93,16 @@ def summary_of(
         "metrics": metrics["model"],
         "references": of_references,
         "per_class": per_class,
-        "confusion": {name: _confusions(values) for name, values in groups.items()},
+        "confusion": confusion,
         "svm": {
             "protocol": protocol,
-            "chosen_c": {
-                "set1": [part.svm_set1.c for part in tools.values()],
-                "set2": [part.svm_set2.c for part in tools.values()],
-                "synthetic": [value and value["chosen_c"] for value in model],
-                **{
-                    name: [value["chosen_c"] for value in references[name].values()]
-                    for name in GENERATORS
-                },
-            },
-            "notes": _notes(lanes, tools, model, references),
+            "chosen_c": {"set1": real_c[::2], "set2": real_c[1::2], **chosen_c},
+            "notes": [
+                f"SVM on {place}: {svm['note']}"
+                for of in svms.values()
+                for place, svm in of.items()
+                if svm and svm["note"]
+            ],
         },
         "plausibility": _plausibility(model, lanes),
         "verdict": verdict,
@@ -104,46 +116,14 @@ def _over_folds(values: Values, lanes: Sequence[Mapping], *path: str | int) -> d
 
 def _plausibility(values: Values, lanes: Sequence[Mapping]) -> list[dict]:
     """Per rule: how often real rows of set-1 and synthetic rows break it, means over folds."""
-    healthy = [value["plausibility"]["real"] for value in values if value is not None]
-
-    def mean(who: str, place: int, field: str) -> float | None:
-        return _over_folds(values, lanes, "plausibility", who, place, field)["mean"]
-
+    shares = ("real", "rows"), ("synthetic", "rows"), ("synthetic", "places")
+    names = ("real_rows", "synthetic_rows", "synthetic_checks")
+    healthy = next((value["plausibility"]["real"] for value in values if value is not None), ())
     return [
-        {
-            "rule": breach["rule"],
-            "checks": breach["checks"],
-            "real_rows": mean("real", place, "rows"),
-            "synthetic_rows": mean("synthetic", place, "rows"),
-            "synthetic_checks": mean("synthetic", place, "places"),
+        {"rule": breach["rule"], "checks": breach["checks"]}
+        | {
+            name: _over_folds(values, lanes, "plausibility", who, place, field)["mean"]
+            for name, (who, field) in zip(names, shares, strict=True)
         }
-        for place, breach in enumerate(healthy[0] if healthy else ())
+        for place, breach in enumerate(healthy)
     ]
-
-
-def _confusions(values: Values) -> dict:
-    """Counts summed over the lanes that have a value; None where no lane has."""
-    present = [value["confusion"] for value in values if value is not None]
-    return {
-        test: np.sum([counts[test] for counts in present], axis=0).tolist() if present else None
-        for test in TESTS
-    }
-
-
-def _notes(
-    lanes: Sequence[Mapping],
-    tools: Mapping[int, FoldTools],
-    model: Values,
-    references: Mapping[str, Mapping[int, dict]],
-) -> list[str]:
-    """Every departure of an SVM from the protocol, in words."""
-    said = []
-    for fold, part in tools.items():
-        said.append((f"set-1, fold {fold}", part.svm_set1.note))
-        said.append((f"set-2, fold {fold}", part.svm_set2.note))
-    for lane, value in zip(lanes, model, strict=True):
-        place = f"synthetic rows, seed {lane['seed']}, fold {lane['fold']}"
-        said.append((place, value and value["note"]))
-    for name in GENERATORS:
-        said += [(f"{name}, fold {fold}", of["note"]) for fold, of in references[name].items()]
-    return [f"SVM on {place}: {note}" for place, note in said if note]

@@ -8,11 +8,13 @@ kernel cache in single precision in any case.)
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
@@ -25,30 +27,19 @@ _ROUNDING = 1e-9  # mean scores closer than this are equal
 class SvmProtocol:
     """What is fixed about every SVM of an evaluation.
 
-    Attributes:
-        kernel: "linear" or "rbf".
-        c_grid: the values of C searched, ascending. On z-scores of 1582 features everything
-            from about 0.01 upwards is the hard margin.
-        inner_folds: stratified, shuffled folds of the search, drawn with ``seed``.
-        class_weight: "balanced" (every class weighs the same) or None.
-        seed: of the inner folds and of the subsample.
-        max_search_rows: above it, search and fit use a stratified subsample of so many rows.
-        tie: the smallest C whose inner score is no more than this below the best is taken. 0 is
-            scikit-learn's choice. Synthetic sets are often so easy that every C scores 0.98 to
-            0.99, and a search for the last half point then ends at the hard margin, which fits
-            their quirks: it costs 4 points of TSTR on nEMO.
-        gamma: of the rbf kernel; "scale" is 1 / (dim * variance of all values of the training
-            set), one number for the whole search.
+    Of C on z-scores of 1582 features everything from about 0.01 upwards is the hard margin.
+    Synthetic sets are often so easy that every C scores 0.98 to 0.99, and a search for the last
+    half point then ends there, which fits their quirks: it costs 4 points of TSTR on nEMO.
     """
 
     kernel: Literal["linear", "rbf"] = "linear"
-    c_grid: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-    inner_folds: int = 3
-    class_weight: Literal["balanced"] | None = "balanced"
-    seed: int = 0
-    max_search_rows: int = 10_000
-    tie: float = 0.0
-    gamma: float | Literal["scale"] = "scale"
+    c_grid: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)  # ascending
+    inner_folds: int = 3  # of the search: stratified and shuffled
+    class_weight: Literal["balanced"] | None = "balanced"  # every class weighs the same
+    seed: int = 0  # of the inner folds and of the subsample
+    max_search_rows: int = 10_000  # above it search and fit use a stratified subsample of so many
+    tie: float = 0.0  # the smallest C no more than this below the best wins; 0: scikit-learn's way
+    gamma: float | Literal["scale"] = "scale"  # of rbf: 1 / (dim * variance of all training values)
 
     def __post_init__(self) -> None:
         if self.kernel not in ("linear", "rbf"):
@@ -64,37 +55,21 @@ class SvmProtocol:
 
 @dataclass(frozen=True, eq=False)
 class FittedSvm:
-    """A tuned SVM as arrays alone; ``predict`` needs nothing else.
+    """A tuned SVM as arrays: one-against-one decisions, the lower class where they are positive."""
 
-    Attributes:
-        classes: (k,) int32, the labels of the training set, ascending.
-        c: the chosen C; None for a training set of one class.
-        intercept: (pairs,) float64. A positive decision of pair (i, j) is a vote for i.
-        weights: (pairs, dim) float64 of the linear kernel, or None.
-        support: (n_sv, dim) float32 support rows of the rbf kernel, or None.
-        coefficients: (pairs, n_sv) float64 dual coefficients for ``support``, or None.
-        gamma: of the rbf kernel, or None.
-        inner_scores: mean balanced accuracy of every C, or () where nothing was searched.
-        note: what departed from the protocol, in words, or None.
-    """
-
-    classes: np.ndarray
-    c: float | None
-    intercept: np.ndarray
-    weights: np.ndarray | None = None
-    support: np.ndarray | None = None
-    coefficients: np.ndarray | None = None
-    gamma: float | None = None
-    inner_scores: tuple[float, ...] = ()
-    note: str | None = None
+    classes: np.ndarray  # labels seen in training, ascending
+    c: float | None  # None where there was one class only
+    intercept: np.ndarray  # (pairs,) float64
+    weights: np.ndarray | None = None  # (pairs, dim) float64 of the linear kernel
+    support: np.ndarray | None = None  # (n_sv, dim) float32 support rows of the rbf kernel
+    coefficients: np.ndarray | None = None  # (pairs, n_sv) float64 of ``support``
+    gamma: float | None = None  # of the rbf kernel
+    inner_scores: Sequence[float] = ()  # mean balanced accuracy of every C that was searched
+    note: str | None = None  # what departed from the protocol, in words
 
 
 def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtocol) -> FittedSvm:
-    """Chooses C by inner folds of the training set itself, ties to the smallest, and fits.
-
-    Args:
-        features_z: (rows, dim) z-scores.
-        labels: (rows,) int.
+    """Chooses C by inner folds of z-scores (rows, dim) and labels (rows,) themselves, and fits.
 
     Where a class has fewer members than ``inner_folds``, as many folds as it has members are
     used; with a class of one member no search is possible and the middle of the grid is taken.
@@ -118,9 +93,14 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
         notes.append("one class only: constant prediction")
         return FittedSvm(classes, None, np.zeros(0), note="; ".join(notes))
 
-    gamma = _gamma(rows, protocol) if protocol.kernel == "rbf" else None
+    gamma = None
+    if protocol.kernel == "rbf":
+        # scikit-learn's "scale", one number for the whole search.
+        scale = rows.shape[1] * float(rows.var(dtype=np.float64))
+        gamma = (1 / scale if scale > 0 else 1.0) if protocol.gamma == "scale" else protocol.gamma
     gram = _kernel(rows, rows, gamma)
-    grid, scores = protocol.c_grid, ()
+    grid, weight, scores = protocol.c_grid, protocol.class_weight, []
+    svcs = [SVC(C=c, kernel="precomputed", class_weight=weight) for c in grid]
     inner_folds = min(protocol.inner_folds, int(counts.min()))
     if inner_folds < 2:
         c = grid[len(grid) // 2]
@@ -128,13 +108,14 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
     else:
         if inner_folds < protocol.inner_folds:
             notes.append(f"a class has {inner_folds} members: {inner_folds} inner folds")
-        scores = _search(gram, labels, protocol, inner_folds)
+        folds = StratifiedKFold(inner_folds, shuffle=True, random_state=protocol.seed)
+        scores = _search(gram, labels, svcs, folds.split(labels, labels))
         enough = max(scores) - protocol.tie - _ROUNDING
         c = next(c for c, score in zip(grid, scores, strict=True) if score >= enough)
 
     whole = gram.astype(np.float64, copy=False)
     del gram  # at 10,000 rows 0.4 GB
-    svc = _svc(c, protocol).fit(whole, labels)
+    svc = svcs[grid.index(c)].fit(whole, labels)
     del whole
     coefficients, support = _pair_coefficients(svc), rows[svc.support_]
     if gamma is None:
@@ -148,23 +129,22 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
 
 
 def predict(fitted: FittedSvm, rows: np.ndarray) -> np.ndarray:
-    """Labels (n,) int32 of z-scored ``rows`` (n, dim): one vote per pair, ties to the lower label.
-
-    The vote is libsvm's, so the labels are those of ``SVC.predict``.
-    """
-    classes = fitted.classes
-    votes = np.zeros((len(rows), len(classes)), dtype=np.int32)
-    for start in range(0, len(rows) if len(classes) > 1 else 0, _CHUNK):
+    """Labels (n,) int32 of z-scored ``rows`` (n, dim): a vote per pair, ties to the lower label."""
+    n_classes = len(fitted.classes)
+    if n_classes == 1:
+        return np.full(len(rows), fitted.classes[0], np.int32)
+    first, second = np.eye(n_classes, dtype=int)[np.array(np.triu_indices(n_classes, 1))]
+    predicted = np.empty(len(rows), np.int32)
+    for start in range(0, len(rows), _CHUNK):
         chunk = np.asarray(rows[start : start + _CHUNK], dtype=np.float32)
         if fitted.weights is not None:
             decision = chunk.astype(np.float64) @ fitted.weights.T
         else:
             decision = _kernel(chunk, fitted.support, fitted.gamma) @ fitted.coefficients.T
         won = decision + fitted.intercept > 0
-        for column, (first, second) in enumerate(combinations(range(len(classes)), 2)):
-            votes[start : start + _CHUNK, first] += won[:, column]
-            votes[start : start + _CHUNK, second] += ~won[:, column]
-    return classes[votes.argmax(axis=1)].astype(np.int32)
+        votes = won @ first + ~won @ second
+        predicted[start : start + _CHUNK] = fitted.classes[votes.argmax(axis=1)]
+    return predicted
 
 
 def confusion_counts(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -204,44 +184,23 @@ def stratified_subsample(labels: np.ndarray, size: int, seed: int) -> np.ndarray
     return np.sort(np.concatenate(chosen))
 
 
-def _search(
-    gram: np.ndarray, labels: np.ndarray, protocol: SvmProtocol, inner_folds: int
-) -> tuple[float, ...]:
-    splitter = StratifiedKFold(inner_folds, shuffle=True, random_state=protocol.seed)
-    n_classes = int(labels.max()) + 1
-    scores = np.empty((inner_folds, len(protocol.c_grid)))
-    for fold, (train, test) in enumerate(splitter.split(np.empty((len(labels), 1)), labels)):
+def _search(gram: np.ndarray, labels: np.ndarray, svcs: list[SVC], folds: Iterable) -> list[float]:
+    """Mean UAR over inner folds (train rows, test rows) of every SVC."""
+    scores = []
+    for train, test in folds:
         # libsvm wants float64; one conversion per inner fold, shared by every C.
         train_gram = gram[np.ix_(train, train)].astype(np.float64, copy=False)
         test_gram = gram[np.ix_(test, train)].astype(np.float64, copy=False)
-        for column, c in enumerate(protocol.c_grid):
-            svc = _svc(c, protocol).fit(train_gram, labels[train])
-            confusion = confusion_counts(labels[test], svc.predict(test_gram), n_classes)
-            scores[fold, column] = uar(confusion)
-    return tuple(float(score) for score in scores.mean(axis=0))
-
-
-def _svc(c: float, protocol: SvmProtocol) -> SVC:
-    return SVC(C=c, kernel="precomputed", class_weight=protocol.class_weight)
-
-
-def _gamma(rows: np.ndarray, protocol: SvmProtocol) -> float:
-    if protocol.gamma != "scale":
-        return float(protocol.gamma)
-    variance = float(rows.var(dtype=np.float64))
-    return 1.0 / (rows.shape[1] * variance) if variance > 0 else 1.0
+        predicted = (svc.fit(train_gram, labels[train]).predict(test_gram) for svc in svcs)
+        scores.append([balanced_accuracy_score(labels[test], found) for found in predicted])
+    return np.mean(scores, axis=0).tolist()
 
 
 def _kernel(a: np.ndarray, b: np.ndarray, gamma: float | None) -> np.ndarray:
-    """Kernel matrix (len(a), len(b)): float32 linear where gamma is None, else float64 rbf.
-
-    The distances of the rbf kernel are differences of large numbers: in float32 they moved one
-    prediction in a thousand.
-    """
+    """Linear in float32 where gamma is None, else rbf, whose distances need float64."""
     if gamma is None:
         return a @ b.T
-    other = None if a is b else b.astype(np.float64)
-    return rbf_kernel(a.astype(np.float64), other, gamma)
+    return rbf_kernel(a.astype(np.float64), None if a is b else b.astype(np.float64), gamma)
 
 
 def _pair_coefficients(svc: SVC) -> np.ndarray:
@@ -250,14 +209,13 @@ def _pair_coefficients(svc: SVC) -> np.ndarray:
     libsvm packs them: row j - 1 holds, for a support row of class i < j, its coefficient in the
     pair (i, j), row i for one of class j. For two classes scikit-learn turns the sign.
     """
-    dual = np.asarray(svc.dual_coef_)
-    if len(svc.classes_) == 2:
+    dual, n_classes = np.asarray(svc.dual_coef_), len(svc.classes_)
+    if n_classes == 2:
         return -dual
-    ends = np.cumsum(svc.n_support_)
-    spans = [slice(end - count, end) for end, count in zip(ends, svc.n_support_, strict=True)]
-    pairs = list(combinations(range(len(svc.classes_)), 2))
+    owner = np.repeat(np.arange(n_classes), svc.n_support_)
+    pairs = list(combinations(range(n_classes), 2))
     packed = np.zeros((len(pairs), dual.shape[1]))
-    for row, (first, second) in enumerate(pairs):
-        packed[row, spans[first]] = dual[second - 1, spans[first]]
-        packed[row, spans[second]] = dual[first, spans[second]]
+    for row, (first, second) in zip(packed, pairs, strict=True):
+        row[owner == first] = dual[second - 1, owner == first]
+        row[owner == second] = dual[first, owner == second]
     return packed

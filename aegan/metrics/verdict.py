@@ -7,8 +7,9 @@ how near the figures are to those of real rows, not how high they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan, nan
 
-from aegan.metrics.intervals import difference
+from aegan.metrics.intervals import summarise
 
 # Variance ratio under which a class is a single point: deviations a tenth of those of real rows. A
 # class mean with a little noise has 0.003, M1 on nEMO, the narrowest model, 0.14.
@@ -44,101 +45,93 @@ def judge(
     per_class: Mapping[str, Mapping[str, float | None]],
     lanes: Sequence[Mapping],
 ) -> dict:
-    """Applies RULE and returns {"word", "reasons", "rule"}.
+    """Applies RULE and returns {"word", "reasons", "rule"}; the first reasons decided the word.
 
     Args:
         metrics: name -> summary (``intervals.summarise``) of the rows to be judged.
         references: reference -> name -> summary; "real" and "class_mean" are read.
         per_class: "variance_ratio" -> class -> mean ratio, or None for a class without one.
         lanes: lane records; "status" and, where present, "classes_missing" are read.
-
-    Reasons are sentences; the first ones decided the word.
     """
-    word, reasons = _decide(metrics, references, per_class, lanes)
-    for what in ("diverged", "collapsed"):
-        count = _count(lanes, what)
-        if count and word != what:
-            reasons.append(f"{count} of {len(lanes)} lanes {what}")
+    lost = {what: sum(r["status"] == what for r in lanes) for what in ("diverged", "collapsed")}
+    said = {what: f"{n} of {len(lanes)} lanes {what}" for what, n in lost.items() if n}
+    if metrics["variance_ratio"]["mean"] is not None:
+        collapsed = [said["collapsed"]] if 2 * lost["collapsed"] >= len(lanes) > 0 else []
+        collapsed += _collapsed_classes(per_class["variance_ratio"], lanes)
+        word, reasons = _first_that_holds(metrics, references, collapsed, lanes)
+    elif lost["diverged"]:
+        word, reasons = "diverged", [f"{said['diverged']}; none has a value"]
+    else:
+        word, reasons = "no verdict", ["no lane has a value"]
+    reasons += [words for what, words in said.items() if what != word]
     return {"word": word, "reasons": reasons, "rule": RULE}
 
 
-def _count(lanes: Sequence[Mapping], status: str) -> int:
-    return sum(lane["status"] == status for lane in lanes)
+def _collapsed_classes(ratios: Mapping[str, float | None], lanes: Sequence[Mapping]) -> list[str]:
+    missing = sorted({name for lane in lanes for name in lane.get("classes_missing") or ()})
+    return [f"classes missing: {', '.join(missing)}"] * bool(missing) + [
+        f"class {name} has a variance ratio of {ratio:.3f}"
+        for name, ratio in ratios.items()
+        if ratio is not None and ratio < COLLAPSED_RATIO
+    ]
 
 
-def _decide(
+def _first_that_holds(
     metrics: Mapping[str, Mapping],
     references: Mapping[str, Mapping[str, Mapping]],
-    per_class: Mapping[str, Mapping[str, float | None]],
+    collapsed: list[str],
     lanes: Sequence[Mapping],
 ) -> tuple[str, list[str]]:
-    value = {name: summary["mean"] for name, summary in metrics.items()}
-    real = {name: summary["mean"] for name, summary in references["real"].items()}
-    ratio = value["variance_ratio"]
-    if ratio is None:
-        if diverged := _count(lanes, "diverged"):
-            return "diverged", [f"{diverged} of {len(lanes)} lanes diverged; none has a value"]
-        return "no verdict", ["no lane has a value"]
+    real = references["real"]
+    pairs = zip(metrics["trts_set2"]["per_lane"], real["trts_set2"]["per_lane"], strict=True)
+    gap = summarise([None if None in pair else pair[0] - pair[1] for pair in pairs], lanes)
 
-    if collapsed := _collapsed(per_class, lanes):
-        return "collapsed", collapsed
+    def mean(summary: Mapping) -> float:
+        """NaN for none: no comparison holds with it."""
+        return nan if summary["mean"] is None else summary["mean"]
 
-    own = real["copies"] or 0.0
-    if value["copies"] is not None and value["copies"] > own + COPIES_SHARE:
-        return "copying", [
-            f"{value['copies']:.0%} of the rows are copies of training rows (real rows: {own:.0%})"
-        ]
-
-    gap = difference(
-        metrics["trts_set2"]["per_lane"], references["real"]["trts_set2"]["per_lane"], lanes
-    )
-    own_trts, real_trts = (
-        "unknown" if of["trts_set2"] is None else f"{of['trts_set2']:.3f}" for of in (value, real)
-    )
-    trts = f"TRTS on set-2 is {own_trts}, of real rows {real_trts}"
+    value = {name: mean(summary) for name, summary in metrics.items()}
+    ratio, copies, above = value["variance_ratio"], value["copies"], mean(gap)
+    own = real["copies"]["mean"] or 0.0
+    ceiling = value["real_to_real"] or nan
+    reached = value["tstr_set2"] / ceiling
+    over, far = value["fid_over_floor"], mean(references["class_mean"]["fid_over_floor"]) or nan
+    scores = (value["trts_set2"], mean(real["trts_set2"]))
+    shown = ("unknown" if isnan(score) else f"{score:.3f}" for score in scores)
+    trts = "TRTS on set-2 is {}, of real rows {}".format(*shown)
     spread = f"the variance ratio is {ratio:.2f}"
-    above = gap["mean"]
-    if above is not None and above < -TRTS_TOLERANCE:
-        return "off the data", [f"{trts}: an SVM of other speakers does not know the classes"]
-
-    reasons = []
-    if ratio < NARROW_RATIO:
-        reasons.append(f"{spread}: rows of a class are nearly alike")
-    if above is not None and above > TRTS_TOLERANCE:
-        if gap["ci95"] is None or gap["ci95"][0] > 0:
-            reasons.append(f"{trts}: classes are cleaner than real ones")
-    if reasons:
-        return "prototype-like", reasons
-
-    if ratio > WIDE_RATIO:
-        reasons.append(f"{spread}: rows are more spread than real ones")
-    tstr, ceiling = value["tstr_set2"], value["real_to_real"]
-    if tstr is not None and ceiling and tstr < TSTR_SHARE * ceiling:
-        reasons.append(
-            f"TSTR on set-2 is {tstr:.3f}, {tstr / ceiling:.2f} of real_to_real ({ceiling:.3f})"
-        )
-    over, far = value["fid_over_floor"], references["class_mean"]["fid_over_floor"]["mean"]
-    if over is not None and far and over > FID_SHARE * far:
-        reasons.append(
-            f"the FID over its floor is {over:.1f}, {over / far:.2f} of that of the class means"
-        )
-    if reasons:
-        return "off the data", reasons
-    share = "" if tstr is None or not ceiling else f"; TSTR on set-2 {tstr / ceiling:.2f} of real"
+    rule = (
+        ("collapsed", *collapsed),
+        (
+            "copying",
+            copies > own + COPIES_SHARE
+            and f"{copies:.0%} of the rows are copies of training rows (real rows: {own:.0%})",
+        ),
+        (
+            "off the data",
+            above < -TRTS_TOLERANCE
+            and f"{trts}: an SVM of other speakers does not know the classes",
+        ),
+        (
+            "prototype-like",
+            ratio < NARROW_RATIO and f"{spread}: rows of a class are nearly alike",
+            above > TRTS_TOLERANCE
+            and (gap["ci95"] is None or gap["ci95"][0] > 0)
+            and f"{trts}: classes are cleaner than real ones",
+        ),
+        (
+            "off the data",
+            ratio > WIDE_RATIO and f"{spread}: rows are more spread than real ones",
+            value["tstr_set2"] < TSTR_SHARE * ceiling
+            and f"TSTR on set-2 is {value['tstr_set2']:.3f}, {reached:.2f} of real_to_real "
+            f"({ceiling:.3f})",
+            over > FID_SHARE * far
+            and f"the FID over its floor is {over:.1f}, {over / far:.2f} of that of the class "
+            "means",
+        ),
+    )
+    for word, *reasons in rule:
+        if any(reasons):
+            return word, [reason for reason in reasons if reason]
+    share = "" if isnan(reached) else f"; TSTR on set-2 {reached:.2f} of real"
     return "faithful", [f"{spread}; {trts}{share}; no copying"]
-
-
-def _collapsed(
-    per_class: Mapping[str, Mapping[str, float | None]], lanes: Sequence[Mapping]
-) -> list[str]:
-    reasons = []
-    count = _count(lanes, "collapsed")
-    if 2 * count >= len(lanes) > 0:
-        reasons.append(f"{count} of {len(lanes)} lanes collapsed")
-    missing = sorted({name for lane in lanes for name in lane.get("classes_missing") or ()})
-    if missing:
-        reasons.append(f"classes missing: {', '.join(missing)}")
-    for name, ratio in per_class["variance_ratio"].items():
-        if ratio is not None and ratio < COLLAPSED_RATIO:
-            reasons.append(f"class {name} has a variance ratio of {ratio:.3f}")
-    return reasons

@@ -37,19 +37,13 @@ def check_collapse(
     labels: np.ndarray,
     classes: tuple[str, ...],
 ) -> Collapse:
-    """Looks at a lane's rows in the z-space of its training part.
+    """Looks at a lane's rows (n, dim) beside its training rows (m, dim), in the latter's z-space.
 
     A class is missing if not one row that carries its label is nearer to its mean over the
     training rows than to the mean of every other class.
-
-    Args:
-      synthetic_z: (n, features), with synthetic_labels (n,).
-      real_z: (m, features) training rows, with labels (m,).
-      classes: names of the labels.
     """
-    finite = np.isfinite(synthetic_z).all(axis=1)
-    if not finite.all():
-        return Collapse(0.0, (), int((~finite).sum()))
+    if broken := int((~np.isfinite(synthetic_z)).any(axis=1).sum()):
+        return Collapse(0.0, (), broken)
     everything = range(len(classes))
     means = np.stack([real_z[labels == c].mean(axis=0) for c in everything])
     # |x - m|^2 without |x|^2, which is the same for every class
@@ -61,23 +55,17 @@ def check_collapse(
 
 
 def convergence(training_losses: np.ndarray) -> float | None:
-    """How much the losses still move: 0 is a standstill.
+    """How much the losses (epochs, losses) still move: 0 is a standstill.
 
-    The largest relative change, over the losses, between the mean of the last fifth of the epochs
-    (two at least) and that of as many epochs before.
-
-    Args:
-      training_losses: (epochs, losses); NaN where a loss was not computed in an epoch.
-
-    Returns:
-      The change, or None with fewer than 4 epochs or where it is not finite.
+    The largest relative change between the mean of the last fifth of the epochs (two at least)
+    and of as many before; NaN was not computed. None with fewer than 4 epochs or if not finite.
     """
     window = max(2, len(training_losses) // 5)
     if len(training_losses) < 2 * window:
         return None
-    late, before = training_losses[-window:], training_losses[-2 * window : -window]
-    if np.isnan(late).all(axis=0).any() or np.isnan(before).all(axis=0).any():
+    windows = training_losses[-2 * window :].reshape(2, window, -1)
+    if np.isnan(windows).all(axis=1).any():
         return None  # D2 sat out a whole window
-    late, before = np.nanmean(late, axis=0), np.nanmean(before, axis=0)
+    before, late = np.nanmean(windows, axis=1)
     change = float(np.max(np.abs(late - before) / np.maximum(np.abs(before), 1e-12)))
     return change if np.isfinite(change) else None

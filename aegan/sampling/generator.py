@@ -74,27 +74,22 @@ def nested_arrays(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 def save_generator(path: Path, generator: Generator) -> None:
     """Writes a generator as .npz (arrays and one JSON text, no pickle); whole or not at all."""
-    g = generator
+    g, z = generator, generator.standardiser
     meta = {
         "format": _FORMAT,
         "model": g.model.name,
         "fields": asdict(g.model),
         "gain": g.gain,
-        "clip": g.standardiser.clip,
+        "clip": z.clip,
         "classes": g.classes,
-        "feature_set": g.contract.feature_set,
         "features": g.contract.names,
-        "feature_hash": g.contract.hash,
+        **g.contract.to_metadata(),
         "rules": g.rules,
         "passport": dict(g.passport),
     }
-    arrays = flat_arrays(g.params, "params") | {
-        "mean": g.standardiser.mean,
-        "scale": g.standardiser.scale,
-        "constant": g.constant,
-        "trained_on": g.trained_on,
-        "meta": np.frombuffer(json.dumps(meta).encode(), np.uint8),
-    }
+    arrays = {"mean": z.mean, "scale": z.scale, "constant": g.constant, "trained_on": g.trained_on}
+    arrays |= flat_arrays(g.params, "params")
+    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
 
@@ -107,13 +102,11 @@ def load_generator(path: Path) -> Generator:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            arrays = dict(file)
         meta = json.loads(arrays["meta"].tobytes())
         if meta["format"] not in _FIELDS:
             raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
-        generator = _generator(arrays, meta)
-        _check(generator, meta)
-        return generator
+        return _generator(arrays, meta)
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; run the train stage again, which writes it anew"
@@ -129,17 +122,15 @@ def load_generator(path: Path) -> Generator:
         ) from None
 
 
-def _fields_of_format_1(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's fields in a file of version 0.1."""
-    sizes, prior = dict(meta["sizes"]), meta["prior"]
-    return {"init": sizes.pop("initialiser"), **sizes, **prior}
-
-
-# How each format that can be read gives the model's fields.
-_FIELDS = {1: _fields_of_format_1, _FORMAT: lambda meta: meta["fields"]}
+# How each format that can be read gives the model's fields; 1 is of version 0.1.
+_FIELDS = {
+    1: lambda meta: {"init": meta["sizes"]["initialiser"]} | meta["sizes"] | meta["prior"],
+    _FORMAT: lambda meta: meta["fields"],
+}
 
 
 def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Generator:
+    """ValueError where the parts do not fit together."""
     if meta["model"] not in MODELS:
         raise InputError(
             f"a generator of the model {meta['model']!r}, which is not one of {', '.join(MODELS)}; "
@@ -148,8 +139,9 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
     kind, given = MODELS[meta["model"]], _FIELDS[meta["format"]](meta)
     values = {f.name: given[f.name] for f in fields(kind) if f.name in given}
     params = {name: array for name, array in arrays.items() if name.startswith("params/")}
-    return Generator(
-        model=kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}),
+    model = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    g = Generator(
+        model=model,
         params=nested_arrays(params),
         gain=float(meta["gain"]),
         standardiser=Standardiser(arrays["mean"], arrays["scale"], float(meta["clip"])),
@@ -160,11 +152,6 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
         rules=tuple(meta["rules"]),
         passport=dict(meta["passport"]),
     )
-
-
-def _check(generator: Generator, meta: Mapping[str, Any]) -> None:
-    """ValueError where the parts do not fit together."""
-    g, model = generator, generator.model
     if g.contract.hash != meta["feature_hash"]:
         raise ValueError("feature names that are not those of its hash")
     if len(g.contract.names) != model.features or len(g.classes) != model.classes:
@@ -172,10 +159,11 @@ def _check(generator: Generator, meta: Mapping[str, Any]) -> None:
     for column in (g.standardiser.mean, g.standardiser.scale, g.constant):
         if column.shape != (model.features,) or column.dtype != np.float32:
             raise ValueError("statistics of other features than its networks have")
-    wanted = jax.eval_shape(model.init_params, jax.random.key(0))
+    wanted = params_of_rows(model, jax.eval_shape(model.init_params, jax.random.key(0)))
     shapes = [
-        {path: (leaf.shape, str(leaf.dtype)) for path, leaf in jax.tree.leaves_with_path(params)}
-        for params in (g.params, params_of_rows(model, wanted))
+        {path: (leaf.shape, str(leaf.dtype)) for path, leaf in jax.tree.leaves_with_path(of)}
+        for of in (g.params, wanted)
     ]
     if shapes[0] != shapes[1]:
         raise ValueError("parameters that do not fit its networks")
+    return g

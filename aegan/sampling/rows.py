@@ -60,5 +60,5 @@ def sample_blocks(
 
 def sample(generator: Generator, key: jax.Array, rows: int) -> Rows:
     """``rows`` synthetic rows in raw units, all at once."""
-    blocks = list(sample_blocks(generator, key, rows))
-    return np.concatenate([f for f, _ in blocks]), np.concatenate([y for _, y in blocks])
+    features, labels = zip(*sample_blocks(generator, key, rows), strict=True)
+    return np.concatenate(features), np.concatenate(labels)
