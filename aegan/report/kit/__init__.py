@@ -1,0 +1,1 @@
+"""What every report is made of: numbers in words, tables, figures, documents."""

@@ -1,0 +1,124 @@
+"""What figures are made of: small panels in one style, so that a page can stack them on a phone.
+
+Colours are Okabe and Ito's; a class keeps its colour and its marker in every figure.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from aegan.system.files import replacing, write_text
+
+mpl.use("Agg")
+
+INK, GREY, PALE = "#222222", "#767676", "#BBBBBB"
+_CLASS_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
+_CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_MODEL_COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_STYLE = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "savefig.dpi": 180,
+}
+_WIDTH = 3.7  # inches: a panel fills a phone, three stand side by side on a desk
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a figure: file name without its folder, text for those who cannot see it."""
+
+    file: str
+    alt: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Panels that belong together, what to see in them, and the numbers they show.
+
+    ``wide``: two panels side by side instead of three.
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+    data: pd.DataFrame
+    wide: bool = False
+
+    def save(self, folder: Path) -> None:
+        """Writes the pictures, and the numbers as ``<name>.csv``, each whole or not at all."""
+        for picture in self.panels:
+            with replacing(folder / picture.file) as temporary:
+                temporary.write_bytes(picture.png)
+        csv = self.data.to_csv(index=False, lineterminator="\n")
+        write_text(folder / f"{self.name}.csv", csv)
+
+
+def panel(file: str, alt: str, height: float, draw: Callable[[Axes], None]) -> Panel:
+    """A panel of ``height`` inches that ``draw`` fills."""
+    with mpl.rc_context(_STYLE):
+        canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
+        draw(canvas.subplots())
+        buffer = io.BytesIO()
+        # No software version inside: the same results give the same bytes.
+        canvas.savefig(buffer, format="png", metadata={"Software": None})
+    return Panel(f"{file}.png", alt, buffer.getvalue())
+
+
+def class_style(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each class, by its place in the corpus."""
+    return _by_place(classes, _CLASS_COLOURS, _CLASS_MARKERS)
+
+
+def model_style(models: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each model, by its place in the study."""
+    return _by_place(models, _MODEL_COLOURS, _MODEL_MARKERS)
+
+
+def _by_place(
+    names: Sequence[str], colours: Sequence[str], markers: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    return {
+        name: (colours[i % len(colours)], markers[i % len(markers)]) for i, name in enumerate(names)
+    }
+
+
+def grid(axes: Axes, axis: str) -> None:
+    """Pale lines behind the data, across ``axis``."""
+    axes.grid(axis=axis, color="#EEEEEE", lw=0.8)
+    axes.set_axisbelow(True)
+
+
+def legend(axes: Axes, columns: int = 2, where: str = "lower center", **options: Any) -> None:
+    """The legend outside the axes."""
+    axes.figure.legend(
+        *axes.get_legend_handles_labels(), loc=f"outside {where}", ncols=columns, **options
+    )
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names down the left side instead of a scale, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
