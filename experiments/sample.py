@@ -22,10 +22,9 @@ from absl import flags
 
 from aegan.data.plausibility import breaches, project, rules_of
 from aegan.errors import InputError
-from aegan.run.workdir import Workdir
+from aegan.run.workdir import Workdir, choose_lane
 from aegan.sampling.generator import Generator, load_generator
 from aegan.sampling.rows import Rows, sample_blocks, sampling_key
-from aegan.system.files import read_json
 from aegan.system.screen import bar, duration, field, say
 from aegan.tables.synthetic import ALL, write_synthetic
 from aegan.training.lanes import lane_key
@@ -57,37 +56,6 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is t
 _CHECKED_ROWS = 4096  # rows looked at for plausibility
 
 
-def choose_lane(run: Path, fold: int | None, train_seed: int | None) -> dict:
-    """The record of the lane asked for; of all that fit, the first that is sound.
-
-    Raises:
-      InputError: no finished run there, no such lane, or none that is sound and none named.
-    """
-    workdir = Workdir(run)
-    if not workdir.train_record.is_file():
-        raise InputError(
-            f"--run={run}: no finished training there (no train.json); run experiments.run first"
-        )
-    lanes = read_json(workdir.train_record)["lanes"]
-    fits = [
-        lane
-        for lane in lanes
-        if fold in (None, lane["fold"]) and train_seed in (None, lane["seed"])
-    ]
-    if not fits:
-        given = {"--fold": fold, "--train_seed": train_seed}
-        asked = " ".join(f"{flag}={value}" for flag, value in given.items() if value is not None)
-        trained = ", ".join(f"fold {lane['fold']} of seed {lane['seed']}" for lane in lanes)
-        raise InputError(f"{asked}: {run} has no such generator; it has {trained}")
-    sound = [lane for lane in fits if lane["status"] == "ok"]
-    if not sound and fold is None:
-        raise InputError(
-            f"--run={run}: no lane is sound (fold {fits[0]['fold']}: {fits[0]['detail']}); name "
-            "one with --fold to sample it all the same"
-        )
-    return (sound or fits)[0]
-
-
 def sample() -> None:
     """Writes the table that the flags ask for."""
     for flag in (_RUN, _OUT):
@@ -95,7 +63,7 @@ def sample() -> None:
             raise InputError(f"--{flag.name} is missing; give one, see --help")
     out, run = Path(_OUT.value), Path(_RUN.value)
     check_out(out, _OVERWRITE.value)
-    lane = choose_lane(run, _FOLD.value, _TRAIN_SEED.value)
+    lane = choose_lane(Workdir(run), _FOLD.value, _TRAIN_SEED.value)
     generator = load_generator(Workdir(run).generator(lane))
     label = _label(generator)
     changes = {"draw_seed": _SEED.value, "emotion": _EMOTION.value or ALL}

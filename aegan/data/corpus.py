@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -45,6 +46,13 @@ class Corpus:
     simulated: bool
     licence: str = ""  # as the table states it
     fold_names: np.ndarray | None = None  # (rows,) str: the table's own folds, None without them
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a table: file, speaker, emotion, then the features."""
+        emotions = np.array(self.classes)[self.labels]
+        labels = {"file": self.files, "speaker": self.speakers, "emotion": emotions}
+        features = pd.DataFrame(self.features, columns=list(self.feature_names))
+        return pd.concat([pd.DataFrame(labels), features], axis=1)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

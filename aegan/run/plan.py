@@ -93,11 +93,13 @@ def prepare(data: DataConfig) -> Prepared:
       InputError: a table or folds that can't be used, or a leak that is not allowed.
     """
     if data.path:
-        corpus = read_corpus(data.path, data.classes)
-    else:
-        corpus = simulated_corpus(
-            rows=data.simulated_rows, dim=data.simulated_features, seed=data.simulated_seed
-        )
+        return prepared(read_corpus(data.path, data.classes), data)
+    rows, dim, seed = data.simulated_rows, data.simulated_features, data.simulated_seed
+    return prepared(simulated_corpus(rows=rows, dim=dim, seed=seed), data)
+
+
+def prepared(corpus: Corpus, data: DataConfig) -> Prepared:
+    """``prepare`` for a corpus that is there already."""
     folds = make_folds(corpus, data.folds)
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
@@ -111,14 +113,14 @@ def prepare(data: DataConfig) -> Prepared:
 
 def plan_of(
     config: RunConfig,
-    prepared: Prepared,
+    source: Prepared,
     standardisers: tuple[Standardiser, ...] | None = None,
 ) -> Plan:
     """The plan of a run on a prepared corpus.
 
     ``standardisers`` are those of the folds' training parts where they are known already.
     """
-    corpus, folds, data = prepared.corpus, prepared.folds, config.data
+    corpus, folds, data = source.corpus, source.folds, config.data
     standardisers = standardisers or tuple(
         fit_standardiser(corpus.features, fold.train, data.clip) for fold in folds
     )
@@ -126,7 +128,7 @@ def plan_of(
     described = describe(corpus) | {
         "statistics": data.statistics,
         "licence": data.licence or corpus.licence or "not stated",
-        "leaks": as_json(prepared.leaks),
+        "leaks": as_json(source.leaks),
     }
     trained = _folds_to_train(config.only_folds, folds)
     lanes = tuple((seed, fold) for seed in config.seeds for fold in trained)
@@ -135,9 +137,9 @@ def plan_of(
         config=config,
         identity=_identity(config.written, described, lanes),
         corpus=corpus,
-        digests=prepared.digests,
+        digests=source.digests,
         folds=folds,
-        leaks=prepared.leaks,
+        leaks=source.leaks,
         standardisers=standardisers,
         lanes=lanes,
         learner=learner_of(model, config, batches),

@@ -7,47 +7,34 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
-import pandas as pd
 
 import aegan
 from aegan.data.audit import Leak, as_json, audit_generator, refuse, title_of
 from aegan.data.contract import check_same
-from aegan.data.folds import Fold, Standardiser
-from aegan.data.plausibility import confirmed
 from aegan.errors import InputError
-from aegan.learning.schedule import Lane, LaneState, idle
+from aegan.learning.schedule import Lane, LaneState
 from aegan.metrics.evaluate import evaluate
-from aegan.models.model import Params
 from aegan.report.paper import paper_figures
 from aegan.report.write import write_report
-from aegan.run import sentinel
+from aegan.run.outputs import write_lanes, write_losses
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir
 from aegan.sampling.generator import (
-    Generator,
-    constant_columns,
     load_generator,
-    params_of_rows,
-    save_generator,
 )
-from aegan.sampling.rows import sample, sampling_key
-from aegan.system.files import read_json, replacing, write_json
+from aegan.system.files import read_json, write_json
 from aegan.system.screen import bar, say
-from aegan.tables.synthetic import read_passport, write_synthetic
+from aegan.tables.synthetic import read_passport
 from aegan.training import checkpoints, hosts, lanes
 from aegan.training.job import Job
 from aegan.training.loop import train_lanes
 from aegan.training.strategy import choose
 
-LOOKED_AT = 20_000  # training rows that a lane's health and plausibility are judged by
 PACKAGES = (
     "jax",
     "jaxlib",
@@ -62,25 +49,28 @@ PACKAGES = (
 )
 
 
-def train(plan: Plan, workdir: Workdir, keep_rows: bool = True) -> None:
+def train(
+    plan: Plan, workdir: Workdir, keep_rows: bool = True, strategy: str | None = None
+) -> None:
     """Trains all lanes, from the last checkpoint if there is one, and writes their rows.
 
-    Without ``keep_rows`` the generators are written, but no table of synthetic rows.
+    Without ``keep_rows`` the generators are written, but no table of synthetic rows. ``strategy``
+    is how the lanes run, where that is decided already.
     """
     # On several hosts the first alone reads and writes files.
     if hosts.agree(hosts.settle(lambda: hosts.is_first() and _is_trained(workdir, keep_rows))):
         say("train: finished before")
         hosts.leave()
         return
-    strategy = strategy_of(plan)
+    strategy = strategy or strategy_of(plan)
     where = device(plan, strategy)
     trained = _train_lanes(plan, workdir, strategy)
     hosts.leave()
     if not hosts.is_first():
         return
     started = time.perf_counter()
-    records = _write_lanes(plan, workdir, trained, keep_rows)
-    _write_losses(plan, workdir, trained.history, records)
+    records = write_lanes(plan, workdir, trained, keep_rows)
+    write_losses(plan, workdir, trained.history, records)
     write_json(
         workdir.train_record,
         {
@@ -149,144 +139,25 @@ def _meta(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _train_lanes(plan: Plan, workdir: Workdir, strategy: str) -> checkpoints.Checkpoint:
+def train_in_memory(plan: Plan, strategy: str) -> checkpoints.Checkpoint:
+    """Trains all lanes and writes nothing; a diverged lane is trained once more from its start."""
+    return _train_lanes(plan, None, strategy)
+
+
+def _train_lanes(plan: Plan, workdir: Workdir | None, strategy: str) -> checkpoints.Checkpoint:
     stacked = _stacked(plan)
     job = Job(plan.learner, lanes.make_table(plan.corpus), stacked)
     losses = len(plan.learner.model.losses())
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
     every = plan.config.train.checkpoint_seconds
-    with checkpoints.open_keeper(workdir.checkpoints, _meta(plan), stacked.key, losses) as keeper:
+    folder = workdir.checkpoints if workdir else None
+    with checkpoints.open_keeper(folder, _meta(plan), stacked.key, losses) as keeper:
         return train_lanes(job, strategy, keeper, plan.epochs, every, names)
 
 
 def strategy_of(plan: Plan) -> str:
     """How the lanes of a plan run on this machine."""
     return choose(plan.config.train.strategy, len(plan.lanes), plan.flops)
-
-
-def _write_lanes(
-    plan: Plan, workdir: Workdir, trained: checkpoints.Checkpoint, keep_rows: bool
-) -> list[dict[str, Any]]:
-    """Samples every lane, looks at its health, writes generator and rows; returns the records."""
-    records = []
-    by_index = {fold.index: i for i, fold in enumerate(plan.folds)}
-    for i, (seed, fold_index) in enumerate(plan.lanes):
-        fold, stats = plan.folds[by_index[fold_index]], plan.standardisers[by_index[fold_index]]
-        state = lanes.lane_of(trained.state, i)
-        passport = _passport(plan, seed, fold)
-        generator = _generator(plan, fold, stats, jax.device_get(state.params), passport)
-        key = sampling_key(lanes.lane_key(seed, fold_index))
-        raw, labels = sample(generator, key, plan.config.sample.rows)
-        seen = _some(plan, fold)
-        collapse = sentinel.check_collapse(
-            stats.to_z(raw),
-            labels,
-            stats.to_z(plan.corpus.features[seen]),
-            plan.corpus.labels[seen],
-            plan.corpus.classes,
-        )
-        failed = int(state.diverged)
-        status, detail = "ok", None
-        if failed:
-            status, detail = "diverged", f"a loss or parameter was not finite in epoch {failed}"
-        elif collapse.reason:
-            status, detail = "collapsed", collapse.reason
-        good = failed - 1 if failed else plan.epochs
-        records.append(
-            {
-                "seed": seed,
-                "fold": fold_index,
-                "status": status,
-                "detail": detail,
-                "epochs": plan.epochs,
-                "last_good_epoch": good,
-                "convergence": sentinel.convergence(trained.history[:good, 0, i]),
-                "variance_ratio_check": collapse.variance_ratio,
-                "classes_missing": list(collapse.classes_missing),
-            }
-        )
-        generator = replace(generator, passport=passport | {"status": status})
-        save_generator(workdir.generator(records[-1]), generator)
-        if keep_rows:
-            write_synthetic(
-                workdir.synthetic(records[-1]),
-                [(raw, labels)],
-                generator.classes,
-                generator.contract,
-                generator.passport,
-                finite=False,
-            )
-        if status != "ok":
-            say(f"seed {seed}, fold {fold_index}: {status}, {detail}")
-    return records
-
-
-def _generator(
-    plan: Plan, fold: Fold, stats: Standardiser, params: Params, passport: Mapping[str, Any]
-) -> Generator:
-    return Generator(
-        model=plan.learner.model,
-        params=params_of_rows(plan.learner.model, params),
-        gain=plan.learner.gain,
-        standardiser=stats,
-        constant=constant_columns(plan.corpus.features, fold.train),
-        classes=plan.corpus.classes,
-        contract=plan.corpus.contract,
-        trained_on=plan.digests[fold.train],
-        rules=confirmed(plan.corpus.feature_names, plan.corpus.features[_some(plan, fold)]),
-        passport=passport,
-    )
-
-
-def _some(plan: Plan, fold: Fold) -> np.ndarray:
-    """Training rows to look at: all, or as many of each class, for whole tables cost memory."""
-    labels = plan.corpus.labels[fold.train]
-    share = LOOKED_AT // len(plan.corpus.classes)
-    chosen = [fold.train[labels == label] for label in range(len(plan.corpus.classes))]
-    return np.sort(np.concatenate([rows[:: max(1, -(-len(rows) // share))] for rows in chosen]))
-
-
-def _passport(plan: Plan, seed: int, fold: Fold) -> dict[str, Any]:
-    """What every synthetic row of a lane can be asked for."""
-    corpus = plan.identity["corpus"]
-    return {
-        "model": plan.learner.model.name,
-        "variant": plan.config.variant,
-        "run_hash": plan.identity["config_hash"],
-        "seed": seed,
-        "fold": fold.index,
-        "held_out": list(fold.held_out),
-        "corpus": corpus["name"],
-        "corpus_simulated": corpus["simulated"],
-        "corpus_hash": corpus["hash"],
-        "statistics": corpus["statistics"],
-        "licence": corpus["licence"],
-        "aegan": aegan.__version__,
-    }
-
-
-def _write_losses(
-    plan: Plan, workdir: Workdir, history: np.ndarray, records: list[dict[str, Any]]
-) -> None:
-    """losses.parquet: a row per lane, epoch and split, a column per loss."""
-    names = [loss.name for loss in plan.learner.model.losses()]
-    # A diverged lane's later epochs were thrown away; some losses are not had in every epoch.
-    idles = np.array([idle(plan.learner, epoch) for epoch in range(len(history))])
-    frames = []
-    for i, lane in enumerate(records):
-        for s, split in enumerate(("train", "valid")):
-            kept = lane["last_good_epoch"] + 1
-            frame = pd.DataFrame(history[:kept, s, i], columns=names)
-            frame = frame.replace([np.inf, -np.inf], np.nan)
-            if split == "train":
-                frame = frame.mask(idles[:kept])
-            frame.insert(0, "seed", lane["seed"])
-            frame.insert(1, "fold", lane["fold"])
-            frame.insert(2, "epoch", np.arange(1, len(frame) + 1))
-            frame.insert(3, "split", split)
-            frames.append(frame)
-    with replacing(workdir.losses) as temporary:
-        pd.concat(frames).to_parquet(temporary, index=False)
 
 
 def evaluate_run(

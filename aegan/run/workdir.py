@@ -144,3 +144,34 @@ def first_difference(
             if counts and old.get(name) != new.get(name):
                 return f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
     return "its hash differs"
+
+
+def choose_lane(workdir: Workdir, fold: int | None, train_seed: int | None) -> dict[str, Any]:
+    """The record of the lane asked for; of all that fit, the first that is sound.
+
+    Raises:
+      InputError: no finished run there, no such lane, or none that is sound and none named.
+    """
+    run = workdir.root
+    if not workdir.train_record.is_file():
+        raise InputError(
+            f"--run={run}: no finished training there (no train.json); run experiments.run first"
+        )
+    lanes = read_json(workdir.train_record)["lanes"]
+    fits = [
+        lane
+        for lane in lanes
+        if fold in (None, lane["fold"]) and train_seed in (None, lane["seed"])
+    ]
+    if not fits:
+        given = {"--fold": fold, "--train_seed": train_seed}
+        asked = " ".join(f"{flag}={value}" for flag, value in given.items() if value is not None)
+        trained = ", ".join(f"fold {lane['fold']} of seed {lane['seed']}" for lane in lanes)
+        raise InputError(f"{asked}: {run} has no such generator; it has {trained}")
+    sound = [lane for lane in fits if lane["status"] == "ok"]
+    if not sound and fold is None:
+        raise InputError(
+            f"--run={run}: no lane is sound (fold {fits[0]['fold']}: {fits[0]['detail']}); name "
+            "one with --fold to sample it all the same"
+        )
+    return (sound or fits)[0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
@@ -18,6 +19,17 @@ def silence() -> None:
     """From now on this process says nothing and shows no bar: a worker of a command that does."""
     global _silent
     _silent = True
+
+
+@contextmanager
+def quiet(wanted: bool = True) -> Iterator[None]:
+    """Says nothing within the block, if that is ``wanted``."""
+    global _silent
+    before, _silent = _silent, _silent or wanted
+    try:
+        yield
+    finally:
+        _silent = before
 
 
 def say(*lines: str) -> None:

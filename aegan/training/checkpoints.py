@@ -99,13 +99,13 @@ class Keeper:
 
 @contextmanager
 def open_keeper(
-    directory: Path, meta: Mapping[str, Any], keys: jax.Array, losses: int
+    directory: Path | None, meta: Mapping[str, Any], keys: jax.Array, losses: int
 ) -> Iterator[Keeper]:
     """The checkpoints in ``directory`` of the run that ``meta`` and the lanes' ``keys`` name.
 
-    ``losses`` is how many the model has.
+    Without a directory nothing is kept. ``losses`` is how many the model has.
     """
-    if not hosts.is_first():
+    if directory is None or not hosts.is_first():
         yield Keeper(None, meta, keys, losses)
         return
     with open_manager(directory) as manager:
