@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aegan.report.tables import DASH, number
+from aegan.report.kit.numbers import DASH, number
 from aegan.system.screen import WIDTH
 
 NOT_RUN = "not run"

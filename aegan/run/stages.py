@@ -20,7 +20,7 @@ from aegan.errors import InputError
 from aegan.learning.schedule import Lane, LaneState
 from aegan.metrics.evaluate import evaluate
 from aegan.report.paper import paper_figures
-from aegan.report.write import write_report
+from aegan.report.run import write_report
 from aegan.run.outputs import write_lanes, write_losses
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir

@@ -1,7 +1,7 @@
 """A document as a value: sections of sentences, tables and figures; written as HTML and Markdown.
 
-How it looks is in ``aegan/report/templates``: ``base`` holds the page, ``blocks`` the macros for
-what stands on it, and each kind of report extends ``base``. HTML escapes every text.
+How it looks is in the templates: ``base`` holds the page, ``blocks`` the macros for what stands on
+it; each report extends ``base`` and has its words in a file of macros. HTML escapes every text.
 """
 
 from __future__ import annotations
@@ -17,21 +17,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from aegan.report.kit.figures import Figure
-from aegan.report.kit.tables import Table, to_markdown
+from aegan.report.kit.numbers import Estimate, percent, plain
+from aegan.report.kit.tables import Table
 from aegan.system.files import write_text
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks under a line that opens on a click in HTML.
-
-    ``badge``: a word beside the title, or empty; ``origin``: they carry the section's origin.
-    """
+    """Blocks under a line that opens on a click in HTML."""
 
     title: str
     blocks: tuple[str | Table | Figure, ...]
-    badge: str = ""
-    origin: bool = True
+    badge: str = ""  # a word beside the title
+    origin: bool = True  # tables and figures carry the section's origin
 
 
 Block = str | Table | Figure | Fold
@@ -39,88 +37,70 @@ Block = str | Table | Figure | Fold
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with its blocks in order.
-
-    Attributes:
-        title: the heading.
-        blocks: sentences, tables, figures and folds.
-        folded: opens on a click in HTML.
-        titled: figures have headings of their own.
-        origin: where the figures come from, said below each table and figure; or empty.
-        command: what gives the same again, said at the end; or empty.
-    """
+    """A heading with its blocks in order."""
 
     title: str
     blocks: tuple[Block, ...] = ()
-    folded: bool = False
-    titled: bool = False
-    origin: str = ""
-    command: str = ""
-
-    @property
-    def key(self) -> str:
-        """The anchor, as GitHub makes it of the title."""
-        return slug(self.title)
+    folded: bool = False  # opens on a click in HTML
+    titled: bool = False  # figures have headings of their own
+    origin: str = ""  # where the figures come from, said below each table and figure
+    command: str = ""  # what gives the same again, said at the end
 
 
 @dataclass(frozen=True)
 class Document:
-    """A report: what stands above the sections, and the sections.
-
-    Attributes:
-        title: the heading.
-        subtitle: what the report is of.
-        headline: the outcome, in bold.
-        short: sentences below the headline, in the same box.
-        sections: the body.
-        banners: what a reader has to know before any figure.
-        intro: a paragraph below the box, or empty.
-    """
+    """A report: what stands above the sections, and the sections."""
 
     title: str
     subtitle: str
-    headline: str
-    short: list[str]
+    headline: str  # the outcome
+    short: list[str]  # sentences in one box with the headline
     sections: list[Section]
-    banners: list[str]
-    intro: str = ""
+    banners: list[str]  # what a reader has to know before any figure
+    intro: str = ""  # a paragraph below the box
 
 
 def section(title: str, *blocks: Block | None, **options: Any) -> Section:
-    """A section of those blocks that hold anything: None and tables without rows are left out."""
-    kept = (b for b in blocks if b is not None and not (isinstance(b, Table) and not b.rows))
+    """A section of the blocks that hold anything: no table without rows, figure without panels."""
+    kept = (b for b in blocks if b is not None and getattr(b, "rows", getattr(b, "panels", True)))
     return Section(title, tuple(kept), **options)
 
 
-def paragraphs(template: str, **values: Any) -> tuple[str, ...]:
-    """The paragraphs of a text among the templates, each in one line."""
-    text = _environment().get_template(template).render(values)
-    return tuple(" ".join(part.split()) for part in text.split("\n\n") if part.strip())
+def page(document: Document, template: str) -> str:
+    """The text of ``report.html`` (pictures inside) or ``report.md`` (pictures are links)."""
+    return _environment().get_template(template).render(document=document).strip() + "\n"
 
 
-def html_page(document: Document, kind: str) -> str:
-    """``report.html`` by the template ``kind``: one file, its pictures inside, nothing fetched."""
-    return _environment().get_template(f"{kind}.html").render(document=document).strip() + "\n"
-
-
-def markdown_page(document: Document, kind: str) -> str:
-    """``report.md`` by the template ``kind``; pictures are links into ``figures/``."""
-    return _environment().get_template(f"{kind}.md").render(document=document).strip() + "\n"
-
-
-def write(document: Document, kind: str, folder: Path) -> Path:
-    """Both pages and ``figures/``: PNG files, one CSV per figure; the path of ``report.html``."""
+def write(document: Document, report: str, folder: Path) -> Path:
+    """Both pages by the templates of ``report``, and ``figures/``; the path of ``report.html``."""
     for part in document.sections:
         for block in part.blocks:
             if isinstance(block, Figure):
                 block.save(folder / "figures")
-    write_text(folder / "report.md", markdown_page(document, kind))
-    write_text(folder / "report.html", html_page(document, kind))
+    for kind in ("md", "html"):
+        write_text(folder / f"report.{kind}", page(document, f"{report}.{kind}"))
     return folder / "report.html"
 
 
-def slug(text: str) -> str:
-    return re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+def words(report: str, name: str, **values: Any) -> str:
+    """A text of ``<report>.txt``, whose macros are the words of a report, in one line."""
+    return " ".join(paragraphs(report, name, **values))
+
+
+def paragraphs(report: str, name: str, **values: Any) -> list[str]:
+    """The paragraphs of a text of ``<report>.txt``, each in one line."""
+    text = getattr(_environment().get_template(f"{report}.txt").module, name)(**values)
+    return [part.replace("\n", " ") for part in re.split("\n\n+", text.strip()) if part]
+
+
+def slug(title: str) -> str:
+    """A title as GitHub makes an anchor of it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _glue(text: str) -> Markup:
+    """HTML in which a number stays in a line with its per cent, and a set with its number."""
+    return Markup(re.sub(r"\b([Ss]et)-(?=[12]\b)", "\\1\u2011", text.replace(" %", "\u00a0%")))
 
 
 @cache
@@ -132,17 +112,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"slug": slug, "to_markdown": to_markdown}
-    found.filters |= {"data_url": _data_url, "glue": _glue}
-    found.tests["figure"] = lambda block: isinstance(block, Figure)
-    found.tests["fold"] = lambda block: isinstance(block, Fold)
+    found.filters |= {"slug": slug, "glue": _glue, "plain": plain, "percent": percent}
+    found.filters |= {"mean": lambda summary: Estimate.of(summary).mean}
+    found.filters["base64"] = lambda data: base64.b64encode(data).decode()
     return found
-
-
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
-def _glue(text: str) -> Markup:
-    """HTML in which a number stays in a line with its per cent, and a set with its number."""
-    return Markup(re.sub(r"\b([Ss]et)-(?=[12]\b)", "\\1\u2011", text.replace(" %", "\u00a0%")))

@@ -21,26 +21,9 @@ from aegan.system.files import replacing, write_text
 mpl.use("Agg")
 
 INK, GREY, PALE = "#222222", "#767676", "#BBBBBB"
-_CLASS_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
-_CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_MODEL_COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_STYLE = {
-    "font.size": 9,
-    "font.family": "DejaVu Sans",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "savefig.dpi": 180,
-}
+_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_STYLE = Path(__file__).parents[1] / "templates" / "figures.mplstyle"
 _WIDTH = 3.7  # inches: a panel fills a phone, three stand side by side on a desk
 
 
@@ -76,33 +59,28 @@ class Figure:
         write_text(folder / f"{self.name}.csv", csv)
 
 
-def panel(file: str, alt: str, height: float, draw: Callable[[Axes], None]) -> Panel:
-    """A panel of ``height`` inches that ``draw`` fills."""
-    with mpl.rc_context(_STYLE):
+def panel(file: str, alt: str, height: float, draw: Callable[..., None], *data: Any) -> Panel:
+    """A panel of ``height`` inches that ``draw(axes, *data)`` fills."""
+    with mpl.rc_context(fname=_STYLE):
         canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
-        draw(canvas.subplots())
+        draw(canvas.subplots(), *data)
         buffer = io.BytesIO()
         # No software version inside: the same results give the same bytes.
         canvas.savefig(buffer, format="png", metadata={"Software": None})
     return Panel(f"{file}.png", alt, buffer.getvalue())
 
 
-def class_style(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
+def class_style(classes: Sequence[str], shift: int = 0) -> dict[str, tuple[str, str]]:
     """Colour and marker of each class, by its place in the corpus."""
-    return _by_place(classes, _CLASS_COLOURS, _CLASS_MARKERS)
+    return {
+        name: (_COLOURS[(i + shift) % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
+        for i, name in enumerate(classes)
+    }
 
 
 def model_style(models: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each model, by its place in the study."""
-    return _by_place(models, _MODEL_COLOURS, _MODEL_MARKERS)
-
-
-def _by_place(
-    names: Sequence[str], colours: Sequence[str], markers: Sequence[str]
-) -> dict[str, tuple[str, str]]:
-    return {
-        name: (colours[i % len(colours)], markers[i % len(markers)]) for i, name in enumerate(names)
-    }
+    """Colour and marker of each model, by its place in the study; not those of the classes."""
+    return class_style(models, shift=4)
 
 
 def grid(axes: Axes, axis: str) -> None:
@@ -116,9 +94,3 @@ def legend(axes: Axes, columns: int = 2, where: str = "lower center", **options:
     axes.figure.legend(
         *axes.get_legend_handles_labels(), loc=f"outside {where}", ncols=columns, **options
     )
-
-
-def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names down the left side instead of a scale, the first on top."""
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0)

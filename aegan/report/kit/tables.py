@@ -1,4 +1,4 @@
-"""A table as a value, and its renderings; that in HTML is a macro of ``templates/blocks.html``."""
+"""A table as a value, and as text; HTML and Markdown are macros of ``blocks`` in the templates."""
 
 from __future__ import annotations
 
@@ -12,23 +12,14 @@ from aegan.system.screen import WIDTH
 
 @dataclass(frozen=True)
 class Table:
-    """A finished table of strings; the first column names the row.
+    """A finished table of strings; the first column names the row."""
 
-    Attributes:
-        caption: what it shows; its first sentence is the name for those who cannot see it.
-        header: the title of each column.
-        rows: strings, as many in each row as in the header.
-        marked: rows that stand out.
-        words: columns of words, beside the first; the others hold numbers.
-        badges: texts that HTML shows as a badge, wherever a cell is one of them.
-    """
-
-    caption: str
+    caption: str  # its first sentence is the name for those who cannot see it
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    marked: tuple[int, ...] = ()
-    words: tuple[int, ...] = ()
-    badges: tuple[str, ...] = ()
+    marked: tuple[int, ...] = ()  # rows that stand out
+    words: tuple[int, ...] = ()  # columns of words, beside the first; the others hold numbers
+    badges: tuple[str, ...] = ()  # texts that HTML shows as a badge, wherever a cell is one
 
 
 def tabulate(
@@ -42,33 +33,15 @@ def tabulate(
 ) -> Table:
     """A row per item; ``columns`` makes the cell under each title, and what is empty is a dash."""
     items = list(items)
-
-    def text(value: Any) -> str:
-        return DASH if value is None or value == "" else str(value)
-
+    rows = ([cell(item) for cell in columns.values()] for item in items)
     return Table(
         caption,
         tuple(columns),
-        tuple(tuple(text(cell(item)) for cell in columns.values()) for item in items),
+        tuple(tuple(str(DASH if v is None or v == "" else v) for v in row) for row in rows),
         marked=tuple(i for i, item in enumerate(items) if marked(item)),
         words=tuple(i for i, title in enumerate(columns) if title in words),
         badges=tuple(badges),
     )
-
-
-def to_markdown(table: Table) -> str:
-    """A GitHub table with its caption in front."""
-
-    def line(items: Iterable[str]) -> str:
-        return "| " + " | ".join(i.replace("|", "\\|").replace("\n", " ") for i in items) + " |"
-
-    left = {0, *table.words}
-    rule = [":--" if i in left else "--:" for i in range(len(table.header))]
-    body = [
-        line((f"**{row[0]}**" if i in table.marked else row[0], *row[1:]))
-        for i, row in enumerate(table.rows)
-    ]
-    return "\n".join((table.caption, "", line(table.header), line(rule), *body))
 
 
 def to_text(table: Table, width: int = WIDTH) -> list[str]:

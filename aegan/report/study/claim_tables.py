@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aegan.report.kit.numbers import DASH, Results
+from aegan.report.kit.tables import Table
 from aegan.report.study.words import (
     said,
-)
-from aegan.report.tables import (
-    DASH,
-    Results,
-    Table,
 )
 
 BADGES = {"holds": "holds", "does not hold": "fails", "undecided": "open"}
@@ -30,7 +27,7 @@ def claims_table(claims: Sequence[Results]) -> Table:
             (f"{claim['number']}. {claim['where']}", claim["verdict"], claim["claim"], parts)
         )
     header = ("Claim", "Verdict", "What the paper says", "Parts: hold / not / open")
-    return Table(caption, header, tuple(lines), text_columns=(1, 2), badges=BADGES)
+    return Table(caption, header, tuple(lines), words=(1, 2), badges=tuple(BADGES))
 
 
 def parts_table(claim: Results) -> Table:
@@ -49,7 +46,7 @@ def parts_table(claim: Results) -> Table:
         )
         lines.append(words if part["deciding"] else (f"({words[0]})", *words[1:]))
     header = ("Part", "Figure", "Holds if", "Verdict")
-    return Table(caption, header, tuple(lines), text_columns=(2, 3), badges=BADGES)
+    return Table(caption, header, tuple(lines), words=(2, 3), badges=tuple(BADGES))
 
 
 def _with_unit(part: Results) -> str:

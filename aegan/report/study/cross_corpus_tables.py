@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from aegan.report.kit.numbers import DASH, Results, number, percent
+from aegan.report.kit.tables import Table
 from aegan.report.paper import cross_corpus_figures
 from aegan.report.study.words import (
     MODELS,
@@ -13,14 +15,7 @@ from aegan.report.study.words import (
     pair_title,
     said,
 )
-from aegan.report.tables import (
-    DASH,
-    REFERENCES,
-    Results,
-    Table,
-    number,
-    percent,
-)
+from aegan.report.tables import REFERENCES
 
 _TARGET_COLUMNS = (
     ("trts", "%", "Metric 1, TRTS (%)"),

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from aegan.report.panels import GREY, INK, Figure, Panel, class_style, panel
+from aegan.report.kit.figures import GREY, INK, Figure, Panel, class_style, panel
+from aegan.report.kit.numbers import Estimate, Results
 from aegan.report.study.words import MODELS, classes, drawn_over, experiment, method_title
-from aegan.report.tables import Results, cell
 
 MODEL_STYLE = {"m1": ("#0072B2", "o"), "m2": ("#D55E00", "s"), "m3": ("#000000", "^")}
 _REAL = "#BBBBBB"
@@ -383,7 +383,7 @@ def _over_percents(axes: Axes, percents: Sequence[float], title: str) -> None:
 
 
 def _ends(estimate: Results | None) -> tuple[float | None, float | None, float | None]:
-    found = cell(estimate)
+    found = Estimate.of(estimate)
     return found.mean, found.low, found.high
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aegan.report.kit.numbers import DASH, Results, number, percent, plain
+from aegan.report.kit.tables import Table
 from aegan.report.study.words import (
     MODELS,
     SETS,
@@ -14,21 +16,14 @@ from aegan.report.study.words import (
     said,
 )
 from aegan.report.tables import (
-    DASH,
     MAIN_COLUMNS,
     REFERENCES,
     TITLES,
     UARS,
-    Results,
     Row,
-    Table,
     cells,
-    number,
     paper_row,
-    percent,
-    plain,
     reference_rows,
-    strings,
 )
 
 
@@ -43,7 +38,7 @@ def models_table(results: Results) -> Table:
             rows.append((paper_row(f"{MODELS[model]}, paper, IEMOCAP", run["paper"]), DASH))
     metrics = next(iter(found["models"].values()))["metrics"]
     rows += [(row, DASH) for row in reference_rows(metrics, found.get("references") or {})]
-    lines = tuple((*strings(row, MAIN_COLUMNS), word) for row, word in rows)
+    lines = tuple((row.label, *map(row.said, MAIN_COLUMNS), word) for row, word in rows)
     caption = (
         "Tables 2 and 3. Mean over folds, 95 % interval in brackets; below each model what the "
         "paper prints on IEMOCAP. See how far each model stands from \u201cReal rows of "
@@ -54,7 +49,7 @@ def models_table(results: Results) -> Table:
     )
     header = ("Generator", *(TITLES[column] for column in MAIN_COLUMNS), "Verdict on the rows")
     marked = tuple(i for i, (row, _) in enumerate(rows) if row.kind == "model")
-    return Table(caption, header, lines, marked=marked, text_columns=(len(header) - 1,))
+    return Table(caption, header, lines, marked=marked, words=(len(header) - 1,))
 
 
 _PAIRS = ("m2-m1", "m1-m3", "m3-m1", "m3-m2", "m2-m3")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from aegan.report.kit.numbers import Results
+from aegan.report.kit.tables import Table
 from aegan.report.study.words import (
     MODELS,
     method_title,
     said,
-)
-from aegan.report.tables import (
-    Results,
-    Table,
 )
 
 

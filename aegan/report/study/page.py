@@ -5,7 +5,6 @@ Both pages hold the same; the HTML is one file with its pictures inside.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from aegan.errors import InputError
-from aegan.report.document import environment, figure_markdown
 from aegan.report.figures import losses
-from aegan.report.panels import Figure
+from aegan.report.kit import documents as kit
+from aegan.report.kit.documents import Document
+from aegan.report.kit.figures import Figure
+from aegan.report.kit.numbers import Results
 from aegan.report.study import figures as F
-from aegan.report.study.claim_tables import BADGES
 from aegan.report.study.sections import (
     Block,
     Folded,
@@ -29,10 +29,7 @@ from aegan.report.study.sections import (
     title,
 )
 from aegan.report.study.summary import text_summary
-from aegan.report.study.template import HTML
 from aegan.report.study.words import experiment, origin
-from aegan.report.tables import Results, Table, to_markdown
-from aegan.report.write import write_pages
 from aegan.system.files import read_json
 
 __all__ = ["html_page", "markdown_page", "text_summary", "write_study_report"]
@@ -53,8 +50,7 @@ def write_study_report(folder: Path) -> Path:
         raise InputError(f"{folder / 'results.json'}: no such file; run the study first")
     results = read_json(folder / "results.json")
     figures = {figure.name: figure for figure in _figures(results, folder) if figure.panels}
-    pages = (page(results, figures) for page in (markdown_page, html_page))
-    return write_pages(folder, *pages, tuple(figures.values()))
+    return kit.write(document(results, figures), "study", folder)
 
 
 def _figures(results: Results, folder: Path) -> list[Figure]:
@@ -80,51 +76,37 @@ def _table(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
+def document(results: Results, figures: Mapping[str, Figure]) -> Document:
+    """The report of a study; ``figures`` by name."""
+    found = [
+        kit.Section(
+            section.title,
+            tuple(_fold(b) if isinstance(b, Folded) else _wide(b) for b in section.blocks),
+            titled=section.figures > 1,
+            origin=origin(results, section.part) if section.part else "",
+            command=(section.command and results.get("command")) or "",
+        )
+        for section in sections(results, figures)
+    ]
+    head = (title(results), subtitle(results), headline(results), in_short(results))
+    return Document(*head, found, banners(results))
+
+
+def _fold(block: Folded) -> kit.Fold:
+    return kit.Fold(block.title, block.blocks, block.badge, block.measured)
+
+
+def _wide(block: Block) -> Block:
+    """Figures of four panels stand two by two."""
+    four = isinstance(block, Figure) and len(block.panels) == 4
+    return replace(block, wide=True) if four and not block.name.startswith("losses") else block
+
+
 def markdown_page(results: Results, figures: Mapping[str, Figure]) -> str:
     """``report.md``; pictures are links into ``figures/``."""
-    found = sections(results, figures)
-    blocks = [f"# {title(results)}", subtitle(results)]
-    blocks.extend(f"> **{banner}**" for banner in banners(results))
-    blocks.append(" ".join((f"**{headline(results)}.**", *in_short(results))))
-    blocks.append("\n".join(f"- [{section.title}](#{section.key})" for section in found))
-    for section in found:
-        blocks.append(f"## {section.title}")
-        for block in section.blocks:
-            if isinstance(block, Folded):
-                verdict = f": {block.badge}" if block.badge else ""
-                blocks.append(f"### {block.title}{verdict}")
-                for inner in block.blocks:
-                    part = section.part if block.measured else ""
-                    blocks.extend(_markdown(inner, results, part))
-            else:
-                blocks.extend(_markdown(block, results, section.part))
-        if section.command and results.get("command"):
-            blocks.append(f"Command: `{results['command']}`")
-    return "\n\n".join(blocks) + "\n"
-
-
-def _markdown(block: Block, results: Results, part: str) -> list[str]:
-    if isinstance(block, str):
-        return [block]
-    found = [to_markdown(block)] if isinstance(block, Table) else figure_markdown(block)
-    if part:
-        found.append(f"*{origin(results, part)}*")
-    return found
+    return kit.page(document(results, figures), "study.md")
 
 
 def html_page(results: Results, figures: Mapping[str, Figure]) -> str:
     """``report.html``: one file, pictures inside, nothing fetched from anywhere."""
-    context = {
-        "title": title(results),
-        "subtitle": subtitle(results),
-        "banners": banners(results),
-        "headline": headline(results),
-        "short": in_short(results),
-        "sections": sections(results, figures),
-        "command": results.get("command"),
-        "origin": lambda part: origin(results, part),
-        "badges": BADGES,
-    }
-    page = environment().from_string(HTML).render(context) + "\n"
-    # A number stays in a line with its per cent, and a set with its number.
-    return re.sub(r"\b([Ss]et)-(?=[12]\b)", "\\1\u2011", page.replace(" %", "\u00a0%"))
+    return kit.page(document(results, figures), "study.html")

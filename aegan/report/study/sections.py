@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aegan.report.panels import Figure
+from aegan.report.kit.figures import Figure
+from aegan.report.kit.numbers import Results, number, percent, plain
+from aegan.report.kit.tables import Table
 from aegan.report.study import (
     claim_tables,
     cross_corpus_tables,
@@ -30,7 +32,7 @@ from aegan.report.study.words import (
     said,
     simulated,
 )
-from aegan.report.tables import Results, Table, leak_banner, number, percent, plain
+from aegan.report.tables import leak_banner
 
 Block = str | Table | Figure
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from aegan.report.detail_tables import settings_table
+from aegan.report.kit.numbers import DASH, Results, number, plain
+from aegan.report.kit.tables import Table
 from aegan.report.study.words import (
     parts,
 )
-from aegan.report.tables import (
-    DASH,
-    Results,
-    Table,
-    number,
-    plain,
-)
+from aegan.report.tables import settings_table
 
 
 def definitions_table(found: Results) -> Table | None:
@@ -20,7 +15,7 @@ def definitions_table(found: Results) -> Table | None:
     words = found.get("definitions") or {}
     lines = tuple((name.replace("_", " "), str(text)) for name, text in words.items())
     caption = "What is measured."
-    return Table(caption, ("Measure", "Definition"), lines, text_columns=(1,)) if lines else None
+    return Table(caption, ("Measure", "Definition"), lines, words=(1,)) if lines else None
 
 
 def corpora_table(results: Results) -> Table:
@@ -55,7 +50,7 @@ def corpora_table(results: Results) -> Table:
     if "target" not in corpora:
         caption = "The corpus, without a target. The paper's source is IEMOCAP."
     header = ("", *(part.capitalize() for part in corpora))
-    return Table(caption, header, lines, text_columns=tuple(range(1, len(header))))
+    return Table(caption, header, lines, words=tuple(range(1, len(header))))
 
 
 def machine_table(results: Results) -> Table:

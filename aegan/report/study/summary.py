@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aegan.report.kit.numbers import DASH, Estimate, Results, percent, plain
 from aegan.report.study.low_resource_tables import lines_of
 from aegan.report.study.sections import banners, headline, title
 from aegan.report.study.words import (
@@ -17,7 +18,6 @@ from aegan.report.study.words import (
     method_title,
     points,
 )
-from aegan.report.tables import DASH, Results, cell, percent, plain
 
 WIDTH = 80
 
@@ -41,7 +41,7 @@ def text_summary(results: Results) -> str:
 
 def _spread(estimate: Mapping[str, Any] | None, show: Any) -> str:
     """Mean and half the width of the interval."""
-    found = cell(estimate)
+    found = Estimate.of(estimate)
     text = show(found.mean)
     if found.mean is None or found.half_width is None:
         return text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aegan.report.tables import DASH, REFERENCES, Results, cell, number, percent, plain
+from aegan.report.kit.numbers import DASH, Estimate, Results, number, percent, plain
+from aegan.report.tables import REFERENCES
 
 MODELS = {"m1": "M1", "m2": "M2", "m3": "M3"}
 METHODS = {
@@ -112,7 +113,7 @@ _FORMATS = {
 
 def said(estimate: Mapping[str, Any] | None, unit: str = "plain") -> str:
     """An estimate as "48.1 [45.0, 51.2]", or a dash; ``unit`` as in ``_FORMATS``."""
-    show, found = _FORMATS[unit], cell(estimate)
+    show, found = _FORMATS[unit], Estimate.of(estimate)
     if found.mean is None or found.half_width is None:
         return show(found.mean)
     return f"{show(found.mean)} [{show(found.low)}, {show(found.high)}]"

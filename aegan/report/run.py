@@ -1,0 +1,99 @@
+"""The stage ``report``: from a finished workdir to ``report.md``, ``report.html``, ``figures/``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from aegan.errors import InputError
+from aegan.report import figures, tables
+from aegan.report.kit.documents import Document, Section, paragraphs, section, words, write
+from aegan.report.kit.numbers import Results, number, plain
+
+
+def write_report(workdir: Path) -> Path:
+    """Writes the report of the run in ``workdir`` and returns the path of ``report.html``.
+
+    Reads ``results.json`` and ``losses.parquet``, nothing else; the same two files give the same
+    bytes. Beside each figure's PNG files lies one CSV with the numbers shown.
+
+    Raises:
+        InputError: one of the two files is missing or cannot be read.
+    """
+    workdir = Path(workdir)
+    sources = {"results.json": "--stage=evaluate", "losses.parquet": "--stage=train"}
+    for name, stage in sources.items():
+        if not (workdir / name).is_file():
+            raise InputError(f"{workdir / name}: no such file; run with {stage} first")
+    try:
+        results = json.loads((workdir / "results.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{workdir / 'results.json'}: not JSON ({error}); delete it, run with --stage=evaluate"
+        ) from error
+    return write(document(results, pd.read_parquet(workdir / "losses.parquet")), "run", workdir)
+
+
+def document(results: Results, table: pd.DataFrame) -> Document:
+    """The report of ``results.json`` and of ``losses.parquet``."""
+    known = {key: results.get(key) or {} for key in ("metrics", "verdict", "paper", "references")}
+    word = str(known["verdict"].get("word") or "none")
+    return Document(
+        title=results["title"],
+        subtitle=words("run", "subtitle", results=results),
+        headline=words("run", "verdict", word=word),
+        short=paragraphs(
+            "run", "short", lanes=results["lanes"], chance=tables.chance(results), **known
+        ),
+        sections=[part for part in _sections(results, table) if part.blocks],
+        banners=tables.banners(results),
+        intro=results.get("about") or words("run", "about", model=str(results["model"]).lower()),
+    )
+
+
+def _sections(results: Results, table: pd.DataFrame) -> list[Section]:
+    svm, verdict = results.get("svm") or {}, results.get("verdict") or {}
+    fixed = "What is fixed about every SVM and every FID."
+    training = {k: v for k, v in (results.get("training") or {}).items() if k != "losses"}
+    seconds = {
+        key.removesuffix("_s"): plain(value) if number(value) is not None else value
+        for key, value in (results.get("timing") or {}).items()
+    }
+    known = results | {"seconds": seconds, "training": training}
+    shown = ("command", "config_hash", "device", "versions", "seconds", "training")
+    machine = {key.replace("_", " "): known[key] for key in shown if known.get(key)}
+    return [
+        section("Figures beside the paper and the references", tables.main_table(results)),
+        section("How to read this", *paragraphs("run", "reading", rule=verdict.get("rule"))),
+        section("The same figures as a picture", figures.comparison(results)),
+        section("Classes", tables.class_table(results), figures.variance(results), titled=True),
+        section("Confusion: who is taken for whom", figures.confusion(results)),
+        section(
+            "Plausibility of the rows",
+            None if results.get("plausibility") else words("run", "no_rules"),
+            tables.plausibility_table(results),
+        ),
+        section(
+            "Folds and data",
+            words("run", "data", corpus=results["corpus"]),
+            tables.fold_table(results),
+        ),
+        section(
+            "Training", tables.lane_table(results), figures.losses(results, table), titled=True
+        ),
+        section(
+            "SVM and FID protocol",
+            *map(str, svm.get("notes") or ()),
+            tables.settings_table(fixed, svm.get("protocol") or {}),
+            tables.svm_table(results),
+            folded=True,
+        ),
+        section(
+            "How to repeat this run",
+            tables.settings_table("Machine, versions and time of this run.", machine),
+            tables.settings_table("The whole config.", results.get("config") or {}),
+            folded=True,
+        ),
+    ]
