@@ -19,7 +19,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["aegan", "aegan.*"]),
-    package_data={"aegan.report": ["templates/*"]},
+    package_data={"aegan.report": ["templates/*"], "aegan.study": ["words.txt", "*/words.txt"]},
     install_requires=[
         "absl-py>=2.1",
         "flax>=0.12",

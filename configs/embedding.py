@@ -5,13 +5,6 @@
 One experiment of configs/paper.py alone, with its fields and variants.
 """
 
-from ml_collections import ConfigDict
+from aegan.study.registry import alone
 
-from aegan.run.programs import load
-
-
-def get_config(variant: str = "default") -> ConfigDict:
-    """Variants: default, quick, full."""
-    config = load("paper", variant)
-    config.experiments = ("embedding",)
-    return config
+get_config = alone("embedding")

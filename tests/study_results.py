@@ -12,7 +12,7 @@ from test_report import make_losses
 
 from aegan.metrics.intervals import corrected_estimate, estimate, fold_means, summarise
 from aegan.report.paper import paper_figures
-from aegan.study.claims import claims
+from aegan.study.registry import claims
 from aegan.study.rule import RULE
 
 MODELS = ("m1", "m2", "m3")

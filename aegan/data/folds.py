@@ -29,7 +29,7 @@ class Fold:
     name: str  # "session Ses01", "speakers A, B" or "fold 1"
 
 
-def make_folds(corpus: Corpus, n_folds: int) -> tuple[Fold, ...]:
+def make_folds(corpus: Corpus, n_folds: int, section: str = "config.data") -> tuple[Fold, ...]:
     """Cut a corpus into folds (section 4.1.1: leave one session out).
 
     With a column `fold`, its folds; else with sessions, one fold per session, whatever `n_folds`
@@ -52,15 +52,15 @@ def make_folds(corpus: Corpus, n_folds: int) -> tuple[Fold, ...]:
             titles = [f"{column} {name}" for name in names]
             break
     else:
-        fold_of_row = _speaker_folds(corpus, n_folds)
+        fold_of_row = _speaker_folds(corpus, n_folds, section)
         titles = [None] * n_folds
     return tuple(_fold(corpus, index, fold_of_row, title) for index, title in enumerate(titles))
 
 
-def _speaker_folds(corpus: Corpus, n_folds: int) -> np.ndarray:
+def _speaker_folds(corpus: Corpus, n_folds: int, section: str) -> np.ndarray:
     """The fold that holds out each row: whole speakers, classes balanced over the folds."""
     if n_folds < 2:
-        raise InputError(f"--config.data.folds={n_folds}: at least 2 folds are needed")
+        raise InputError(f"--{section}.folds={n_folds}: at least 2 folds are needed")
     n_speakers = len(np.unique(corpus.speakers))
     if n_speakers < 2:
         raise InputError(
@@ -70,12 +70,12 @@ def _speaker_folds(corpus: Corpus, n_folds: int) -> np.ndarray:
     if n_speakers < n_folds:
         raise InputError(
             f"corpus '{corpus.name}': {n_speakers} speaker(s) are fewer than {n_folds} folds; "
-            f"pass --config.data.folds={n_speakers} or add speakers"
+            f"pass --{section}.folds={n_speakers} or add speakers"
         )
     if np.bincount(corpus.labels).max() < n_folds:
         raise InputError(
             f"corpus '{corpus.name}': no class has a row for each of {n_folds} folds; lower "
-            "--config.data.folds or add rows"
+            f"--{section}.folds or add rows"
         )
     order = np.argsort(corpus.files)  # the splitter may look at the order of rows
     splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=False)
@@ -162,7 +162,7 @@ def _blocks(features: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
         yield features[rows[start : start + step]].astype(np.float64)
 
 
-def speaker_standardised(corpus: Corpus) -> Corpus:
+def speaker_standardised(corpus: Corpus, section: str = "config.data") -> Corpus:
     """The corpus with every speaker brought to the corpus-wide mean and deviation, per feature.
 
     x -> (x - m_speaker) / s_speaker * S + M, from all rows of a speaker without their labels. It
@@ -181,7 +181,7 @@ def speaker_standardised(corpus: Corpus) -> Corpus:
             raise InputError(
                 f"corpus '{corpus.name}': speaker '{speaker}' has a single row (file "
                 f"'{corpus.files[rows[0]]}'), too few for statistics of its own; add rows or pass "
-                "--config.data.statistics=fold"
+                f"--{section}.statistics=fold"
             )
         own = fit_standardiser(corpus.features, rows, clip=np.inf)
         features[rows] = everyone.to_raw(own.to_z(corpus.features[rows]))

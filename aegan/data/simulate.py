@@ -60,6 +60,7 @@ def simulated_corpus(
     cluster_distance: float = _MODEL.cluster_distance,
     clusters: int = _MODEL.clusters,
     factors: int = _MODEL.factors,
+    section: str = "config.data",
 ) -> Corpus:
     """Draw a corpus from a factor model with clusters inside classes; a seed fixes every value.
 
@@ -85,11 +86,12 @@ def simulated_corpus(
         cluster_distance: shift of a cluster from the centre of its class.
         clusters: equally frequent clusters per class.
         factors: rank of the structure that features share, at least the number of classes.
+        section: of the config that the sizes are from, for the messages.
 
     Raises:
         InputError: too few rows or features.
     """
-    _check_source(rows, dim)
+    _check_source(rows, dim, section)
     model = _Model(separation, speaker_shift, interaction, cluster_distance, clusters, factors)
     layout = _layout(rows, CLASS_SIZES, len(SPEAKERS))
     rng = np.random.default_rng(seed)
@@ -135,7 +137,7 @@ def simulated_target(
             f"--config.target.simulated_rows={rows}: a simulated target needs {TARGET_MIN_ROWS} "
             "or more"
         )
-    _check_source(source_rows, dim)
+    _check_source(source_rows, dim, "config.source")
     source = _layout(source_rows, CLASS_SIZES, len(SPEAKERS))
     classes, _, columns = _source(np.random.default_rng(seed), source, _MODEL, dim)
 
@@ -178,14 +180,14 @@ class _Columns(NamedTuple):
     constant: int  # a column
 
 
-def _check_source(rows: int, dim: int) -> None:
+def _check_source(rows: int, dim: int, section: str) -> None:
     if rows < MIN_ROWS:
         raise InputError(
-            f"--config.data.simulated_rows={rows}: a simulated corpus needs {MIN_ROWS} or more"
+            f"--{section}.simulated_rows={rows}: a simulated corpus needs {MIN_ROWS} or more"
         )
     if dim < MIN_DIM:
         raise InputError(
-            f"--config.data.simulated_features={dim}: a simulated corpus needs {MIN_DIM} or more"
+            f"--{section}.simulated_features={dim}: a simulated corpus needs {MIN_DIM} or more"
         )
 
 

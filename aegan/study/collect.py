@@ -7,7 +7,6 @@ from typing import Any
 from aegan.errors import InputError
 from aegan.run import stages
 from aegan.study import registry
-from aegan.study.claims import claims
 from aegan.study.rule import RULE
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir
@@ -25,7 +24,7 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
         wall_seconds: of this sitting.
     """
     done = {path.stem for path in study.dir.record("any").parent.glob("*.json")}
-    names = registry.complete(study, study.config["experiments"], done)
+    names = registry.complete(study, study.config.experiments, done)
     records = records_of(study.dir, registry.tasks_of(study, names))
     finished = {name: record["result"] for name, record in records.items()}
     experiments = registry.results_of(study, names, finished)
@@ -36,7 +35,7 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
             name: study.identity[name]
             for name in ("command", "config", "config_hash", "source", "target")
         },
-        "variant": study.config["variant"],
+        "variant": study.config.variant,
         "versions": stages.versions(),
         "device": _device(study),
         "timing": {
@@ -46,7 +45,7 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
             "wall_s": round(wall_seconds, 1),
         },
         "experiments": experiments,
-        "claims": claims(experiments, len(study.source.classes)),
+        "claims": registry.claims(experiments, len(study.source.classes)),
         "rule": RULE,  # by which claims hold
     }
     write_json(study.dir.results, results)

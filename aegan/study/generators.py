@@ -10,16 +10,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from aegan.models import networks as n
+from aegan.models.m1 import ENCODER
 from aegan.run import stages
 from aegan.run.plan import Plan
-from aegan.sampling.generator import Generator, flat_arrays, load_generator, nested_arrays
-from aegan.sampling.rows import sampling_key
-from aegan.study.parts import SOURCE, Part
-from aegan.study.study import MODELS, Study
-from aegan.study.tasks import Task
+from aegan.sampling.generator import flat_arrays, load_generator, nested_arrays
+from aegan.sampling.rows import Rows, sample, sampling_key
+from aegan.study.experiment import Task
+from aegan.study.parts import Part
+from aegan.study.study import Study
 from aegan.system.files import digest, replacing
 from aegan.training.lanes import lane_key, lane_of
+
+_ROWS_AT_ONCE = 2048  # encoded; bounds memory
 
 
 def train_task(model: str) -> str:
@@ -37,75 +39,68 @@ def part_task(model: str, seed: int, part: Part) -> str:
     return f"part-{model}-{seed}-{part.key}"
 
 
+def generator_task(model: str, seed: int, part: Part) -> str:
+    """The task after which ``rows_of`` finds the generator of a part."""
+    return train_task(model) if part.of_a_run else part_task(model, seed, part)
+
+
 def tasks(study: Study) -> list[Task]:
     """Everything that trains or evaluates a generator; a study takes those that others need."""
+    return run_tasks(study) + part_tasks(study)
+
+
+def run_tasks(study: Study) -> list[Task]:
+    """Training and evaluation of the cross-validation runs."""
     found = []
-    for model in MODELS:
-        plan = study.plans[model]
-        name = model.upper()
-        found.append(
-            Task(
-                train_task(model),
-                f"{name} trained in cross-validation",
-                train_run,
-                (model,),
-                kind="training",
-                work=plan.flops,
-            )
-        )
+    for model, plan in study.plans.items():
+        name, train = model.upper(), train_task(model)
         # The first one computes what no model changes; the others find it in the cache.
-        first = () if model == MODELS[0] else (evaluate_task(MODELS[0]),)
+        others = (evaluate_task(study.models[0]),) if model != study.models[0] else ()
+        words = f"{name} trained in cross-validation"
+        found.append(Task(train, words, train_run, (model,), kind="training", work=plan.flops))
         found.append(
             Task(
                 evaluate_task(model),
                 f"Tables 2 and 3: {name} evaluated",
                 evaluate_run,
                 (model,),
-                (train_task(model), *first),
-                kind="evaluation" if first else "evaluation with references",
+                (train, *others),
+                kind="evaluation" if others else "evaluation with references",
                 work=len(plan.lanes) * len(study.source.labels),
             )
         )
-        one_lane = study.part_plans[model].flops / len(study.part_plans[model].lanes)
-        found += [
-            Task(
-                part_task(model, seed, part),
-                f"{name} trained on {part.words}",
-                train_part,
-                (model, seed, study.parts.index(part)),
-                kind="training",
-                work=one_lane,
-                run_group=train_parts,
-                group=f"parts-{model}",
-            )
-            for part in _trained_parts(study, model)
-            for seed in part_seeds(study, part)
-        ]
     return found
+
+
+def part_tasks(study: Study) -> list[Task]:
+    """Training of every model on the whole source, and in the honest mode on the parts."""
+    return [
+        Task(
+            part_task(model, seed, part),
+            f"{model.upper()} trained on {part.words}",
+            train_part,
+            (model, seed, study.parts.index(part)),
+            kind="training",
+            work=plan.flops / len(plan.lanes),
+            run_group=train_parts,
+            group=f"parts-{model}",
+        )
+        for model, plan in study.part_plans.items()
+        for part in study.parts
+        if part is study.parts[0]
+        or (model in study.settings("low_resource").honest and not part.of_a_run)
+        for seed in part_seeds(study, part)
+    ]
 
 
 def part_seeds(study: Study, part: Part) -> Sequence[int]:
     """The generator seeds trained on a part: all on the whole source, else that of its draw."""
-    if part is study.parts[0]:
-        return study.seeds
-    return (seed_of(study, part.replicate),)
+    return study.seeds if part is study.parts[0] else (seed_of(study, part.replicate),)
 
 
 def seed_of(study: Study, replicate: int) -> int:
     """The seed of the generator that a draw of the low-resource study takes."""
     return study.seeds[replicate % len(study.seeds)]
-
-
-def _trained_parts(study: Study, model: str) -> list[Part]:
-    """The whole source; for a model of the honest mode, the parts that no other run covers."""
-    honest = model in study.config["low_resource"]["honest"]
-    return [
-        part
-        for part in study.parts
-        if part is study.parts[0]
-        # All of a fold's training part is what the cross-validation trained on.
-        or (honest and not (part.scope == SOURCE and part.percent == 100))
-    ]
 
 
 def train_run(study: Study, model: str) -> dict[str, Any]:
@@ -114,8 +109,8 @@ def train_run(study: Study, model: str) -> dict[str, Any]:
     workdir.claim(plan.identity, plan.corpus.contract)
     stages.train(plan, workdir)
     state = stages.trained_state(plan, workdir)
-    for place, (seed, fold) in enumerate(plan.lanes):
-        encoder = lane_of(state, place).params[n.ENCODER]
+    for place, (seed, fold) in enumerate(plan.lanes if model in study.encoders else ()):
+        encoder = lane_of(state, place).params[ENCODER]
         with (
             replacing(study.dir.encoder(model, seed, fold)) as path,
             open(path, "wb") as file,
@@ -168,37 +163,32 @@ def _with_lanes(plan: Plan, lanes: tuple[tuple[int, int], ...]) -> Plan:
     return replace(plan, identity=identity, lanes=lanes)
 
 
-def trained_params(study: Study, model: str, seed: int, fold: int) -> n.Params:
-    """The trained encoder of a cross-validation lane, as ``networks.encode`` takes it."""
-    path = study.dir.encoder(model, seed, fold)
-    with np.load(path, allow_pickle=False) as arrays:
-        return {n.ENCODER: nested_arrays({name: arrays[name] for name in arrays.files})}
-
-
-def whole_of(study: Study, part: Part) -> Part:
-    """All of what a part was drawn from: the training rows of the generators in paper mode."""
-    if part.scope != SOURCE:
-        return study.parts[0]
-    return replace(part, percent=100, rows=study.fold(part.fold).train)
-
-
-def generator_task(model: str, seed: int, part: Part) -> str:
-    """The task after which ``generator_of`` finds its file."""
-    if part.scope == SOURCE and part.percent == 100:
-        return train_task(model)
-    return part_task(model, seed, part)
-
-
-def generator_of(
-    study: Study, model: str, seed: int, part: Part, draw: int = 0
-) -> tuple[Generator, jax.Array]:
-    """The generator trained on exactly the rows of a part, and a key to draw rows with.
+def rows_of(
+    study: Study, model: str, seed: int, part: Part, rows: int, draw: int = 0
+) -> Rows | None:
+    """Rows in raw units of the generator trained on exactly the rows of a part.
 
     For all of a fold's training part it is the cross-validation's. Another ``draw`` gives other
-    rows of the same generator.
+    rows of the same generator. None where a cell is not finite: that is looked for in raw units,
+    for the clip of z-scores would make an infinite cell look finite.
     """
-    if part.scope == SOURCE and part.percent == 100:
+    if part.of_a_run:
         path, fold = study.dir.run(model).generator({"seed": seed, "fold": part.fold}), part.fold
     else:
         path, fold = study.dir.generator(model, seed, part), study.part_fold(part).index
-    return load_generator(path), sampling_key(lane_key(seed, fold), draw)
+    key = sampling_key(lane_key(seed, fold), draw)
+    features, labels = sample(load_generator(path), key, rows)
+    return (features, labels) if np.isfinite(features).all() else None
+
+
+def encoded(study: Study, model: str, seed: int, fold: int, features: np.ndarray) -> np.ndarray:
+    """Codes (n, code) float32 of rows (n, features) in raw units, by the encoder of a lane."""
+    learner, standardiser = study.plans[model].learner, study.standardiser(fold)
+    with np.load(study.dir.encoder(model, seed, fold), allow_pickle=False) as arrays:
+        params = {ENCODER: nested_arrays({name: arrays[name] for name in arrays.files})}
+    blocks = [np.zeros((0, learner.model.code), np.float32)]
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        z = standardiser.to_z(features[start : start + _ROWS_AT_ONCE])
+        codes = learner.model.encode(params, np.float32(learner.gain) * z)
+        blocks.append(jax.device_get(codes))
+    return np.concatenate(blocks)

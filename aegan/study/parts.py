@@ -35,6 +35,11 @@ class Part:
         return f"{self.scope}-p{self.percent:g}-r{self.replicate}"
 
     @property
+    def of_a_run(self) -> bool:
+        """Whether it is all that a cross-validation lane trained on."""
+        return self.scope == SOURCE and self.percent == 100
+
+    @property
     def words(self) -> str:
         """For the screen and the passport: "10 % of the source, draw 3"."""
         if self.percent == 100 and self.fold is None:

@@ -3,43 +3,72 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Iterable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from aegan.errors import InputError
-from aegan.study import (
-    codes,
-    cross_corpus,
-    cross_validation,
-    embedding,
-    generators,
-    low_resource,
-    toy,
-)
-from aegan.study.study import Study
-from aegan.study.tasks import Records, Task
+from ml_collections import ConfigDict
 
-EXPERIMENTS: dict[str, ModuleType] = {
-    "cross_validation": cross_validation,  # Tables 2 and 3, Fig. 3
-    "embedding": embedding,  # Fig. 4
-    "codes": codes,  # Fig. 5, section 4.2
-    "cross_corpus": cross_corpus,  # Table 4
-    "low_resource": low_resource,  # Fig. 6
-    "toy": toy,  # Fig. 1
+from aegan.errors import InputError
+from aegan.run.programs import load
+from aegan.study import generators
+from aegan.study.codes import CODES
+from aegan.study.config import StudyConfig, read_study_config
+from aegan.study.cross_corpus import CROSS_CORPUS
+from aegan.study.cross_validation import CROSS_VALIDATION
+from aegan.study.embedding import EMBEDDING
+from aegan.study.experiment import Experiment, Records, Task
+from aegan.study.low_resource import LOW_RESOURCE
+from aegan.study.study import Study
+from aegan.study.toy import TOY
+
+# In the order of the report.
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        CROSS_VALIDATION,  # Tables 2 and 3, Fig. 3
+        EMBEDDING,  # Fig. 4
+        CODES,  # Fig. 5, section 4.2
+        CROSS_CORPUS,  # Table 4
+        LOW_RESOURCE,  # Fig. 6
+        TOY,  # Fig. 1
+    )
 }
 
 
-def check(values: Mapping[str, Any]) -> None:
-    """Refuses experiments that there are not, and values that an experiment could not use.
+def sections(variant: str) -> dict[str, ConfigDict]:
+    """The sections of ``configs/paper.py`` that belong to experiments, with their defaults."""
+    return {
+        name: ConfigDict(asdict(experiment.settings()) | experiment.variants.get(variant, {}))
+        for name, experiment in EXPERIMENTS.items()
+        if experiment.settings
+    }
+
+
+def alone(name: str) -> Callable[[str], ConfigDict]:
+    """``get_config`` of one experiment of ``configs/paper.py``, with its fields and variants.
+
+    In the same folder a study goes on from what is there.
+    """
+
+    def get_config(variant: str = "default") -> ConfigDict:
+        """Variants: default, quick, full."""
+        config = load("paper", variant)
+        config.experiments = (name,)
+        return config
+
+    return get_config
+
+
+def read_config(config: Any) -> StudyConfig:
+    """A study's config, checked and typed.
 
     Raises:
         InputError: names the field of the config and the mend.
     """
-    _check_names(values["experiments"])
-    for name, experiment in EXPERIMENTS.items():
-        if hasattr(experiment, "check"):
-            experiment.check(values[name])
+    _check_names(config["experiments"])
+    kinds = {name: e.settings for name, e in EXPERIMENTS.items() if e.settings}
+    return read_study_config(config, kinds)
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -55,11 +84,15 @@ def _check_names(names: Sequence[str]) -> None:
         raise InputError(f"config.experiments: is empty; name some of {', '.join(EXPERIMENTS)}")
 
 
+def needs_target(config: StudyConfig, name: str) -> bool:
+    """Whether an experiment tests on the target."""
+    return EXPERIMENTS[name].needs_target(config.settings.get(name))
+
+
 def tasks_of(study: Study, names: Iterable[str]) -> list[Task]:
     """The tasks of the experiments and all that those need, each once, needs before the needy."""
-    shared = {task.name: task for task in generators.tasks(study)}
     own = [task for name in names for task in EXPERIMENTS[name].tasks(study)]
-    known = shared | {task.name: task for task in own}
+    known = {task.name: task for task in (*generators.tasks(study), *own)}
     ordered: dict[str, Task] = {}
 
     def add(task: Task) -> None:
@@ -78,14 +111,33 @@ def results_of(study: Study, names: Iterable[str], records: Records) -> dict[str
     return {name: EXPERIMENTS[name].results(study, records) for name in names}
 
 
+def claims(experiments: Mapping[str, Any], classes: int = 4) -> list[dict[str, Any]]:
+    """The paper's claims on the results of experiments, those of which anything was measured.
+
+    Args:
+        experiments: name -> results.
+        classes: of the corpora; chance is one over it.
+
+    Returns:
+        Per claim "number", "where" (in the paper), "short" and "claim" (sentences), "parts",
+        "verdict", "differs" (how this study differs). Per part "what", "value" (an estimate, UAR
+        and shares as fractions), "unit", "condition", "verdict", "deciding" and "measured".
+    """
+    every = (claim for experiment in EXPERIMENTS.values() for claim in experiment.claims)
+    tested = (claim.tested(experiments, classes) for claim in sorted(every, key=lambda c: c.number))
+    return [claim for claim in tested if claim]
+
+
 def complete(study: Study, names: Iterable[str], done: Container[str]) -> list[str]:
     """The experiments to report: those named, and others whose tasks are all done already."""
     named = set(names)
 
     def is_done(name: str) -> bool:
+        if study.target is None and needs_target(study.config, name):
+            return False
         try:
             return all(task.name in done for task in tasks_of(study, [name]))
-        except (InputError, LookupError):  # the config or the corpora do not allow it
+        except (InputError, LookupError):  # the config does not allow it
             return False
 
     return [name for name in EXPERIMENTS if name in named or is_done(name)]

@@ -19,9 +19,10 @@ from typing import Any
 from joblib import cpu_count
 
 from aegan.errors import InputError
+from aegan.study.experiment import Task
+from aegan.study.opening import read_study
 from aegan.study.projection import Projection
-from aegan.study.study import Study, StudyDir, read_study
-from aegan.study.tasks import Task
+from aegan.study.study import Study, StudyDir
 from aegan.system import screen
 from aegan.system.files import read_json, write_json
 from aegan.system.workers import Pool, threads_of
@@ -157,9 +158,7 @@ def _study(opening: Opening) -> Study:
 
         cache_dir = None if opening.cache_dir is None else Path(opening.cache_dir)
         study = read_study(opening.config, Path(opening.root), cache_dir, opening.command)
-        jax.config.update(
-            "jax_default_matmul_precision", study.config["m1"]["train"]["matmul_precision"]
-        )
+        jax.config.update("jax_default_matmul_precision", study.config.matmul_precision)
         if opening.config_hash not in (None, study.identity["config_hash"]):
             raise InputError("a corpus changed while the study began; run the same command again")
         _studies[opening.root] = study

@@ -1,0 +1,14 @@
+"""Fig. 5 and section 5.1.2: rows as codes of M1; section 4.2: what an SVM loses on codes."""
+
+from aegan.study.codes import report, tasks
+from aegan.study.codes.claims import CLAIMS
+from aegan.study.experiment import Experiment
+
+CODES = Experiment(
+    name=tasks.NAME,
+    tasks=tasks.tasks,
+    results=tasks.results,
+    claims=CLAIMS,
+    sections=report.sections,
+    settings=tasks.Settings,
+)
