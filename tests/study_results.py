@@ -13,7 +13,7 @@ from test_report import make_losses
 from aegan.metrics.intervals import corrected_estimate, estimate, fold_means, summarise
 from aegan.report.paper import paper_figures
 from aegan.study.registry import claims
-from aegan.study.rule import RULE
+from aegan.study.words import told
 
 MODELS = ("m1", "m2", "m3")
 FOLDS = 5
@@ -387,7 +387,7 @@ def make_study(source_simulated=False, target_simulated=False) -> dict:
         "timing": {"tasks": 120, "task_seconds": 8123.4, "processes": 2, "wall_s": 4321.0},
         "experiments": experiments,
         "claims": claims(experiments),
-        "rule": RULE,
+        "rule": told("", "rule"),
     }
 
 

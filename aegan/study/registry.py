@@ -123,9 +123,12 @@ def claims(experiments: Mapping[str, Any], classes: int = 4) -> list[dict[str, A
         "verdict", "differs" (how this study differs). Per part "what", "value" (an estimate, UAR
         and shares as fractions), "unit", "condition", "verdict", "deciding" and "measured".
     """
-    every = (claim for experiment in EXPERIMENTS.values() for claim in experiment.claims)
-    tested = (claim.tested(experiments, classes) for claim in sorted(every, key=lambda c: c.number))
-    return [claim for claim in tested if claim]
+    tested = (
+        claim.tested(name, experiments, classes)
+        for name, experiment in EXPERIMENTS.items()
+        for claim in experiment.claims
+    )
+    return sorted(filter(None, tested), key=lambda claim: claim["number"])
 
 
 def complete(study: Study, names: Iterable[str], done: Container[str]) -> list[str]:

@@ -12,21 +12,10 @@ from aegan.report.kit.documents import Document, Fold, Section, section, write
 from aegan.report.kit.numbers import DASH, Results, number, plain, said
 from aegan.report.kit.tables import Table, tabulate
 from aegan.report.tables import leak_banner, settings_table
+from aegan.study import words as W
 from aegan.study.experiment import Experiment
 from aegan.study.registry import EXPERIMENTS
 from aegan.study.rule import VERDICTS
-from aegan.study.words import (
-    classes,
-    corpora,
-    corpus_name,
-    drawn_over,
-    measured,
-    of_experiment,
-    parts,
-    simulated,
-    texts,
-    told,
-)
 from aegan.system.files import read_json
 from aegan.system.screen import WIDTH
 
@@ -52,11 +41,11 @@ def document(results: Results, folder: Path | None = None) -> Document:
     sections = [_claims(results)]
     for experiment in _shown(results):
         sections.extend(experiment.sections(results, folder))
-    reading = texts("", "reading", drawn_over=drawn_over(results))
+    reading = W.texts("", "reading", drawn_over=W.drawn_over(results))
     sections += [section("How to read this", *reading), _repeat(results)]
     return Document(
         title=_title(results),
-        subtitle=told("", "subtitle", variant=results["variant"], parts=_named(results)),
+        subtitle=W.told("", "subtitle", variant=results["variant"], parts=_named(results)),
         headline=headline(results),
         short=in_short(results),
         sections=[part for part in sections if part.blocks],
@@ -66,7 +55,7 @@ def document(results: Results, folder: Path | None = None) -> Document:
 
 def text_summary(results: Results) -> str:
     """The study in a terminal: the claims in a line each, then the main figures; UAR in %."""
-    lines = [_title(results)[:WIDTH], corpora(results)[:WIDTH], ""]
+    lines = [_title(results)[:WIDTH], W.corpora(results)[:WIDTH], ""]
     lines += textwrap.wrap(f"{headline(results)}.", WIDTH)
     for claim in results.get("claims") or ():
         line = (
@@ -82,7 +71,7 @@ def text_summary(results: Results) -> str:
 
 
 def _shown(results: Results) -> Iterator[Experiment]:
-    return (e for name, e in EXPERIMENTS.items() if of_experiment(results, name))
+    return (e for name, e in EXPERIMENTS.items() if W.of_experiment(results, name))
 
 
 def _title(results: Results) -> str:
@@ -90,13 +79,13 @@ def _title(results: Results) -> str:
 
 
 def _named(results: Results) -> dict[str, Results]:
-    return {p: corpus | {"name": corpus_name(corpus)} for p, corpus in parts(results).items()}
+    return {p: corpus | {"name": W.corpus_name(corpus)} for p, corpus in W.parts(results).items()}
 
 
 def banners(results: Results) -> list[str]:
     """What a reader has to know before any figure."""
-    made_up = simulated(results)
-    found = [told("", "simulated", which=made_up)] if made_up else []
+    made_up = W.simulated(results)
+    found = [W.told("", "simulated", which=made_up)] if made_up else []
     described = [results["source"], results.get("target") or {}]
     leaks = [leak["words"] for corpus in described for leak in corpus.get("leaks") or ()]
     return found + leak_banner(leaks)
@@ -105,7 +94,7 @@ def banners(results: Results) -> list[str]:
 def headline(results: Results) -> str:
     """How many claims hold."""
     words = [claim["verdict"] for claim in results.get("claims") or ()]
-    return told("", "headline", counts={verdict: words.count(verdict) for verdict in VERDICTS})
+    return W.told("", "headline", counts={verdict: words.count(verdict) for verdict in VERDICTS})
 
 
 def in_short(results: Results) -> list[str]:
@@ -113,7 +102,7 @@ def in_short(results: Results) -> list[str]:
     claims: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for claim in results.get("claims") or ():
         claims[claim["verdict"]].append(f"{claim['number']} ({claim['where']})")
-    lines = [told("", "verdicts", claims={k: names for k, names in claims.items() if names})]
+    lines = [W.told("", "verdicts", claims={k: names for k, names in claims.items() if names})]
     for experiment in _shown(results):
         lines += experiment.in_short(results)
     return sorted(filter(None, lines), key=lambda line: line.startswith("Note:"))
@@ -124,8 +113,8 @@ def _claims(results: Results) -> Section:
     title = "The paper's claims"
     if not claims:
         return section(title)
-    alone = "target" not in parts(results)
-    where = told("", "where", corpora=corpora(results), alone=alone, classes=classes(results))
+    alone = "target" not in W.parts(results)
+    where = W.told("", "where", corpora=W.corpora(results), alone=alone, classes=W.classes(results))
     folds = (
         Fold(
             f"Claim {claim['number']} ({claim['where']}): {claim['short']}",
@@ -135,7 +124,7 @@ def _claims(results: Results) -> Section:
         for claim in claims
     )
     rule = f"The rule. {results['rule']}" if results.get("rule") else None
-    return measured(results, "both", title, where, claims_table(claims), rule, *folds)
+    return W.measured(results, "both", title, where, claims_table(claims), rule, *folds)
 
 
 def claims_table(claims: list[Results]) -> Table:
@@ -152,7 +141,7 @@ def claims_table(claims: list[Results]) -> Table:
         "Parts: hold / not / open": counts,
     }
     words = ("Verdict", "What the paper says")
-    return tabulate(told("", "claims"), claims, columns, words=words, badges=VERDICTS)
+    return tabulate(W.told("", "claims"), claims, columns, words=words, badges=VERDICTS)
 
 
 def parts_table(claim: Results) -> Table:
@@ -169,7 +158,7 @@ def parts_table(claim: Results) -> Table:
         "Verdict": lambda part: part["verdict"],
     }
     beside = any(not part["deciding"] for part in claim["parts"])
-    caption = told("", "parts", claim=claim, beside=beside)
+    caption = W.told("", "parts", claim=claim, beside=beside)
     words = ("Holds if", "Verdict")
     return tabulate(caption, claim["parts"], columns, words=words, badges=VERDICTS)
 
@@ -189,7 +178,7 @@ def _repeat(results: Results) -> Section:
     config = settings_table("The whole config.", results.get("config") or {})
     return section(
         "How to repeat this",
-        told("", "last_command") if command else None,
+        W.told("", "last_command") if command else None,
         corpora_table(results),
         machine_table(results),
         Fold("The whole config", (config,)),
@@ -222,9 +211,9 @@ def corpora_table(results: Results) -> Table:
         "hash": "Hash of the content",
     }
     columns: dict[str, Callable[[str], Any]] = {"": names.get}
-    for part, corpus in parts(results).items():
+    for part, corpus in W.parts(results).items():
         columns[part.capitalize()] = lambda key, corpus=corpus: text(corpus, key)
-    caption = told("", "corpora", target="target" in parts(results))
+    caption = W.told("", "corpora", target="target" in W.parts(results))
     return tabulate(caption, names, columns, words=("Source", "Target"))
 
 

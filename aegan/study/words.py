@@ -7,7 +7,7 @@ the whole report of the one beside this module.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 from aegan.errors import InputError
 from aegan.report.kit.documents import Block, Fold, Section, paragraphs, section
 from aegan.report.kit.figures import Figure
-from aegan.report.kit.numbers import Estimate, Results
+from aegan.report.kit.numbers import Estimate, Results, said
 from aegan.report.kit.tables import Table, tabulate, to_text
 from aegan.system.screen import WIDTH
 
@@ -134,14 +134,43 @@ def table_at(folder: Path, *path: str) -> pd.DataFrame:
     return pd.read_parquet(file)
 
 
-def short(summary: Mapping[str, Any] | None, unit: str) -> str:
-    """Mean and half the width of the interval, for a terminal."""
-    return "".join(Estimate.of(summary).short(unit))
+def grid(
+    caption: str,
+    first: str,
+    rows: Mapping[str, Mapping[Any, Any]],
+    columns: Mapping[str, tuple[Any, str]],
+    marked: Collection[str] = (),
+    show: Callable[[Any, str], str] = said,
+) -> Table:
+    """A row and a column per title: the row's figure of the column's key, in the column's unit.
+
+    What is a text already stands as it is.
+    """
+    cells: dict[str, Callable[[Any], Any]] = {first: lambda item: item[0]}
+    for title, (key, unit) in columns.items():
+        cells[title] = lambda item, key=key, unit=unit: (
+            found if isinstance(found := item[1].get(key), str) else show(found, unit)
+        )
+    return tabulate(caption, rows.items(), cells, marked=lambda item: item[0] in marked)
 
 
-def in_terminal(head: str, table: Table) -> list[str]:
-    """A table below its heading, at most 80 columns wide."""
-    return [*textwrap.wrap(head, WIDTH), *(line[:WIDTH] for line in to_text(table))]
+def in_terminal(
+    head: str, rows: Mapping[str, Mapping[Any, Any]], columns: Mapping[str, tuple[Any, str]]
+) -> list[str]:
+    """A grid of means and half the widths of their intervals, at most 80 columns wide."""
+
+    def short(summary: Mapping[str, Any] | None, unit: str) -> str:
+        return "".join(Estimate.of(summary).short(unit))
+
+    lines = to_text(grid("", "", rows, columns, show=short))
+    return [*textwrap.wrap(head, WIDTH), *(line[:WIDTH] for line in lines)]
+
+
+def some(results: Results, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The models' rows of a table, then those beside them that a terminal has room for."""
+    names = {"real": "Real rows", "class_gaussian": "Gaussian", "class_mean": "Class mean"}
+    names = models(results) | names
+    return {title: found[key] for key, title in names.items() if key in found}
 
 
 def pair_title(pair: str) -> str:

@@ -14,7 +14,7 @@ COUPLE = 0.03  # UAR lost by the codes. "Only a couple of percentage points", ro
 
 def _codes(experiments: Mapping[str, Any], classes: int) -> Iterator[Part]:
     found = experiments.get("codes")
-    prior = figure(found, "prior", "own_component")  # below 1 where the components overlap
+    prior = figure(found, "prior/own_component")  # below 1 where the components overlap
     least = OWN * (1.0 if prior is None else prior)
     like, own = within(LIKE_PRIOR, centre=1), "nearest to their own component"
     width, apart = "width of the classes", "distance of the classes"
@@ -30,35 +30,14 @@ def _codes(experiments: Mapping[str, Any], classes: int) -> Iterator[Part]:
         (f"{width}: M3's codes less M1's", "differences/spread/m3-m1", below(0), "difference"),
         (f"{apart}: M3's codes less M1's", "differences/distance/m3-m1", above(0), "difference"),
     ):  # fmt: skip
-        yield Part(what, figure(found, *path.split("/")), condition, unit)
+        yield Part(what, figure(found, path), condition, unit)
 
 
 def _svms(experiments: Mapping[str, Any], classes: int) -> Iterator[Part]:
     for model in MODELS:
-        value = figure(experiments, "codes", "svm", "differences", model)
+        value = figure(experiments, f"codes/svm/differences/{model}")
         what = f"UAR on set-2: codes of {model.upper()} less raw features, paired by fold"
         yield Part(what, value, above(-COUPLE, "points"), "points")
 
 
-CLAIMS = (
-    Claim(
-        7,
-        "Fig. 5",
-        "codes form the prior's clusters; M3 farther",
-        "M1's training codes form one cluster per class, like the prior; validation codes are "
-        "weaker but separable; M3's rows, encoded by M1, fall on subsets of the components, "
-        "farther apart.",
-        _codes,
-        "The paper reads this off a scatter plot of one fold; here it is measured over all folds.",
-    ),
-    Claim(
-        11,
-        "Section 4.2",
-        "codes lose a couple of points",
-        "An SVM on the codes of the bottleneck loses only a couple of points against one on the "
-        "raw features.",
-        _svms,
-        "The paper names neither the figures nor the models; here all three are tested, and a "
-        f"couple is read as up to {100 * COUPLE:g} points.",
-    ),
-)
+CLAIMS = (Claim(7, "Fig. 5", _codes), Claim(11, "Section 4.2", _svms, {"couple": COUPLE}))

@@ -10,7 +10,7 @@ from typing import Any
 from aegan.report.figures import loss_words, losses
 from aegan.report.kit.documents import Section
 from aegan.report.kit.figures import Figure
-from aegan.report.kit.numbers import Estimate, Results, percent, plain, said
+from aegan.report.kit.numbers import Estimate, Results, percent, plain
 from aegan.report.kit.tables import Table, tabulate
 from aegan.report.tables import (
     MAIN_COLUMNS,
@@ -21,17 +21,7 @@ from aegan.report.tables import (
     paper_row,
     reference_rows,
 )
-from aegan.study.words import (
-    chance,
-    corpus_name,
-    in_terminal,
-    measured,
-    of_experiment,
-    pair_title,
-    short,
-    table_at,
-    told,
-)
+from aegan.study import words as W
 
 NAME = "cross_validation"
 # In the order in which the claims need them.
@@ -45,32 +35,32 @@ _DIFFERENCES = {
 
 
 def sections(results: Results, folder: Path | None) -> Iterator[Section]:
-    found = of_experiment(results, NAME)
+    found = W.of_experiment(results, NAME)
     paths = [f"{run['run']}/results.json" for run in found["models"].values() if run.get("run")]
-    yield measured(
+    yield W.measured(
         results,
         "source",
         "Tables 2 and 3: cross-validation",
         models_table(results),
         differences_table(found),
         sets_table(found),
-        told(NAME, "runs", paths=paths) if paths else None,
+        W.told(NAME, "runs", paths=paths) if paths else None,
     )
     pictures = _figures(found, folder) if folder else ()
     title = "Fig. 3: losses over the training"
-    yield measured(results, "source", title, *pictures, losses_table(found))
+    yield W.measured(results, "source", title, *pictures, losses_table(found))
 
 
 def _figures(found: Results, folder: Path) -> Iterator[Figure]:
     for place, (model, run) in enumerate(found["models"].items()):
-        figure = losses(run, table_at(folder, run["run"], "losses.parquet"), model)
+        figure = losses(run, W.table_at(folder, run["run"], "losses.parquet"), model)
         if figure.panels:
             yield replace(figure, caption="As above.") if place else figure
 
 
 def models_table(results: Results) -> Table:
     """Tables 2 and 3: every model beside its printed figures, then real rows and references."""
-    found = of_experiment(results, NAME)
+    found = W.of_experiment(results, NAME)
     rows: list[tuple[Row, str | None]] = []
     for model, run in found["models"].items():
         word = (run.get("verdict") or {}).get("word")
@@ -84,7 +74,7 @@ def models_table(results: Results) -> Table:
         columns[TITLES[column]] = lambda item, column=column: item[0].said(column)
     columns[verdict := "Verdict on the rows"] = lambda item: item[1]
     return tabulate(
-        told(NAME, "models", chance=chance(results)),
+        W.told(NAME, "models", chance=W.chance(results)),
         rows,
         columns,
         words=(verdict,),
@@ -104,62 +94,53 @@ def pairs_once(found: Collection[str]) -> list[str]:
 
 def differences_table(found: Results) -> Table:
     """Paired differences between the models of Tables 2 and 3."""
-    differences = found["differences"]
-    pairs = pairs_once(differences)
-    columns = {"Pair": pair_title}
-    for key, (unit, title) in _DIFFERENCES.items():
-        if any(key in differences[pair] for pair in pairs):
-            columns[title] = lambda pair, k=key, u=unit: said(differences[pair].get(k), u)
-    return tabulate(told(NAME, "differences"), pairs, columns)
+    less = found["differences"]
+    rows = {W.pair_title(pair): less[pair] for pair in pairs_once(less)}
+    columns = {title: (key, unit) for key, (unit, title) in _DIFFERENCES.items()
+               if any(key in row for row in rows.values())}  # fmt: skip
+    return W.grid(W.told(NAME, "differences"), "Pair", rows, columns)
 
 
 def sets_table(found: Results) -> Table:
     """Set-1 less set-2 of each model."""
-    columns = {
-        "Model": lambda item: item[0].upper(),
-        "TRTS (points)": lambda item: said(item[1].get("trts"), "points"),
-        "TSTR (points)": lambda item: said(item[1].get("tstr"), "points"),
-    }
-    return tabulate(told(NAME, "sets"), (found.get("sets") or {}).items(), columns)
+    rows = {model.upper(): value for model, value in (found.get("sets") or {}).items()}
+    columns = {"TRTS (points)": ("trts", "points"), "TSTR (points)": ("tstr", "points")}
+    return W.grid(W.told(NAME, "sets"), "Model", rows, columns)
 
 
 def losses_table(found: Results) -> Table:
     """Whether the losses of Fig. 3 converge, and validation follows training."""
-    rows = [
-        (f"{model.upper()}, {words}", of_model[name])
-        for model, of_model in (found.get("losses") or {}).items()
-        for name, (words, _) in loss_words(_training(found, model), list(of_model)).items()
-    ]
+    rows = {}
+    for model, losses in (found.get("losses") or {}).items():
+        training = found["models"].get(model, {}).get("training")
+        for name, (words, _) in loss_words(training, list(losses)).items():
+            values = {key: plain(value) for key, value in losses[name].items()}
+            rows[f"{model.upper()}, {words}"] = values
     columns = {
-        "Loss": lambda item: item[0],
-        "Relative change": lambda item: plain(item[1].get("convergence")),
-        "Training, last fifth": lambda item: plain(item[1].get("training")),
-        "Validation, last fifth": lambda item: plain(item[1].get("validation")),
-        "Correlation of the curves": lambda item: plain(item[1].get("correlation")),
+        "Relative change": ("convergence", ""),
+        "Training, last fifth": ("training", ""),
+        "Validation, last fifth": ("validation", ""),
+        "Correlation of the curves": ("correlation", ""),
     }
-    return tabulate(told(NAME, "losses"), rows, columns)
-
-
-def _training(found: Results, model: str) -> Results | None:
-    return found["models"].get(model, {}).get("training")
+    return W.grid(W.told(NAME, "losses"), "Loss", rows, columns)
 
 
 def in_short(results: Results) -> list[str]:
     """What an SVM learns from each model's rows, their FID, and lanes in trouble."""
-    found = of_experiment(results, NAME)
+    found = W.of_experiment(results, NAME)
     runs = {key: run["metrics"] for key, run in found["models"].items()}
     gaussian = means(
         {"": (found.get("references") or {}).get("class_gaussian") or {}}, "fid_over_floor"
     )
-    text = told(
+    text = W.told(
         NAME,
         "in_short",
-        corpus=corpus_name(results["source"]),
+        corpus=W.corpus_name(results["source"]),
         tstr=means(runs, "tstr_set2"),
         ceilings=list(means(runs, "real_to_real").values()),
         fid=means(runs, "fid_over_floor"),
         gaussian=list(gaussian.values()),
-        chance=chance(results),
+        chance=W.chance(results),
     )
     return [text, *_troubles(found)]
 
@@ -183,18 +164,15 @@ def _troubles(found: Results) -> Iterator[str]:
 
 def summary(results: Results) -> list[str]:
     """Tables 2 and 3 in short."""
-    found = of_experiment(results, NAME)
-    references = found.get("references") or {}
-    rows = {key.upper(): run["metrics"] for key, run in found["models"].items()}
-    names = {"real": "Real rows", "class_gaussian": "Gaussian", "class_mean": "Class mean"}
-    rows |= {name: references[key] for key, name in names.items() if key in references}
+    found = W.of_experiment(results, NAME)
+    metrics = {key: run["metrics"] for key, run in found["models"].items()}
     columns = {
-        "": lambda item: item[0],
-        "TRTS-2": lambda item: short(item[1].get("trts_set2"), "%"),
-        "TSTR-2": lambda item: short(item[1].get("tstr_set2"), "%"),
-        "FID-floor": lambda item: short(item[1].get("fid_over_floor"), "plain"),
-        "var": lambda item: short(item[1].get("variance_ratio"), "plain"),
+        "TRTS-2": ("trts_set2", "%"),
+        "TSTR-2": ("tstr_set2", "%"),
+        "FID-floor": ("fid_over_floor", "plain"),
+        "var": ("variance_ratio", "plain"),
     }
-    head = f"Tables 2 and 3, {corpus_name(results['source'])}"
-    head += f" (UAR in %, chance {percent(chance(results))}; \u00b1 half the 95 % interval):"
-    return in_terminal(head, tabulate("", rows.items(), columns))
+    head = f"Tables 2 and 3, {W.corpus_name(results['source'])} (UAR in %, chance "
+    head += f"{percent(W.chance(results))}; \u00b1 half the 95 % interval):"
+    rows = W.some(results, (found.get("references") or {}) | metrics)
+    return W.in_terminal(head, rows, columns)

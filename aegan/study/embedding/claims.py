@@ -14,40 +14,27 @@ SEPARATE = 0.5  # silhouette; Kaufman and Rousseeuw (1990) call 0.5 and more a c
 
 def _parts(experiments: Mapping[str, Any], classes: int) -> Iterator[Part]:
     found = experiments.get("embedding")
-    for condition, words in (
+    for condition, end in (
         (below(MOST, "%"), "most are on"),
         (above(OUTSIDE, "%"), "some are off"),
     ):
         for model in MODELS:
-            what = f"{model.upper()}: rows off the support of the real ones ({words} it)"
-            yield Part(what, figure(found, "off_support", model), condition, "%")
-    value = _measure(found, "mixing", "m1-m2")
-    yield Part("M1 and M2 mixed in the embedding (1 = wholly)", value, above(MIXED))
+            what = f"{model.upper()}: rows off the support of the real ones ({end} it)"
+            yield Part(what, figure(found, f"off_support/{model}"), condition, "%")
+    what = "M1 and M2 mixed in the embedding (1 = wholly)"
+    yield Part(what, _measure(found, "mixing/m1-m2"), above(MIXED))
     others = {"m1": "M1", "m2": "M2", "real": "real rows"}
-    known = {words: figure(found, "silhouette", key) for key, words in others.items()}
+    known = {words: figure(found, f"silhouette/{key}") for key, words in others.items()}
     texts = [f"{words} {value:.2f}" for words, value in known.items() if value is not None]
     beside = f" (beside it {', '.join(texts)})" if texts else ""
     what = f"M3: silhouette of the classes in the embedding{beside}"
-    yield Part(what, _measure(found, "silhouette", "m3"), above(SEPARATE))
+    yield Part(what, _measure(found, "silhouette/m3"), above(SEPARATE))
 
 
-def _measure(found: Any, *path: str) -> Any:
+def _measure(found: Any, path: str) -> Any:
     """A measure of the embedding; one that was taken without a result is undecided."""
-    value = figure(found, *path, missing=...)
-    if value is ...:
-        return None
-    return UNKNOWN if value is None else value
+    value = figure(found, path, missing=...)
+    return None if value is ... else UNKNOWN if value is None else value
 
 
-CLAIMS = (
-    Claim(
-        6,
-        "Fig. 4",
-        "rows on the real ones; M3 a cluster per class",
-        "Most synthetic rows lie where the real ones are and some outside; M1 and M2 overlap; M3 "
-        "forms separate clusters, one per class.",
-        _parts,
-        "The paper reads this off a picture; here support is measured in the feature space over "
-        "all folds, mixing and clusters in one embedding, which has no interval.",
-    ),
-)
+CLAIMS = (Claim(6, "Fig. 4", _parts),)

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from aegan.report.kit.figures import GREY, Figure, Panel, grid, legend, model_style, panel
 from aegan.report.kit.numbers import Estimate, Results
 from aegan.report.tables import REFERENCES
+from aegan.study import words as W
 from aegan.study.low_resource.results import cells_of
 from aegan.study.low_resource.tasks import NAME
-from aegan.study.words import drawn_over, models, of_experiment, told
 
 # Colour, marker and dash.
 _NONE = (GREY, "X", (0, (4, 2)))
@@ -41,7 +41,7 @@ def method_title(method: str, size: int | None = None) -> str:
 
 def figure(results: Results, scope: str) -> Figure:
     """Fig. 6 on one corpus: UAR over P with 95 % bands."""
-    found, names = of_experiment(results, NAME)["scopes"][scope], list(models(results))
+    found, names = W.of_experiment(results, NAME)["scopes"][scope], list(W.models(results))
     data, sizes, m1 = _frame(found), sorted(found["sizes"]), names[0]
     largest = sizes[-1]
     blues = [mpl.colors.to_hex(mpl.colormaps["Blues"](v)) for v in np.linspace(0.45, 1, len(sizes))]
@@ -75,13 +75,13 @@ def figure(results: Results, scope: str) -> Figure:
             drawn = curves, style, found["percents"], title, limits
             panels.append(panel(f"fig6-{scope}-{key}", alt, height, _draw, *drawn))
     panels += _gain_panels(found, data, scope, m1)
-    caption = told(
+    caption = W.told(
         NAME,
         "figure",
         scope=scope,
         replicates=found["replicates"],
         model=m1.upper(),
-        drawn_over=drawn_over(results),
+        drawn_over=W.drawn_over(results),
     )
     title = f"Fig. 6: few real rows, {scope} corpus"
     return Figure(f"fig6-{scope}", title, caption, tuple(panels), data)

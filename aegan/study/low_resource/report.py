@@ -6,22 +6,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from aegan.report.kit.documents import Block, Fold, Section
-from aegan.report.kit.numbers import DASH, Estimate, Results, said
-from aegan.report.kit.tables import Table, tabulate
+from aegan.report.kit.numbers import Estimate, Results, said
+from aegan.report.kit.tables import Table
+from aegan.study import words as W
 from aegan.study.low_resource.figure import figure, method_title
 from aegan.study.low_resource.results import cells_of, gains_of
 from aegan.study.low_resource.tasks import NAME
-from aegan.study.words import (
-    STATISTICS,
-    definitions,
-    in_terminal,
-    measured,
-    models,
-    notes,
-    of_experiment,
-    short,
-    told,
-)
 
 _OTHERS = ("class_gaussian", "oversampling", "smote", "jitter")
 _MODES = {"paper": "as the paper", "honest": "honest"}
@@ -30,21 +20,21 @@ Curve = tuple[str, str, int]  # mode, method, number of added rows
 
 
 def sections(results: Results, folder: Path | None) -> Iterator[Section]:
-    found = of_experiment(results, NAME)
+    found = W.of_experiment(results, NAME)
     for scope in found["scopes"]:
         part = "both" if scope == "target" else "source"
         picture = figure(results, scope) if folder else None
         title = f"Fig. 6: few real rows, tested on the {scope}"
-        yield measured(results, part, title, picture, *_blocks(results, scope))
+        yield W.measured(results, part, title, picture, *_blocks(results, scope))
 
 
 def _blocks(results: Results, scope: str) -> Iterator[Block | None]:
-    found = of_experiment(results, NAME)
-    one, order = found["scopes"][scope], list(models(results))
+    found = W.of_experiment(results, NAME)
+    one, order = found["scopes"][scope], list(W.models(results))
     what = {"target": "on the target corpus", "source": "on held-out speakers of the source"}[scope]
     if scope == "target" and one.get("statistics"):
         statistics = one["statistics"]
-        yield f"{STATISTICS.get(statistics, statistics).capitalize()}."
+        yield f"{W.STATISTICS.get(statistics, statistics).capitalize()}."
     yield gain_table(one, order, what)
     yield comparison_table(one)
     low_less_high = (found.get("gain_low_less_high") or {}).get(scope) or {}
@@ -52,15 +42,15 @@ def _blocks(results: Results, scope: str) -> Iterator[Block | None]:
         f"{said(low_less_high[m], 'points')} ({_MODES[m]})" for m in _MODES if low_less_high.get(m)
     ]
     if gains:
-        yield told(NAME, "low_less_high", one=one, gains=gains)
+        yield W.told(NAME, "low_less_high", one=one, gains=gains)
     tables = (accuracy_table(one, order, what, name) for name in ("uar", "accuracy"))
     yield Fold("UAR of every curve", (next(tables),))
     yield Fold("Weighted accuracy of every curve", (next(tables),))
     every = gain_table(one, order, what, every=True), comparison_table(one, every=True)
     yield Fold("Every gain and difference", every)
     if scope == list(found["scopes"])[-1]:
-        yield notes(found)
-        yield definitions(found)
+        yield W.notes(found)
+        yield W.definitions(found)
 
 
 def curves_of(found: Results, order: list[str]) -> list[Curve]:
@@ -80,29 +70,25 @@ def _whole_only(found: Results, percents: Collection[float]) -> bool:
     return set(percents) == {100} and len(found["percents"]) > 1
 
 
-def _by_percent(
-    caption: str, first: str, percents: list[float], lines: dict[str, dict[float, str]]
-) -> Table:
-    """A line per title, a column per P."""
-    columns = {first: lambda item: item[0]}
-    for percent in percents:
-        columns[f"P = {percent:g} %"] = lambda item, percent=percent: item[1].get(percent)
-    return tabulate(caption, lines.items(), columns)
-
-
 def _title(mode: str, method: str, size: int) -> str:
     return f"{method_title(method, size)} ({_MODES.get(mode, mode)})"
 
 
+def _by_percent(found: Results, unit: str) -> dict[str, tuple[float, str]]:
+    return {f"P = {percent:g} %": (percent, unit) for percent in found["percents"]}
+
+
 def accuracy_table(found: Results, order: list[str], what: str, measure: str) -> Table:
     """UAR or accuracy of every curve, Fig. 6; ``what``: of which corpus."""
-    cells, percents = cells_of(found), found["percents"]
-    lines = {}
-    for mode, method, n in curves_of(found, order):
-        values = {p: (cells.get((mode, method, p, n)) or {}).get(measure) for p in percents}
-        lines[_title(mode, method, n)] = {p: said(value, "%") for p, value in values.items()}
-    caption = told(NAME, "accuracy", measure=measure, what=what)
-    return _by_percent(caption, _FIRST, percents, lines)
+    cells = cells_of(found)
+    rows = {
+        _title(mode, method, n): {
+            p: (cells.get((mode, method, p, n)) or {}).get(measure) for p in found["percents"]
+        }
+        for mode, method, n in curves_of(found, order)
+    }
+    caption = W.told(NAME, "accuracy", measure=measure, what=what)
+    return W.grid(caption, _FIRST, rows, _by_percent(found, "%"))
 
 
 def gain_table(found: Results, order: list[str], what: str, every: bool = False) -> Table:
@@ -110,13 +96,23 @@ def gain_table(found: Results, order: list[str], what: str, every: bool = False)
 
     Without ``every`` only the first model, and the others at the largest number of rows.
     """
-    gains, percents = gains_of(found), found["percents"]
-    lines = {}
+    rows = {
+        _title(*curve): values
+        for curve, values in _gains(found, order).items()
+        if every or curve[1] == order[0] or curve[2] == max(found["sizes"])
+    }
+    caption = W.told(NAME, "gain", what=what)
+    return W.grid(caption, _FIRST, rows, _by_percent(found, "points"))
+
+
+def _gains(found: Results, order: list[str]) -> dict[Curve, dict[float, Results | None]]:
+    """Per curve with a gain what it is at each P."""
+    gains, rows = gains_of(found), {}
     for mode, method, n in curves_of(found, order):
-        values = {p: gains.get((mode, method, p, n)) for p in percents}
-        if (every or method == order[0] or n == max(found["sizes"])) and any(values.values()):
-            lines[_title(mode, method, n)] = {p: said(v, "points") for p, v in values.items()}
-    return _by_percent(told(NAME, "gain", what=what), _FIRST, percents, lines)
+        values = {p: gains.get((mode, method, p, n)) for p in found["percents"]}
+        if any(values.values()):
+            rows[mode, method, n] = values
+    return rows
 
 
 def comparison_table(found: Results, every: bool = False) -> Table:
@@ -124,27 +120,18 @@ def comparison_table(found: Results, every: bool = False) -> Table:
 
     Without ``every`` two methods are compared at the largest number of rows only.
     """
-    percents = found["percents"]
-    kept: dict[tuple, dict[float, Results]] = {}
-    for item in found.get("comparisons") or ():
-        first, second = tuple(item["first"]), tuple(item["second"])
+    rows: dict[str, dict[float, Results]] = {}
+    for item in sorted(found.get("comparisons") or (), key=lambda item: item["mode"] != "paper"):
+        first, second, mode = item["first"], item["second"], item["mode"]
         if every or first[0] == second[0] or first[1] == max(found["sizes"]):
-            key = (item["mode"], first, second)
-            kept.setdefault(key, {})[item["percent"]] = item["difference"]
-    lines = {
-        f"{_sides(first, second)} ({_MODES.get(mode, mode)})": {
-            p: said(values.get(p), "points") for p in percents
-        }
-        for (mode, first, second), values in sorted(
-            kept.items(), key=lambda pair: pair[0][0] != "paper"
-        )
-        if not _whole_only(found, values)
-    }
-    return _by_percent(told(NAME, "comparison"), "First less second", percents, lines)
+            title = f"{_sides(*first, *second)} ({_MODES.get(mode, mode)})"
+            rows.setdefault(title, {})[item["percent"]] = item["difference"]
+    rows = {title: values for title, values in rows.items() if not _whole_only(found, values)}
+    columns = _by_percent(found, "points")
+    return W.grid(W.told(NAME, "comparison"), "First less second", rows, columns)
 
 
-def _sides(first: tuple[str, int], second: tuple[str, int]) -> str:
-    (method, size), (other, less) = first, second
+def _sides(method: str, size: int, other: str, less: int) -> str:
     if method == other:
         return f"{method_title(method)}, {size} less {less} rows"
     if size == less:
@@ -154,10 +141,10 @@ def _sides(first: tuple[str, int], second: tuple[str, int]) -> str:
 
 def in_short(results: Results) -> list[str]:
     """The gain of M1's rows at the smallest P, and of the best that needs no generator."""
-    found = (of_experiment(results, NAME).get("scopes") or {}).get("target")
+    found = (W.of_experiment(results, NAME).get("scopes") or {}).get("target")
     if not found:
         return []
-    order = list(models(results))
+    order = list(W.models(results))
     least, largest = min(found["percents"]), max(found["sizes"])
     gains = {
         key[:2]: gain
@@ -175,7 +162,7 @@ def in_short(results: Results) -> list[str]:
     }
     best = max(rest, key=rest.get, default=None)
     return [
-        told(
+        W.told(
             NAME,
             "in_short",
             least=f"{least:g}",
@@ -190,18 +177,14 @@ def in_short(results: Results) -> list[str]:
 
 def summary(results: Results) -> list[str]:
     """The gains of the largest number of rows."""
-    found = (of_experiment(results, NAME).get("scopes") or {}).get("target")
+    found = (W.of_experiment(results, NAME).get("scopes") or {}).get("target")
     if not found:
         return []
-    percents, largest, gains = sorted(found["percents"]), max(found["sizes"]), gains_of(found)
-    lines = {}
-    for mode, method, n in curves_of(found, list(models(results))):
-        values = {p: gains.get((mode, method, p, n)) for p in percents}
-        if n == largest and any(values.values()):
-            title = f"{method_title(method)}{', honest' if mode == 'honest' else ''}"
-            lines[title] = {p: short(v, "points") if v else DASH for p, v in values.items()}
-    columns = {"": lambda item: item[0]}
-    for percent in percents:
-        columns[f"{percent:g} %"] = lambda item, percent=percent: item[1][percent]
-    head = told(NAME, "summary", largest=largest)
-    return in_terminal(head, tabulate("", lines.items(), columns))
+    largest = max(found["sizes"])
+    rows = {
+        method_title(method) + (", honest" if mode == "honest" else ""): values
+        for (mode, method, n), values in _gains(found, list(W.models(results))).items()
+        if n == largest
+    }
+    columns = {f"{p:g} %": (p, "points") for p in sorted(found["percents"])}
+    return W.in_terminal(W.told(NAME, "summary", largest=largest), rows, columns)

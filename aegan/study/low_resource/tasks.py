@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 
-from aegan.data.corpus import Corpus
-from aegan.data.folds import Standardiser
 from aegan.metrics.bootstrap import by_speaker
 from aegan.run.schema import Rule, at_least, is_number, is_whole
 from aegan.sampling.rows import Rows
@@ -62,15 +60,6 @@ class Settings(ClassifierProtocol):
     honest: tuple[str, ...] = ("m1",)  # models trained on the same P % as the classifier
 
 
-class _Space(NamedTuple):
-    """What a classifier learns from and is tested on, in z-scores."""
-
-    seen: Part  # what generator and standardisation saw
-    statistics: Standardiser  # of those rows
-    real: Rows  # the P per cent
-    test: np.ndarray  # (n, dim) float32
-
-
 class _Table:
     """Training rows padded to one size, so that one program serves every cell.
 
@@ -103,17 +92,10 @@ def tasks(study: Study) -> list[Task]:
                 cells += len(sizes)
                 if method in study.models:
                     needs.add(generator_task(method, seed, seen))
-        found.append(
-            Task(
-                task_name(scope, percent, replicate),
-                f"Fig. 6: classifiers on {percent:g} %, tested on the {scope}, draw {replicate}",
-                run_cells,
-                (scope, percent, replicate),
-                tuple(sorted(needs)),
-                kind="classifiers",
-                work=float(cells),
-            )
-        )
+        name, where = task_name(scope, percent, replicate), (scope, percent, replicate)
+        words = f"Fig. 6: classifiers on {percent:g} %, tested on the {scope}, draw {replicate}"
+        needs = tuple(sorted(needs))
+        found.append(Task(name, words, run_cells, where, needs, "classifiers", float(cells)))
     return found
 
 
@@ -161,26 +143,40 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
         classes, classes) with rows of the true class, None where a generator gave rows that are
         not finite.
     """
-    low, classes = study.settings(NAME), len(study.source.classes)
-    part = find_part(study.parts, scope, percent, replicate)
-    corpus, tested = _tested(study, part)
+    low, source, classes = study.settings(NAME), study.source, len(study.source.classes)
+    part, seed = find_part(study.parts, scope, percent, replicate), seed_of(study, replicate)
+    if part.fold is None:
+        corpus, tested = study.target, slice(None)
+    else:
+        corpus, tested = source, study.fold(part.fold).valid
     truth, speakers = corpus.labels[tested], corpus.speakers[tested]
     names = np.unique(speakers)
-    table = _Table(len(study.source.labels) + max(low.sizes), study.source.features.shape[1])
+    table = _Table(len(source.labels) + max(low.sizes), source.features.shape[1])
     key = jax.random.key(replicate)  # the same first weights in every cell of a replicate
 
     cells = []
     for modes in _blocks(percent):
-        space = _space(study, part, _seen(study, part, modes))
-        start = table.put(0, space.real)
+        seen = _seen(study, part, modes)
+        statistics = study.statistics(source, seen.rows)
+        own = part.fold is None and study.config.target.statistics == "own"
+        of_test = study.target_standardiser if own else statistics
+        test = of_test.to_z(corpus.features[tested])
+        real = statistics.to_z(source.features[part.rows]), source.labels[part.rows]
+        start = table.put(0, real)
         for method, sizes in _methods(study, modes):
-            rows = _added(study, space, method, sizes[-1], replicate)
+            if method == NONE:
+                rows = first(real, 0)
+            elif method in BASELINES:
+                rows = BASELINES[method](*real, sizes[-1], replicate)
+            else:
+                rows = rows_of(study, method, seed, seen, sizes[-1], replicate)
+                rows = rows and (statistics.to_z(rows[0]), rows[1])
             for n in sizes:
                 counts = None
                 if rows is not None:
                     end = table.put(start, first(rows, n))
-                    params = train_classifier(low, classes, table.features, table.labels, end, key)
-                    predicted = classify(params, space.test)
+                    net = train_classifier(low, classes, table.features, table.labels, end, key)
+                    predicted = classify(net, test)
                     counts = by_speaker(truth, predicted, speakers, names, classes).tolist()
                 cells.append({"modes": list(modes), "method": method, "n": n, "counts": counts})
     return {
@@ -189,32 +185,3 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
         "speakers": names.tolist(),
         "cells": cells,
     }
-
-
-def _tested(study: Study, part: Part) -> tuple[Corpus, np.ndarray]:
-    """The corpus that is tested on, and the numbers of its rows."""
-    if part.fold is None:
-        return study.target, np.arange(len(study.target.labels))
-    return study.source, study.fold(part.fold).valid
-
-
-def _space(study: Study, part: Part, seen: Part) -> _Space:
-    source, statistics = study.source, study.statistics(study.source, seen.rows)
-    own = part.fold is None and study.config.target.statistics == "own"
-    corpus, tested = _tested(study, part)
-    return _Space(
-        seen,
-        statistics,
-        (statistics.to_z(source.features[part.rows]), source.labels[part.rows]),
-        (study.target_standardiser if own else statistics).to_z(corpus.features[tested]),
-    )
-
-
-def _added(study: Study, space: _Space, method: str, n: int, replicate: int) -> Rows | None:
-    """The rows that a method adds, in z-scores; None if they are not finite."""
-    if method in BASELINES:
-        return BASELINES[method](*space.real, n, replicate)
-    if method == NONE:
-        return first(space.real, 0)
-    found = rows_of(study, method, seed_of(study, replicate), space.seen, n, replicate)
-    return found and (space.statistics.to_z(found[0]), found[1])

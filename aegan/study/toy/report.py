@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from aegan.report.kit.documents import Section
 from aegan.report.kit.figures import GREY, Figure, panel
 from aegan.report.kit.numbers import Results, said
-from aegan.report.kit.tables import Table, tabulate
+from aegan.report.kit.tables import Table
+from aegan.study import words as W
 from aegan.study.scatter import DOT, Limits, Style, plane, scatter, square
 from aegan.study.toy.tasks import NAME
-from aegan.study.words import definitions, measured, of_experiment, table_at, told
 
 _COLOURS = ("#0072B2", "#D55E00", "#000000", "#9970AB")  # of clusters: no emotions
 _MARKERS = ("o", "s", "^", "D")
@@ -24,7 +24,7 @@ _PANELS = {
     "gan": "(c) Vanilla GAN",
     "infogan": "(d) InfoGAN",
 }
-# Title, unit and unit of a difference.
+# Unit and unit of a difference.
 _ROWS = {
     "overlap": ("Points in a wrong cluster (%)", "%", "points"),
     "spread": ("Width of the clusters, target = 1", "ratio", "signed"),
@@ -34,24 +34,25 @@ _ROWS = {
 
 
 def sections(results: Results, folder: Path | None) -> Iterator[Section]:
-    found = of_experiment(results, NAME)
-    picture = figure(table_at(folder, "tasks", "toy.parquet")) if folder else None
+    found = W.of_experiment(results, NAME)
+    picture = figure(W.table_at(folder, "tasks", "toy.parquet")) if folder else None
     title = "Fig. 1: vanilla GAN and InfoGAN"
-    yield measured(results, "none", title, picture, table(found), definitions(found))
+    yield W.measured(results, "none", title, picture, table(found), W.definitions(found))
 
 
 def table(found: Results) -> Table:
     """Fig. 1 in figures."""
-    ideal = found.get("target") or {}
+    rows = {}
+    for key, (title, unit, change) in _ROWS.items():
+        if key in found:
+            values = found[key] | {"target": (found.get("target") or {}).get(key)}
+            rows[title] = {k: said(v, change if k == "difference" else unit)
+                           for k, v in values.items()}  # fmt: skip
+    titles = {"Target": "target", "GAN": "gan", "InfoGAN": "infogan"}
+    titles["InfoGAN less GAN"] = "difference"
     seeds = len({row["seed"] for row in found.get("per_seed") or ()})
-    columns = {
-        "Measure": lambda key: _ROWS[key][0],
-        "Target": lambda key: said(ideal.get(key), _ROWS[key][1]),
-        "GAN": lambda key: said(found[key].get("gan"), _ROWS[key][1]),
-        "InfoGAN": lambda key: said(found[key].get("infogan"), _ROWS[key][1]),
-        "InfoGAN less GAN": lambda key: said(found[key].get("difference"), _ROWS[key][2]),
-    }
-    return tabulate(told(NAME, "table", seeds=seeds), (k for k in _ROWS if k in found), columns)
+    columns = {title: (key, "") for title, key in titles.items()}
+    return W.grid(W.told(NAME, "table", seeds=seeds), "Measure", rows, columns)
 
 
 def figure(points: pd.DataFrame) -> Figure:
@@ -66,7 +67,7 @@ def figure(points: pd.DataFrame) -> Figure:
         for (name, title), rows in zip(_PANELS.items(), groups.values(), strict=True)
         if len(rows)
     ]  # fmt: skip
-    caption = told(NAME, "figure")
+    caption = W.told(NAME, "figure")
     return Figure("fig1", "Fig. 1: GAN and InfoGAN", caption, tuple(panels), points, wide=True)
 
 
