@@ -58,23 +58,23 @@ def read_study_config(config: Any, settings: Mapping[str, type]) -> StudyConfig:
     Raises:
         InputError: a value that no study could use, by its field.
     """
-    values = plain(config)
-    runs = {model: _run(values, model) for model in values["models"]}
+    values, runs = plain(config), {}
+    for model in values["models"]:
+        places = {section: f"config.{model}.{section}" for section in ("model", "train")}
+        places["data"] = "config.source"
+        runs[model] = read_config(run_values(values, model), places)
     # As the runs read them: on the command line, calm,tense is one text.
     values["source"]["classes"] = list(next(iter(runs.values())).data.classes)
-    sections = {
-        name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()
-    }
-    found = typed(StudyConfig, {**values, "runs": runs, "settings": sections, "written": values})
-    first, *others = found.models
-    for model in others:
-        precision = runs[model].train.matmul_precision
-        if precision != found.matmul_precision:
+    own = {name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()}
+    found = typed(StudyConfig, {**values, "runs": runs, "settings": own, "written": values})
+    for model, run in runs.items():
+        if run.train.matmul_precision != found.matmul_precision:
             raise InputError(
-                f"config.{model}.train.matmul_precision={precision!r}: must be that of {first} "
-                f"({found.matmul_precision!r}): one process trains all models"
+                f"config.{model}.train.matmul_precision={run.train.matmul_precision!r}: must be "
+                f"that of {found.models[0]} ({found.matmul_precision!r}): one process trains all "
+                "models"
             )
-    honest = sections["low_resource"].honest
+    honest = own["low_resource"].honest
     if len(set(honest)) < len(honest) or not set(honest) <= set(found.models):
         raise InputError(
             f"config.low_resource.honest={list(honest)!r}: must name none or some of "
@@ -91,18 +91,5 @@ def run_values(values: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
     if model not in values:
         raise InputError(f"config.models: {model!r} has no section config.{model}; add it")
-    return {
-        "variant": values["variant"],
-        "seeds": list(values["seeds"]),
-        "only_folds": [],
-        "data": dict(values["source"]),
-        "model": dict(values[model]["model"]),
-        "train": dict(values[model]["train"]),
-        "sample": dict(values["sample"]),
-        "metrics": dict(values["metrics"]),
-    }
-
-
-def _run(values: Mapping[str, Any], model: str) -> RunConfig:
-    own = {section: f"config.{model}.{section}" for section in ("model", "train")}
-    return read_config(run_values(values, model), {"data": "config.source", **own})
+    shared = {name: values[name] for name in ("variant", "seeds", "sample", "metrics")}
+    return plain({**shared, "only_folds": (), "data": values["source"], **values[model]})

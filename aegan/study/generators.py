@@ -12,7 +12,6 @@ import numpy as np
 
 from aegan.models.m1 import ENCODER
 from aegan.run import stages
-from aegan.run.plan import Plan
 from aegan.sampling.generator import flat_arrays, load_generator, nested_arrays
 from aegan.sampling.rows import Rows, sample, sampling_key
 from aegan.study.experiment import Task
@@ -21,17 +20,8 @@ from aegan.study.study import Study
 from aegan.system.files import digest, replacing
 from aegan.training.lanes import lane_key, lane_of
 
+TRAINING = "training"  # kind of the tasks that train
 _ROWS_AT_ONCE = 2048  # encoded; bounds memory
-
-
-def train_task(model: str) -> str:
-    """Name of the task that trains a model's cross-validation run."""
-    return f"train-{model}"
-
-
-def evaluate_task(model: str) -> str:
-    """Name of the task that evaluates a model's cross-validation run."""
-    return f"evaluate-{model}"
 
 
 def part_task(model: str, seed: int, part: Part) -> str:
@@ -41,56 +31,43 @@ def part_task(model: str, seed: int, part: Part) -> str:
 
 def generator_task(model: str, seed: int, part: Part) -> str:
     """The task after which ``rows_of`` finds the generator of a part."""
-    return train_task(model) if part.of_a_run else part_task(model, seed, part)
+    return f"train-{model}" if part.of_a_run else part_task(model, seed, part)
 
 
 def tasks(study: Study) -> list[Task]:
-    """Everything that trains or evaluates a generator; a study takes those that others need."""
-    return run_tasks(study) + part_tasks(study)
+    """Everything that trains or evaluates a generator; a study takes those that others need.
+
+    Every model trains on the whole source, those of the honest mode also on its parts.
+    """
+    found, whole = run_tasks(study), study.parts[0]
+    for model, plan in study.part_plans.items():
+        work, honest = plan.flops / len(plan.lanes), study.settings("low_resource").honest
+        for place, part in enumerate(study.parts):
+            if part is whole or (model in honest and not part.of_a_run):
+                for seed in part_seeds(study, part):
+                    name, where = part_task(model, seed, part), (model, seed, place)
+                    words, group = f"{model.upper()} trained on {part.words}", f"parts-{model}"
+                    found.append(
+                        Task(name, words, train_part, where, (), TRAINING, work, train_parts, group)
+                    )
+    return found
 
 
 def run_tasks(study: Study) -> list[Task]:
     """Training and evaluation of the cross-validation runs."""
     found = []
     for model, plan in study.plans.items():
-        name, train = model.upper(), train_task(model)
+        title, name = model.upper(), f"train-{model}"
+        words = f"{title} trained in cross-validation"
+        found.append(Task(name, words, train_run, (model,), (), TRAINING, plan.flops))
         # The first one computes what no model changes; the others find it in the cache.
-        others = (evaluate_task(study.models[0]),) if model != study.models[0] else ()
-        words = f"{name} trained in cross-validation"
-        found.append(Task(train, words, train_run, (model,), kind="training", work=plan.flops))
-        found.append(
-            Task(
-                evaluate_task(model),
-                f"Tables 2 and 3: {name} evaluated",
-                evaluate_run,
-                (model,),
-                (train, *others),
-                kind="evaluation" if others else "evaluation with references",
-                work=len(plan.lanes) * len(study.source.labels),
-            )
-        )
+        others = (f"evaluate-{study.models[0]}",) if model != study.models[0] else ()
+        kind = "evaluation" if others else "evaluation with references"
+        work = len(plan.lanes) * len(study.source.labels)
+        words, needs = f"Tables 2 and 3: {title} evaluated", (name, *others)
+        name = f"evaluate-{model}"
+        found.append(Task(name, words, evaluate_run, (model,), needs, kind, work))
     return found
-
-
-def part_tasks(study: Study) -> list[Task]:
-    """Training of every model on the whole source, and in the honest mode on the parts."""
-    return [
-        Task(
-            part_task(model, seed, part),
-            f"{model.upper()} trained on {part.words}",
-            train_part,
-            (model, seed, study.parts.index(part)),
-            kind="training",
-            work=plan.flops / len(plan.lanes),
-            run_group=train_parts,
-            group=f"parts-{model}",
-        )
-        for model, plan in study.part_plans.items()
-        for part in study.parts
-        if part is study.parts[0]
-        or (model in study.settings("low_resource").honest and not part.of_a_run)
-        for seed in part_seeds(study, part)
-    ]
 
 
 def part_seeds(study: Study, part: Part) -> Sequence[int]:
@@ -141,7 +118,10 @@ def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dic
     # In an order, and under a name, that do not depend on the order of the tasks: so an interrupted
     # group finds its checkpoint.
     numbers = tuple(sorted(parts))
-    plan = _with_lanes(study.part_plans[model], numbers)
+    # With other lanes, whose arrays keep their shapes, so that none compiles anew.
+    plan = study.part_plans[model]
+    identity = {**plan.identity, "lanes": [list(lane) for lane in numbers]}
+    plan = replace(plan, identity=identity, lanes=numbers)
     workdir = study.dir.training(f"{model}-{digest(numbers)}")
     workdir.claim(plan.identity, plan.corpus.contract)
     stages.train(plan, workdir, keep_rows=False)
@@ -155,12 +135,6 @@ def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dic
     workdir.root.rename(finished)
     shutil.rmtree(finished)
     return [records[seed, study.part_fold(study.parts[p]).index] for _, seed, p in lanes]
-
-
-def _with_lanes(plan: Plan, lanes: tuple[tuple[int, int], ...]) -> Plan:
-    """A plan with other lanes; a lane's arrays keep their shapes, so that none compiles anew."""
-    identity = {**plan.identity, "lanes": [list(lane) for lane in lanes]}
-    return replace(plan, identity=identity, lanes=lanes)
 
 
 def rows_of(

@@ -38,86 +38,68 @@ def read_study(config: Any, root: Path, cache_dir: Path | None, command: str) ->
     """
     read = read_config(config)
     prepared = prepare(read.source, "config.source")
-    target, leaks = _target(read, prepared.corpus), ()
-    if target is not None:
-        leaks = _checked_pair(read, prepared, target)
-        if read.source.statistics == "speaker":
-            target = speaker_standardised(target, "config.source")
+    target, leaks = _target(read, prepared)
     low = read.settings["low_resource"]
-    parts = make_parts(
-        prepared.corpus,
-        prepared.folds,
-        low.percents if "low_resource" in read.experiments else (),
-        low.replicates,
-        low.scopes,
-    )
-    identity = _identity(read, prepared, target, leaks, command)
+    percents = low.percents if "low_resource" in read.experiments else ()
+    parts = make_parts(prepared.corpus, prepared.folds, percents, low.replicates, low.scopes)
+    described: dict[str, Any] = {"source": None, "target": None}
+    corpora = {"source": (prepared.corpus, prepared.leaks), "target": (target, leaks)}
+    for name, (corpus, found) in corpora.items():
+        if corpus is not None:
+            given = getattr(read, name)
+            described[name] = describe(corpus) | {
+                "statistics": given.statistics,
+                "licence": given.licence or corpus.licence or "not stated",
+                "leaks": as_json(found),
+            }
+    identity = {
+        "format": 1,
+        "config_hash": _hash(read, prepared.corpus, target),
+        "config": dict(read.written),
+        **described,
+        "command": command,
+    }
     return Study(read, identity, StudyDir(Path(root)), prepared, target, parts, cache_dir)
 
 
-def _checked_pair(config: StudyConfig, prepared: Prepared, target: Corpus) -> tuple[Leak, ...]:
-    """Refuses a pair of other features, or of common rows unless leaks are allowed."""
-    name, source = f"target '{target.name}'", prepared.corpus
-    check_same(name, target.contract, f"source '{source.name}'", source.contract)
-    leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
-    if not config.source.allow_leaks:
-        refuse(
-            f"corpora '{source.name}' and '{target.name}'",
-            leaks,
-            ", or pass --config.source.allow_leaks=True for a banner in the report",
-        )
-    return leaks
-
-
-def _target(config: StudyConfig, source: Corpus) -> Corpus | None:
-    given = config.source
+def _target(config: StudyConfig, prepared: Prepared) -> tuple[Corpus | None, tuple[Leak, ...]]:
+    """The target, and its rows that are in the source too, if they are allowed."""
+    source, given = prepared.corpus, config.source
     if config.target.path:
-        return read_corpus(config.target.path, source.classes, "config.source")
-    if not source.simulated:
+        target = read_corpus(config.target.path, source.classes, "config.source")
+    elif source.simulated:
+        target = simulated_target(
+            rows=config.target.simulated_rows,
+            source_rows=given.simulated_rows,
+            dim=given.simulated_features,
+            seed=given.simulated_seed,
+        )
+    else:
         for name in config.experiments:
             if needs_target(config, name):
                 raise InputError(
                     f"config.target.path: is empty, but {name} tests on a target; give the table "
                     "of a second corpus with --config.target.path=..."
                 )
-        return None
-    return simulated_target(
-        rows=config.target.simulated_rows,
-        source_rows=given.simulated_rows,
-        dim=given.simulated_features,
-        seed=given.simulated_seed,
-    )
+        return None, ()
+    name = f"target '{target.name}'"
+    check_same(name, target.contract, f"source '{source.name}'", source.contract)
+    leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
+    if not given.allow_leaks:
+        way_around = ", or pass --config.source.allow_leaks=True for a banner in the report"
+        refuse(f"corpora '{source.name}' and '{target.name}'", leaks, way_around)
+    if given.statistics == "speaker":
+        target = speaker_standardised(target, "config.source")
+    return target, leaks
 
 
-def _identity(
-    config: StudyConfig,
-    prepared: Prepared,
-    target: Corpus | None,
-    leaks: tuple[Leak, ...],
-    command: str,
-) -> dict[str, Any]:
+def _hash(config: StudyConfig, source: Corpus, target: Corpus | None) -> str:
     """What makes this study this study; where its corpora lie and how it runs count for nothing."""
     hashed = _that_counts(config.written)
     for name in ("source", "target"):
         hashed[name] = {k: v for k, v in config.written[name].items() if k != "path"}
-    hashed["corpora"] = [prepared.corpus.hash, None if target is None else target.hash]
-    described: dict[str, Any] = dict.fromkeys(("source", "target"))
-    corpora = {"source": (prepared.corpus, prepared.leaks), "target": (target, leaks)}
-    for name, (corpus, found) in corpora.items():
-        if corpus is not None:
-            given = getattr(config, name)
-            described[name] = describe(corpus) | {
-                "statistics": given.statistics,
-                "licence": given.licence or corpus.licence or "not stated",
-                "leaks": as_json(found),
-            }
-    return {
-        "format": 1,
-        "config_hash": digest(hashed),
-        "config": dict(config.written),
-        **described,
-        "command": command,
-    }
+    hashed["corpora"] = [source.hash, None if target is None else target.hash]
+    return digest(hashed)
 
 
 def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,24 +120,22 @@ def check_folder(study: Study) -> None:
         existing = read_json(study.dir.config)
     except FileNotFoundError:
         if Workdir(root).config.exists():
-            raise InputError(
-                f"--workdir={root}: holds a run of experiments.run; give another --workdir"
-            ) from None
+            raise _refused(root, "holds a run of experiments.run; give another --workdir") from None
         return
     except OSError as error:
-        raise InputError(
-            f"--workdir={root}: cannot be read ({error.strerror}); give another one"
-        ) from None
+        raise _refused(root, f"cannot be read ({error.strerror}); give another one") from None
     if existing.get("config_hash") != study.identity["config_hash"]:
         there, here = (
             {**identity, "config": _that_counts(identity.get("config") or {})}
             for identity in (existing, study.identity)
         )
         how = first_difference(there, here, ("source", "target", "config"))
-        raise InputError(
-            f"--workdir={root}: holds another study ({how}); give another --workdir or delete "
-            "this one"
-        )
+        mend = "give another --workdir or delete this one"
+        raise _refused(root, f"holds another study ({how}); {mend}")
+
+
+def _refused(root: Path, why: str) -> InputError:
+    return InputError(f"--workdir={root}: {why}")
 
 
 @contextmanager
@@ -173,17 +153,14 @@ def claim_folder(study: Study) -> Iterator[None]:
             write_json(study.dir.config, study.identity)
         lock = open(root / ".lock", "w")  # as long as the block runs
     except OSError as error:
-        raise InputError(
-            f"--workdir={root}: cannot be written ({error.strerror}); give another one"
-        ) from None
+        raise _refused(root, f"cannot be written ({error.strerror}); give another one") from None
     with lock:
-        if fcntl is not None:
-            try:
+        try:
+            if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"--workdir={root}: another command is at work there; wait for its end"
-                ) from None
-            except OSError:
-                pass  # a file system without locks
+        except BlockingIOError:
+            why = "another command is at work there; wait for its end"
+            raise _refused(root, why) from None
+        except OSError:
+            pass  # a file system without locks
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -17,7 +17,7 @@ from aegan.study.config import StudyConfig, read_study_config
 from aegan.study.cross_corpus import CROSS_CORPUS
 from aegan.study.cross_validation import CROSS_VALIDATION
 from aegan.study.embedding import EMBEDDING
-from aegan.study.experiment import Experiment, Records, Task
+from aegan.study.experiment import Experiment, Task
 from aegan.study.low_resource import LOW_RESOURCE
 from aegan.study.study import Study
 from aegan.study.toy import TOY
@@ -66,22 +66,15 @@ def read_config(config: Any) -> StudyConfig:
     Raises:
         InputError: names the field of the config and the mend.
     """
-    _check_names(config["experiments"])
-    kinds = {name: e.settings for name, e in EXPERIMENTS.items() if e.settings}
-    return read_study_config(config, kinds)
-
-
-def _check_names(names: Sequence[str]) -> None:
+    names, every = config["experiments"], ", ".join(EXPERIMENTS)
     for name in names:
         if name not in EXPERIMENTS:
             near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(
-                f"config.experiments: no experiment {name!r}; {hint}"
-                f"there are {', '.join(EXPERIMENTS)}"
-            )
+            raise InputError(f"config.experiments: no experiment {name!r}; {hint}there are {every}")
     if not names:
-        raise InputError(f"config.experiments: is empty; name some of {', '.join(EXPERIMENTS)}")
+        raise InputError(f"config.experiments: is empty; name some of {every}")
+    return read_study_config(config, {n: e.settings for n, e in EXPERIMENTS.items() if e.settings})
 
 
 def needs_target(config: StudyConfig, name: str) -> bool:
@@ -104,11 +97,6 @@ def tasks_of(study: Study, names: Iterable[str]) -> list[Task]:
     for task in own:
         add(task)
     return list(ordered.values())
-
-
-def results_of(study: Study, names: Iterable[str], records: Records) -> dict[str, Any]:
-    """Per experiment what its finished tasks amount to."""
-    return {name: EXPERIMENTS[name].results(study, records) for name in names}
 
 
 def claims(experiments: Mapping[str, Any], classes: int = 4) -> list[dict[str, Any]]:

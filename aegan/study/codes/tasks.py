@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -25,7 +25,7 @@ from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, tune_and_f
 from aegan.models.priors import MixturePrior
 from aegan.run.schema import grid
 from aegan.study.experiment import Records, Task
-from aegan.study.generators import encoded, evaluate_task, train_task
+from aegan.study.generators import encoded
 from aegan.study.study import Study
 from aegan.study.words import defined
 
@@ -58,44 +58,20 @@ def tasks(study: Study) -> list[Task]:
         InputError: the fold whose points are plotted is not there.
     """
     study.plotted_fold()
-    cells = len(study.source.labels) * study.source.features.shape[1] * len(study.seeds)
-    needs = tuple(train_task(model) for model in study.models)
-    found = [
-        Task(
-            codes_task(fold.index),
-            f"Fig. 5: codes by {encoding(study).upper()}, fold {fold.index}",
-            measure_codes,
-            (fold.index,),
-            needs,
-            kind="codes",
-            work=float(cells),
-        )
-        for fold in study.folds
-    ]
-    return found + [
-        Task(
-            svm_task(model, fold.index),
-            f"Section 4.2: SVM on codes of {model.upper()}, fold {fold.index}",
-            measure_svm,
-            (model, fold.index),
-            # Evaluation leaves the SVM on raw features in the cache.
-            (train_task(model), evaluate_task(study.models[0])),
-            kind="codes svm",
-            work=float(len(fold.train)) ** 2 * len(study.seeds),
-        )
-        for model in study.encoders
-        for fold in study.folds
-    ]
-
-
-def codes_task(fold: int) -> str:
-    """Name of the task that measures the codes of a fold."""
-    return f"codes-fold{fold}"
-
-
-def svm_task(model: str, fold: int) -> str:
-    """Name of the task that trains an SVM on a model's codes of a fold."""
-    return f"codes-svm-{model}-fold{fold}"
+    cells = float(study.source.features.size * len(study.seeds))
+    needs = tuple(f"train-{model}" for model in study.models)
+    found = []
+    for fold in study.folds:
+        k, words = fold.index, f"Fig. 5: codes by {encoding(study).upper()}, fold {fold.index}"
+        found.append(Task(f"codes-fold{k}", words, measure_codes, (k,), needs, "codes", cells))
+    for model, fold in product(study.encoders, study.folds):
+        k, name = fold.index, f"codes-svm-{model}-fold{fold.index}"
+        words = f"Section 4.2: SVM on codes of {model.upper()}, fold {k}"
+        # Evaluation leaves the SVM on raw features in the cache.
+        needs = (f"train-{model}", f"evaluate-{study.models[0]}")
+        work = float(len(fold.train)) ** 2 * len(study.seeds)
+        found.append(Task(name, words, measure_svm, (model, k), needs, "codes svm", work))
+    return found
 
 
 def encoding(study: Study) -> str:
@@ -116,7 +92,7 @@ def _prior(study: Study, model: str) -> Any:
 
 def results(study: Study, records: Records) -> dict[str, Any]:
     """Measures and UARs over the folds, with paired differences."""
-    measured = [records[codes_task(fold.index)] for fold in study.folds]
+    measured = [records[f"codes-fold{fold.index}"] for fold in study.folds]
     pairs = [(b, a) for a, b in combinations(study.models, 2)]
     pairs += [(study.models[-1], TRAIN), (VALID, TRAIN)]
     found: dict[str, Any] = {
@@ -136,7 +112,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
             f"{a}-{b}": study.over_folds(values[a], values[b]) for a, b in pairs
         }
     svms = {
-        model: [records[svm_task(model, fold.index)] for fold in study.folds]
+        model: [records[f"codes-svm-{model}-fold{fold.index}"] for fold in study.folds]
         for model in study.encoders
     }
     raw = [record["raw"] for record in svms[study.encoders[0]]]

@@ -52,45 +52,21 @@ class Settings:
 
 def tasks(study: Study) -> list[Task]:
     """SVMs and nets on the target, per statistics; an SVM per set of rows; the ceiling."""
-    sets, target_rows = _sets(study), float(len(study.target.labels))
-    trained = {
-        (name, seed): part_task(name, seed, study.parts[0])
-        for name, seed in sets
-        if name in study.models
-    }
-    found = [
-        Task(
-            _target_task(statistics),
-            f"Table 4: metrics 1 and 3, target by {statistics} statistics",
-            measure_on_target,
-            (statistics,),
-            tuple(trained.values()),
-            kind="table4 target",
-            work=target_rows * (study.settings(NAME).draws + len(sets)),
-        )
-        for statistics in STATISTICS
-    ]
+    sets, rows = _sets(study), float(len(study.target.labels))
+    trained = {(m, s): (part_task(m, s, study.parts[0]),) for m, s in sets if s is not None}
+    every, cells = sum(trained.values(), ()), rows * (study.settings(NAME).draws + len(sets))
+    found = []
+    for of in STATISTICS:
+        name, words = f"table4-target-{of}", f"Table 4: metrics 1 and 3, target by {of} statistics"
+        found.append(Task(name, words, measure_on_target, (of,), every, "table4 target", cells))
     for name, seed in sets:
-        rows = len(study.source.labels) if name == REAL else study.config.sample.rows
         title = name if seed is None else f"{name.upper()}, seed {seed}"
-        found.append(
-            Task(
-                _tstr_task(name, seed),
-                f"Table 4: metric 2, {title}",
-                measure_tstr,
-                (name, seed),
-                (trained[name, seed],) if (name, seed) in trained else (),
-                kind="table4 tstr",
-                work=float(rows) ** 2,
-            )
-        )
+        words, task = f"Table 4: metric 2, {title}", _tstr_task(name, seed)
+        work = float(len(study.source.labels) if name == REAL else study.config.sample.rows) ** 2
+        needs = trained.get((name, seed), ())
+        found.append(Task(task, words, measure_tstr, (name, seed), needs, "table4 tstr", work))
     words, kind = "Table 4: SVM in folds of the target", "table4 target to target"
-    ceiling = Task(_CEILING, words, measure_target_to_target, kind=kind, work=target_rows**2)
-    return [*found, ceiling]
-
-
-def _target_task(statistics: str) -> str:
-    return f"table4-target-{statistics}"
+    return [*found, Task(_CEILING, words, measure_target_to_target, (), (), kind, rows**2)]
 
 
 def _tstr_task(name: str, seed: int | None) -> str:
@@ -203,7 +179,7 @@ def balanced_draws(labels: np.ndarray, draws: int) -> list[np.ndarray]:
 
 def results(study: Study, records: Records) -> dict[str, Any]:
     """Table 4 with either statistics of the target, and differences between the models."""
-    on_target = {name: records[_target_task(name)] for name in STATISTICS}
+    on_target = {name: records[f"table4-target-{name}"] for name in STATISTICS}
     of_set = {key: records[_tstr_task(*key)] for key in _sets(study)}
     ceiling = records[_CEILING]
     notes = [note for record in (ceiling, *on_target.values(), *of_set.values())

@@ -111,10 +111,10 @@ def sets_table(found: Results) -> Table:
 def losses_table(found: Results) -> Table:
     """Whether the losses of Fig. 3 converge, and validation follows training."""
     rows = {}
-    for model, losses in (found.get("losses") or {}).items():
+    for model, ends in (found.get("losses") or {}).items():
         training = found["models"].get(model, {}).get("training")
-        for name, (words, _) in loss_words(training, list(losses)).items():
-            values = {key: plain(value) for key, value in losses[name].items()}
+        for name, (words, _) in loss_words(training, list(ends)).items():
+            values = {key: plain(value) for key, value in ends[name].items()}
             rows[f"{model.upper()}, {words}"] = values
     columns = {
         "Relative change": ("convergence", ""),

@@ -25,7 +25,6 @@ from aegan.metrics.support import off_support, reach
 from aegan.run.schema import at_least
 from aegan.sampling.rows import Rows
 from aegan.study.experiment import Records, Task
-from aegan.study.generators import train_task
 from aegan.study.study import Study
 from aegan.study.words import defined
 
@@ -57,32 +56,18 @@ def tasks(study: Study) -> list[Task]:
         InputError: the fold of the t-SNE is not there.
     """
     study.plotted_fold()
-    needs = tuple(train_task(model) for model in study.models)
+    needs = tuple(f"train-{model}" for model in study.models)
     synthetic = len(study.models) * len(study.seeds) * study.config.sample.rows
     synthetic += len(GENERATORS) * study.protocol.reference_rows
     found = []
     for fold in study.folds:
-        words = f"Fig. 4: rows off the support of set-1, fold {fold.index}"
+        k, words = fold.index, f"Fig. 4: rows off the support of set-1, fold {fold.index}"
         placed = len(fold.train) + len(fold.valid) + synthetic
-        found.append(
-            Task(
-                support_task(fold.index),
-                words,
-                measure_support,
-                (fold.index,),
-                needs,
-                kind="support",
-                work=float(len(fold.train) * placed * study.source.features.shape[1]),
-            )
-        )
+        work = float(len(fold.train) * placed * study.source.features.shape[1])
+        found.append(Task(f"support-fold{k}", words, measure_support, (k,), needs, "support", work))
     words, kind = "Fig. 4: t-SNE of real and synthetic rows", f"embedding, {library()}"
-    rows = (1 + len(study.models)) * study.settings(NAME).rows
-    return [*found, Task(NAME, words, embed_sources, (), needs, kind=kind, work=float(rows))]
-
-
-def support_task(fold: int) -> str:
-    """Name of the task that measures the shares of a fold."""
-    return f"support-fold{fold}"
+    rows = float((1 + len(study.models)) * study.settings(NAME).rows)
+    return [*found, Task(NAME, words, embed_sources, (), needs, kind, rows)]
 
 
 def results(study: Study, records: Records) -> dict[str, Any]:
@@ -90,7 +75,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
     by_fold: dict[str, list[float | None]] = {}
     seeds = len(study.seeds)
     for fold in study.folds:
-        for name, shares in records[support_task(fold.index)]["off_support"].items():
+        for name, shares in records[f"support-fold{fold.index}"]["off_support"].items():
             # What no seed changes has one value, which stands for all.
             lanes = [{"fold": fold.index}] * seeds
             by_fold.setdefault(name, []).extend(fold_means(shares * (seeds // len(shares)), lanes))
