@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import Circle
 
 from aegan.report.kit.documents import Section
-from aegan.report.kit.figures import INK, Figure, class_style, panel
+from aegan.report.kit.figures import INK, Figure, class_style
 from aegan.report.kit.numbers import Results, number, said
 from aegan.report.kit.tables import Table
 from aegan.study import words as W
 from aegan.study.codes.tasks import NAME
-from aegan.study.scatter import Limits, Style, name_groups, plane, scatter, square
+from aegan.study.scatter import Plane, scatter_panel, square
 
 # Title, unit and unit of a difference.
 _COLUMNS = {
@@ -73,12 +71,16 @@ def svm_table(results: Results) -> Table:
 
 def figure(results: Results, points: pd.DataFrame) -> Figure:
     """Fig. 5: codes (x, y, source, class) by an encoder, over the prior's components."""
-    found = W.of_experiment(results, NAME)
-    style = class_style(W.classes(results))
+    found, style = W.of_experiment(results, NAME), class_style(W.classes(results))
     means, spread = np.asarray(found["prior"]["means"], float), float(found["prior"]["spread"])
     circles = np.concatenate([means - 2 * spread, means + 2 * spread])
     bulk = points[["x", "y"]].quantile([0.005, 0.995])  # strays must not shrink the rest
     limits = square(pd.concat([pd.DataFrame(circles, columns=["x", "y"]), bulk]))
+    colours = [colour for colour, _ in style.values()]
+    colours = colours if len(means) == len(colours) else [INK] * len(means)
+    pairs = list(zip(means, colours, strict=True))
+    rings = [(mean, reach * spread, colour) for mean, colour in pairs for reach in (1, 2)]
+    plane = Plane(limits, ("code 1", "code 2"), rings=rings)
     titles = {"train": "Training part", "valid": "Validation part"}
     titles |= {key: f"Rows of {title}" for key, title in W.models(results).items()}
     panels = []
@@ -86,30 +88,7 @@ def figure(results: Results, points: pd.DataFrame) -> Figure:
         rows, title = points[points["source"] == name], f"({letter}) {words}"
         if len(rows):
             alt = f"{words}: two-dimensional codes by class, with the prior's components."
-            data = rows, title, style, means, spread, limits
-            panels.append(panel(f"fig5-{name}", alt, 3.7, _draw, *data))
+            panels.append(scatter_panel(f"fig5-{name}", alt, title, rows, "class", style, plane))
     name = f"Fig. 5: codes by the encoder of {_encoder(found)}"
     caption = W.told(NAME, "figure", model=_encoder(found), fold=found["fold"])
     return Figure("fig5", name, caption, tuple(panels), points)
-
-
-def _draw(
-    axes: Axes,
-    rows: pd.DataFrame,
-    title: str,
-    style: Style,
-    means: np.ndarray,
-    spread: float,
-    limits: Limits,
-) -> None:
-    scatter(axes, rows, "class", style)
-    colours: Sequence[str] = [colour for colour, _ in style.values()]
-    for k, mean in enumerate(means):
-        colour = colours[k] if len(means) == len(colours) else INK
-        for reach in (1, 2):
-            # A line of ink inside the class's colour is seen on its own points too.
-            for width, edge in ((3.2, colour), (0.9, INK)):
-                circle = Circle(mean, reach * spread, fill=False, ec=edge, lw=width, zorder=4)
-                axes.add_patch(circle)
-    plane(axes, limits, title, ("code 1", "code 2"))
-    name_groups(axes, list(style))

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from aegan.report.kit.documents import Section
-from aegan.report.kit.figures import GREY, Figure, panel
+from aegan.report.kit.figures import GREY, Figure
 from aegan.report.kit.numbers import Results, said
 from aegan.report.kit.tables import Table
 from aegan.study import words as W
-from aegan.study.scatter import DOT, Limits, Style, plane, scatter, square
+from aegan.study.scatter import Plane, scatter_panel, square
 from aegan.study.toy.tasks import NAME
 
 _COLOURS = ("#0072B2", "#D55E00", "#000000", "#9970AB")  # of clusters: no emotions
@@ -59,21 +58,14 @@ def figure(points: pd.DataFrame) -> Figure:
     """Fig. 1: points (panel, x, y, cluster) of one seed."""
     clusters = sorted(points["cluster"].unique())
     style = {k: (_COLOURS[k % len(_COLOURS)], _MARKERS[k % len(_MARKERS)]) for k in clusters}
-    limits = square(points[points["panel"] != "source"])
-    groups = {name: points[points["panel"] == name] for name in _PANELS}
-    panels = [
-        panel(f"fig1-{name}", f"{title[4:]}: points in the plane.", 3.3, _draw, name, rows, style,
-              limits)
-        for (name, title), rows in zip(_PANELS.items(), groups.values(), strict=True)
-        if len(rows)
-    ]  # fmt: skip
+    plane = Plane(square(points[points["panel"] != "source"]), "xy", legend=False)
+    panels = []
+    for name, title in _PANELS.items():
+        rows = points[points["panel"] == name]
+        if len(rows):
+            alt, file = f"{title[4:]}: points in the plane.", f"fig1-{name}"
+            of = dict.fromkeys(clusters, (GREY, "o")) if name == "source" else style
+            data = rows, "cluster", of, plane
+            panels.append(scatter_panel(file, alt, title, *data, height=3.3))
     caption = W.told(NAME, "figure")
     return Figure("fig1", "Fig. 1: GAN and InfoGAN", caption, tuple(panels), points, wide=True)
-
-
-def _draw(axes: Axes, name: str, rows: pd.DataFrame, style: Style, limits: Limits) -> None:
-    if name == "source":
-        axes.plot(rows["x"], rows["y"], "o", color=GREY, **DOT)
-    else:
-        scatter(axes, rows, "cluster", style)
-    plane(axes, limits, _PANELS[name], "xy")
