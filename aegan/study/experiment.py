@@ -53,9 +53,9 @@ class Experiment:
     results: Callable[[Study, Records], dict[str, Any]]  # what its finished tasks amount to
     # Of the report; with figures where the folder of the study is given.
     sections: Callable[[Results, Path | None], Iterable[Section]]
+    claims: tuple[Claim, ...] = ()
     in_short: Callable[[Results], list[str]] = lambda results: []  # sentences on top
     summary: Callable[[Results], list[str]] = lambda results: []  # lines for a terminal
-    claims: tuple[Claim, ...] = ()
     settings: type | None = None  # dataclass of its section of the config
     # What the variants of the config change in the section: {"quick": {"updates": 200}}.
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import asdict
+from graphlib import TopologicalSorter
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -86,17 +87,12 @@ def tasks_of(study: Study, names: Iterable[str]) -> list[Task]:
     """The tasks of the experiments and all that those need, each once, needs before the needy."""
     own = [task for name in names for task in EXPERIMENTS[name].tasks(study)]
     known = {task.name: task for task in (*generators.tasks(study), *own)}
-    ordered: dict[str, Task] = {}
-
-    def add(task: Task) -> None:
-        if task.name not in ordered:
-            for need in task.needs:
-                add(known[need])
-            ordered[task.name] = task
-
-    for task in own:
-        add(task)
-    return list(ordered.values())
+    wanted, waiting = {}, [task.name for task in own]
+    while waiting:
+        name = waiting.pop()
+        wanted[name] = known[name].needs
+        waiting += known[name].needs
+    return [known[name] for name in TopologicalSorter(wanted).static_order()]
 
 
 def claims(experiments: Mapping[str, Any], classes: int = 4) -> list[dict[str, Any]]:

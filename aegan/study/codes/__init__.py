@@ -5,10 +5,5 @@ from aegan.study.codes.claims import CLAIMS
 from aegan.study.experiment import Experiment
 
 CODES = Experiment(
-    name=tasks.NAME,
-    tasks=tasks.tasks,
-    results=tasks.results,
-    claims=CLAIMS,
-    sections=report.sections,
-    settings=tasks.Settings,
+    tasks.NAME, tasks.tasks, tasks.results, report.sections, claims=CLAIMS, settings=tasks.Settings
 )

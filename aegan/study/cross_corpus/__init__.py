@@ -5,13 +5,13 @@ from aegan.study.cross_corpus.claims import CLAIMS
 from aegan.study.experiment import Experiment
 
 CROSS_CORPUS = Experiment(
-    name=tasks.NAME,
-    tasks=tasks.tasks,
-    results=tasks.results,
+    tasks.NAME,
+    tasks.tasks,
+    tasks.results,
+    report.sections,
     claims=CLAIMS,
-    sections=report.sections,
-    in_short=report.in_short,
-    summary=report.summary,
     settings=tasks.Settings,
+    summary=report.summary,
+    in_short=report.in_short,
     needs_target=lambda settings: True,
 )

@@ -5,11 +5,11 @@ from aegan.study.cross_validation.claims import CLAIMS
 from aegan.study.experiment import Experiment
 
 CROSS_VALIDATION = Experiment(
-    name=report.NAME,
-    tasks=tasks.tasks,
-    results=tasks.results,
+    report.NAME,
+    tasks.tasks,
+    tasks.results,
+    report.sections,
     claims=CLAIMS,
-    sections=report.sections,
-    in_short=report.in_short,
     summary=report.summary,
+    in_short=report.in_short,
 )

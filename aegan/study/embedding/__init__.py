@@ -5,11 +5,11 @@ from aegan.study.embedding.claims import CLAIMS
 from aegan.study.experiment import Experiment
 
 EMBEDDING = Experiment(
-    name=tasks.NAME,
-    tasks=tasks.tasks,
-    results=tasks.results,
+    tasks.NAME,
+    tasks.tasks,
+    tasks.results,
+    report.sections,
     claims=CLAIMS,
-    sections=report.sections,
     settings=tasks.Settings,
     variants={"quick": {"rows": 300}},
 )

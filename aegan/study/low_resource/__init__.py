@@ -4,18 +4,16 @@ from aegan.study.experiment import Experiment
 from aegan.study.low_resource import report, results, tasks
 from aegan.study.low_resource.claims import CLAIMS
 
+_QUICK = {"percents": (10.0, 50.0, 100.0), "sizes": (60, 200, 600), "updates": 200}
 LOW_RESOURCE = Experiment(
-    name=tasks.NAME,
-    tasks=tasks.tasks,
-    results=results.results,
+    tasks.NAME,
+    tasks.tasks,
+    results.results,
+    report.sections,
     claims=CLAIMS,
-    sections=report.sections,
-    in_short=report.in_short,
-    summary=report.summary,
     settings=tasks.Settings,
-    variants={
-        "quick": {"percents": (10.0, 50.0, 100.0), "sizes": (60, 200, 600), "updates": 200},
-        "full": {"honest": ("m1", "m2", "m3")},
-    },
+    variants={"quick": _QUICK, "full": {"honest": ("m1", "m2", "m3")}},
     needs_target=lambda settings: "target" in settings.scopes,
+    summary=report.summary,
+    in_short=report.in_short,
 )

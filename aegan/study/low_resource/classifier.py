@@ -93,12 +93,11 @@ def _train(
 def classify(params: Params, features: np.ndarray) -> np.ndarray:
     """Labels (n,) int32 that a trained classifier gives to z-scored ``features`` (n, dim)."""
     layers = jax.device_get(params)["params"]
-    hidden = sorted((name for name in layers if name != "output"), key=lambda n: int(n[6:]))
-    labels = np.empty(len(features), np.int32)
+    labels = []
     for start in range(0, len(features), _CHUNK):
         x = np.asarray(features[start : start + _CHUNK], np.float32)
-        for name in hidden:
-            x = np.maximum(x @ layers[name]["kernel"] + layers[name]["bias"], 0)
+        for i in range(len(layers) - 1):
+            x = np.maximum(x @ layers[f"hidden{i}"]["kernel"] + layers[f"hidden{i}"]["bias"], 0)
         logits = x @ layers["output"]["kernel"] + layers["output"]["bias"]
-        labels[start : start + _CHUNK] = logits.argmax(axis=1)
-    return labels
+        labels.append(logits.argmax(axis=1))
+    return np.concatenate(labels or [[]]).astype(np.int32)

@@ -45,7 +45,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Gan:
-    """One of the two; hashable."""
+    """One of the two; hashable.
+
+    The generator brings z (and a label) to a point; the trunk reads a point for both heads, of
+    which ``head`` gives the logit that it is synthetic, and ``auxiliary`` those of its label.
+    """
 
     settings: Settings
     labelled: bool  # the InfoGAN
@@ -56,22 +60,18 @@ class Gan:
 
     @property
     def generator(self) -> MLP:
-        """z (and a label) -> a point."""
         return MLP(self.settings.hidden, self.target.latent)
 
     @property
     def trunk(self) -> Trunk:
-        """A point -> what both heads read."""
         return Trunk(self.settings.hidden)
 
     @property
     def head(self) -> MLP:
-        """-> the logit that a point is synthetic."""
         return MLP((), 1)
 
     @property
     def auxiliary(self) -> MLP:
-        """-> the logits of the label (InfoGAN)."""
         return MLP((), COMPONENTS)
 
 
