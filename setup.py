@@ -18,7 +18,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=find_packages(include=["aegan", "aegan.*"]),
+    # The programs and configs lie beside the package in a clone and inside it in a wheel.
+    packages=[*find_packages(include=["aegan", "aegan.*"]), "aegan.configs", "aegan.experiments"],
+    package_dir={"aegan.configs": "configs", "aegan.experiments": "experiments"},
+    entry_points={"console_scripts": ["aegan = aegan.experiments.__main__:main"]},
     package_data={"aegan.report": ["templates/*"], "aegan.study": ["words.txt", "*/words.txt"]},
     install_requires=[
         "absl-py>=2.1",
@@ -49,6 +52,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff==0.17.6",
+            "setuptools>=77",  # builds the wheel that is tested
         ],
         "tsne": ["openTSNE>=1.0"],
         "cuda": ["jax[cuda13]"],

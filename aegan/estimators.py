@@ -53,7 +53,7 @@ class GeneratorEstimator(BaseEstimator):
         updates: length of training in batches; None takes the config's.
         batch_size: rows of a batch; None takes the config's.
         overrides: any field of the config by its name, ``{"train.gain": 0.3}``;
-            ``aegan/run/defaults.py`` lists and explains them.
+            ``aegan/run/config.py`` lists and explains them.
         random_state: seed of everything random. An int is what ``--config.seeds`` takes.
         verbose: whether training shows its progress.
 

@@ -5,7 +5,7 @@ python -m experiments.run --config=configs/m2.py
 
 from ml_collections import ConfigDict
 
-from aegan.run.defaults import base
+from aegan.run.config import base
 
 
 def get_config(variant: str = "default") -> ConfigDict:

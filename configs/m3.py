@@ -8,14 +8,12 @@ the larger gain and the longer training.
 
 from ml_collections import ConfigDict
 
-from aegan.run.defaults import base
+from aegan.run.config import base
 
 
 def get_config(variant: str = "default") -> ConfigDict:
     """Variants: default, paper (the same), quick."""
     config = base("m3", variant, ("default", "paper", "quick"))
-    config.model.encoder = (1000, 700, 300)
-    config.model.code = 256
     config.train.gain = 0.5
     config.train.steps.autoencoder.momentum = 0.0
     config.train.steps.code_discriminator.rate = 0.01

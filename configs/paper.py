@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ml_collections import ConfigDict
 
-from aegan.run.defaults import base as defaults
+from aegan.run.config import base as defaults
 from aegan.run.programs import load
 from aegan.study.registry import EXPERIMENTS, sections
 
@@ -33,7 +33,7 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.seeds = (0, 1, 2, 3, 4) if variant == "full" else (0,)
     config.jobs = 0  # worker processes; 0: one per core, and one alone on a GPU or TPU
 
-    # The source: fields as `config.data` of experiments.run, explained in aegan/run/defaults.py.
+    # The source: fields as `config.data` of experiments.run, explained in aegan/run/config.py.
     config.source = base.data
     config.source.simulated_rows = 600 if variant == "quick" else 5530
 

@@ -27,11 +27,13 @@ from aegan.bench.table import markdown, screen_lines
 from aegan.errors import InputError
 from aegan.run.plan import plain
 from aegan.run.stages import versions
+from aegan.system.cache import keep_compiled
 from aegan.system.files import write_json, write_text
 from aegan.system.screen import duration, say
-from experiments.command import guarded, start
-from experiments.configured import default_workdir, keep_compiled
-from experiments.configured import parse_flags as parse_config_flags
+
+from .command import guarded, start
+from .configured import default_workdir
+from .configured import parse_flags as parse_config_flags
 
 _DEFAULT = "configs/bench.py"
 _CONFIG = config_flags.DEFINE_config_file(

@@ -20,8 +20,11 @@ from aegan.errors import InputError
 from aegan.system.screen import WIDTH
 from aegan.tables.write import SUFFIXES
 
+# How this program is called: by its module in a clone, by its command where it is installed.
+_CALL = "aegan " if __package__ == "aegan.experiments" else "python -m experiments."
 _PAPER = {"angry", "happy", "neutral", "sad"}  # what experiments.run takes unless told otherwise
 _FOLDS = 5  # likewise
+_CONFIG = "m2" if _CALL == "aegan " else "configs/m2.py"
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -31,6 +34,16 @@ def parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         message = str(error).strip().splitlines()[-1].removeprefix("FATAL Flags parsing error: ")
         fail(message)
+
+
+def call_of(program: str) -> str:
+    """How a program of this folder is called: "python -m experiments.run", or "aegan run"."""
+    return f"{_CALL}{program}"
+
+
+def command_line(program: str) -> str:
+    """This call of a program, as it can be typed again."""
+    return f"{call_of(program)} {shlex.join(sys.argv[1:])}".rstrip()
 
 
 def fail(message: object) -> NoReturn:
@@ -118,14 +131,14 @@ def next_command(
         own_folds: whether it has a column `fold` or `session`.
     """
     if out.suffix.lower() != ".parquet":
-        command = ["next: python -m experiments.convert", f"--in={shlex.quote(str(out))}"]
+        command = [f"next: {call_of('convert')}", f"--in={shlex.quote(str(out))}"]
         command.append(f"--out={shlex.quote(str(out.with_suffix('.parquet')))}")
     else:
         emotions, speakers = list(emotions), list(speakers)
         folds = _FOLDS if own_folds else _most_folds(emotions, speakers)
         if folds is None:
             return ["next: recordings of more speakers; these are too few for two folds"]
-        command = ["next: python -m experiments.run", "--config=configs/m2.py"]
+        command = [f"next: {call_of('run')}", f"--config={_CONFIG}"]
         command.append(f"--workdir={shlex.quote(f'runs/{out.stem}')}")
         command.append(f"--config.data.path={shlex.quote(str(out))}")
         if set(emotions) != _PAPER:

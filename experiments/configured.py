@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import os
-import platform
 import re
 from pathlib import Path
 
-import jax
 from absl import flags
 
-from aegan.system.files import digest
-from experiments.command import fail
+from aegan.errors import InputError
+from aegan.run import programs
+
+from .command import fail
 
 
 def default_workdir(config_flag: str) -> Path:
@@ -20,33 +19,6 @@ def default_workdir(config_flag: str) -> Path:
     path, _, variant = config_flag.partition(":")
     stem = Path(path).stem
     return Path("runs") / (f"{stem}-{variant}" if variant else stem)
-
-
-def cache_dir() -> Path:
-    """Where results that no model changes are kept: $AEGAN_CACHE or the user's cache folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("AEGAN_CACHE") or Path(root) / "aegan")
-
-
-def keep_compiled() -> None:
-    """Keeps compiled programs in the user's cache, or where JAX_COMPILATION_CACHE_DIR says.
-
-    One folder per kind of processor: a home folder may be shared by several, and a program
-    compiled for one can stop on another.
-    """
-    if not jax.config.jax_compilation_cache_dir:
-        folder = cache_dir() / "compiled" / _processor()
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-
-
-def _processor() -> str:
-    """A name for the processor and what it can do."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        known = {line for line in text.splitlines() if line.startswith(("flags", "Features"))}
-    except OSError:  # not Linux
-        known = {platform.processor()}
-    return digest([platform.machine(), *sorted(known)])
 
 
 def _config_path(argv: list[str]) -> str:
@@ -58,10 +30,16 @@ def _config_path(argv: list[str]) -> str:
     return ""
 
 
-def _configs() -> list[str]:
-    """Names of the clone's configs."""
-    folder = Path(__file__).parents[1] / "configs"
-    return sorted({file.stem for file in folder.glob("*.py")} - {"__init__", "common"})
+def _by_path(text: str) -> str:
+    """A flag --config=NAME:VARIANT with the path of the config of that name."""
+    flag, _, value = text.partition("=")
+    name, colon, variant = value.partition(":")
+    if flag.lstrip("-") != "config" or not re.fullmatch(r"\w+", name):
+        return text
+    try:
+        return f"{flag}={programs.path_of(name)}{colon}{variant}"
+    except InputError as error:
+        fail(error)
 
 
 def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
@@ -69,8 +47,9 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
 
     ``example`` is a config for whoever gave none.
     """
+    programs.see_beside(Path(_config_path(argv)))
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS([_by_path(text) for text in argv])
         # A file that failed to load complains only when it is used.
         config = flags.FLAGS["config"].value
         if config is not None and config.variant:
@@ -81,11 +60,11 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
         name = re.search(r"lookup: ([\w.]+)", text) or re.search(r"(\w+)", text)
         near = re.search(r'Did you mean "(\w+)"', text)
         hint = f" (did you mean {near[1]!r}?)" if near else ""
-        listing = "aegan/run/defaults.py" if example == "configs/m2.py" else example
+        listing = "aegan/run/config.py" if example == "configs/m2.py" else example
         message = f"the config has no field {name[1]!r}{hint}; {listing} lists them"
     except OSError:
         path = _config_path(argv)
-        near = difflib.get_close_matches(Path(path).stem, _configs(), n=1)
+        near = difflib.get_close_matches(Path(path).stem, programs.names(), n=1)
         hint = "configs/ of the clone holds the configs"
         if near and path != f"configs/{near[0]}.py":
             hint = f"did you mean configs/{near[0]}.py?"

@@ -54,7 +54,8 @@ from aegan.tables.roles import RENAMED, Options
 from aegan.tables.table import FeatureTable
 from aegan.tables.text import cut, is_metadata_key, is_number, listed
 from aegan.tables.write import SUFFIXES, table_writer
-from experiments.command import (
+
+from .command import (
     check_out,
     guarded,
     named_columns,

@@ -20,7 +20,6 @@ features (empty, damaged, too short) are skipped and listed in
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -29,21 +28,16 @@ from absl import flags
 from joblib import cpu_count
 
 from aegan.audio.clips import FeatureKind
-from aegan.audio.extraction import Extraction, Job, extract_table, skipped_file
-from aegan.audio.features import FeatureSettings, check_features, open_extractor
-from aegan.corpora.interface import (
-    CorpusReader,
-    Listing,
-    Utterance,
-    count_differences,
-    four_classes,
-)
-from aegan.corpora.registry import describe_corpora, get_corpus
+from aegan.audio.extraction import Job, extract_table, skipped_file
+from aegan.audio.features import check_features, open_extractor
+from aegan.corpora.interface import four_classes
+from aegan.corpora.registry import describe_corpora, describe_listing, get_corpus
 from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
 from aegan.errors import InputError
-from aegan.system.screen import counts, duration, field, say, together
+from aegan.system.screen import duration, field, say
 from aegan.tables.write import SUFFIXES
-from experiments.command import check_out, guarded, named_columns, next_command, start
+
+from .command import check_out, guarded, named_columns, next_command, start
 
 _CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")
 _AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder (.wav and .flac below it)")
@@ -69,74 +63,7 @@ _JOBS = flags.DEFINE_integer("jobs", None, "Processes; default: one per core", l
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show what the folder holds, and stop")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
 
-_FEW = 3  # reasons to pass recordings over, and recordings of each, that are named
 _SKIPPED = 10  # skipped clips that are named
-
-
-def summary(reader: CorpusReader, listing: Listing, chosen: Sequence[Utterance]) -> list[str]:
-    """What the folder holds, and what is taken of it."""
-    found = listing.utterances
-    speakers = len({utterance.speaker for utterance in found})
-    sessions = len({utterance.session for utterance in found} - {None})
-    lines = [reader.title]
-    lines += field(
-        "found",
-        f"{len(found)} recordings, {speakers} speaker{'s' * (speakers != 1)}, "
-        f"{sessions or 'no'} session{'s' * (sessions != 1)}",
-    )
-    lines += field("classes", together(counts(utterance.emotion for utterance in found)))
-    if chosen is not found:
-        own = sorted({utterance.emotion for utterance in found})
-        classes = Counter(utterance.emotion for utterance in chosen)
-        mapping = together(
-            f"{name} {count} "
-            f"({' + '.join(other for other in own if reader.classes.get(other) == name)})"
-            for name, count in sorted(classes.items())
-        )
-        lines += field("taken", mapping)
-        left = [utterance.emotion for utterance in found if utterance.emotion not in reader.classes]
-        if left:
-            lines += field("left out", f"{len(left)} of other classes: {together(counts(left))}")
-    if reader.note:
-        lines += field("note", reader.note)
-    if listing.matched:
-        lines += field("labels", listing.matched)
-    if listing.warning:
-        lines += field("WARNING", listing.warning)
-    differences = count_differences(listing, reader.published) if reader.published else ()
-    if differences:
-        lines += field("WARNING", "not the published counts: " + together(differences, "; "))
-    lines += _passed_over(listing)
-    return lines
-
-
-def _passed_over(listing: Listing) -> list[str]:
-    """How many recordings give no utterance and why, with the first of them."""
-    reasons = Counter(over.why for over in listing.passed_over)
-    lines = []
-    for reason, count in reasons.most_common(_FEW):
-        names = [over.what for over in listing.passed_over if over.why == reason][:_FEW]
-        more = ", ..." * (count > _FEW)
-        lines += field("passed over", f"{count} ({reason}): {', '.join(names)}{more}")
-    rest = sum(count for _, count in reasons.most_common()[_FEW:])
-    return lines + (field("passed over", f"{rest} for other reasons") if rest else [])
-
-
-def ending(done: Extraction, out: Path) -> list[str]:
-    """The table and what it lacks."""
-    contract = done.kind.contract
-    lines = [
-        f"{out}: {done.rows} rows x {len(contract.names)} features ({contract.feature_set}) in "
-        f"{duration(done.seconds)}"
-    ]
-    if done.skipped:
-        clips = f"{len(done.skipped)} clip{'s' * (len(done.skipped) != 1)}"
-        lines += field("skipped", f"{clips}, listed in {skipped_file(out)}")
-        for file, reason in done.skipped[:_SKIPPED]:
-            lines += field("", f"{file}: {reason}")
-        if len(done.skipped) > _SKIPPED:
-            lines += field("", f"and {len(done.skipped) - _SKIPPED} more")
-    return lines
 
 
 def extract() -> None:
@@ -155,9 +82,8 @@ def extract() -> None:
                 f"--{flag.name}: {reader.name} has labels of its own; drop it or --corpus=csv"
             )
     if _LABELS.value:
-        reader = csv_corpus(
-            Path(_LABELS.value), named_columns(_COLUMNS, COLUMNS + OPTIONAL_COLUMNS)
-        )
+        named = named_columns(_COLUMNS, COLUMNS + OPTIONAL_COLUMNS)
+        reader = csv_corpus(Path(_LABELS.value), named)
     root = Path(_AUDIO.value)
     if not _DRY_RUN.value:
         out = Path(_OUT.value)
@@ -167,7 +93,7 @@ def extract() -> None:
     chosen = listing.utterances
     if _CLASSES.value == "four":
         chosen = four_classes(listing, reader.classes)
-    say(*summary(reader, listing, chosen))
+    say(*describe_listing(reader, listing, chosen))
     if _DRY_RUN.value:
         return
     metadata = {
@@ -183,21 +109,22 @@ def extract() -> None:
             say(*field("going on", f"{resumed} of {len(chosen)} clips are done already"))
 
     with tempfile.TemporaryDirectory(prefix="aegan-extract-") as scratch:
-        settings = FeatureSettings(_FEATURES.value, scratch)
-        done = extract_table(
-            Job(root, chosen, out, metadata), partial(open_extractor, settings), jobs, announce
-        )
-    skipped = {file for file, _ in done.skipped}
-    rows = [utterance for utterance in chosen if utterance.file not in skipped]
+        make = partial(open_extractor, _FEATURES.value, scratch)
+        done = extract_table(Job(root, chosen, out, metadata), make, jobs, announce)
+    contract, rows = done.kind.contract, done.utterances
     say(
-        *ending(done, out),
-        *next_command(
-            out,
-            [utterance.emotion for utterance in rows],
-            [utterance.speaker for utterance in rows],
-            own_folds=None not in [utterance.session for utterance in rows],
-        ),
+        f"{out}: {len(rows)} rows x {len(contract.names)} features ({contract.feature_set}) in "
+        f"{duration(done.seconds)}"
     )
+    if done.skipped:
+        clips = f"{len(done.skipped)} clip{'s' * (len(done.skipped) != 1)}"
+        say(*field("skipped", f"{clips}, listed in {skipped_file(out)}"))
+        for file, reason in done.skipped[:_SKIPPED]:
+            say(*field("", f"{file}: {reason}"))
+        if len(done.skipped) > _SKIPPED:
+            say(*field("", f"and {len(done.skipped) - _SKIPPED} more"))
+    _, speakers, sessions, emotions, _ = zip(*rows, strict=True)
+    say(*next_command(out, emotions, speakers, own_folds=None not in sessions))
 
 
 def main(argv: Sequence[str]) -> int:

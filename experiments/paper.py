@@ -29,10 +29,12 @@ from aegan.study.projection import Projection
 from aegan.study.report import text_summary, write_study_report
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
 from aegan.study.study import Study, StudyDir
+from aegan.system.cache import cache_dir
 from aegan.system.screen import duration, field, say
-from experiments.command import guarded, start
-from experiments.configured import cache_dir, default_workdir
-from experiments.configured import parse_flags as parse_config_flags
+
+from .command import guarded, start
+from .configured import default_workdir
+from .configured import parse_flags as parse_config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon: configs/paper.py:quick"

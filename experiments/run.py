@@ -11,8 +11,6 @@ changes a field.
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,10 +25,12 @@ from aegan.run import stages
 from aegan.run.estimate import training_seconds
 from aegan.run.plan import Plan, make_plan
 from aegan.run.workdir import Workdir
+from aegan.system.cache import keep_compiled, references_dir
 from aegan.system.screen import duration, field, say
 from aegan.training import hosts
-from experiments.command import guarded, start
-from experiments.configured import cache_dir, default_workdir, keep_compiled, parse_flags
+
+from .command import command_line, guarded, start
+from .configured import default_workdir, parse_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon: configs/m2.py:quick"
@@ -134,8 +134,7 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
     if stage in ("train", "all"):
         stages.train(plan, workdir)
     if stage in ("evaluate", "all"):
-        command = shlex.join(["python", "-m", "experiments.run", *sys.argv[1:]])
-        stages.evaluate_run(plan, workdir, cache_dir() / "references", command)
+        stages.evaluate_run(plan, workdir, references_dir(), command_line("run"))
     if stage == "all":
         path = stages.report(workdir)
         say("", text_table(stages.read_results(workdir)), "", f"report: {path}")

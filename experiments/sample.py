@@ -22,13 +22,15 @@ from absl import flags
 
 from aegan.data.plausibility import breaches, project, rules_of
 from aegan.errors import InputError
+from aegan.run.programs import execute, path_of
 from aegan.run.workdir import Workdir, choose_lane
 from aegan.sampling.generator import Generator, load_generator
 from aegan.sampling.rows import Rows, sample_blocks, sampling_key
 from aegan.system.screen import bar, duration, field, say
 from aegan.tables.synthetic import ALL, write_synthetic
 from aegan.training.lanes import lane_key
-from experiments.command import check_out, guarded, start
+
+from .command import check_out, guarded, start
 
 _RUN = flags.DEFINE_string("run", None, "Workdir of a finished run: runs/m2")
 _N = flags.DEFINE_integer("n", 6000, "Number of rows", lower_bound=1)
@@ -47,6 +49,7 @@ _FOLD = flags.DEFINE_integer(
 _TRAIN_SEED = flags.DEFINE_integer(
     "train_seed", None, "Seed it was trained with; default: the first"
 )
+_MODEL = flags.DEFINE_string("model", None, "Python file of your own model, if the run is of one")
 _PLAUSIBLE = flags.DEFINE_bool(
     "plausible", False, "Move rows onto what openSMILE functionals can be (see the report)"
 )
@@ -63,6 +66,8 @@ def sample() -> None:
             raise InputError(f"--{flag.name} is missing; give one, see --help")
     out, run = Path(_OUT.value), Path(_RUN.value)
     check_out(out, _OVERWRITE.value)
+    if _MODEL.value:
+        execute(path_of(_MODEL.value))
     lane = choose_lane(Workdir(run), _FOLD.value, _TRAIN_SEED.value)
     generator = load_generator(Workdir(run).generator(lane))
     label = _label(generator)

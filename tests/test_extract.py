@@ -15,15 +15,14 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from extractors import NAMES, ends, features_of, make_good, make_trouble, write_wav
+from commands import ROOT
+from corpus_trees import error_of
+from extractors import NAMES, ends, features_of, make_dead, make_good, make_trouble, write_wav
 
-from aegan.audio import extraction, parts
+from aegan.audio import extraction, finished
 from aegan.audio.extraction import Job, extract_table
 from aegan.corpora.interface import Utterance
 from aegan.data.corpus import read_corpus
-from aegan.errors import InputError
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def make_job(folder: Path, names: list[str], out: str = "table.parquet", sessions=True) -> Job:
@@ -58,19 +57,16 @@ def test_the_table_holds_every_utterance_with_its_own_features(tmp_path):
     job = make_job(tmp_path, named(30))
     told = []
     done = extract_table(job, make_good, 2, lambda kind, resumed: told.append((kind, resumed)))
-    assert (done.rows, done.resumed, done.skipped) == (30, 0, ())
+    assert (len(done.utterances), done.resumed, done.skipped) == (30, 0, ())
     assert told == [(done.kind, 0)]
     frame = pd.read_parquet(job.out)
     assert list(frame.columns) == ["file", "speaker", "emotion", "session", "duration_s", *NAMES]
-    for row, utterance in zip(frame.itertuples(index=False), job.utterances, strict=True):
-        assert row[:4] == (
-            utterance.file,
-            utterance.speaker,
-            utterance.emotion,
-            utterance.session,
-        )
-        assert row[4] == np.float32(0.05)
-        np.testing.assert_array_equal(row[5:], features_of(str(utterance.path)).features)
+    for (*labels, seconds, a, b, c, d), utterance in zip(
+        frame.itertuples(index=False), job.utterances, strict=True
+    ):
+        assert labels == [utterance.file, utterance.speaker, utterance.emotion, utterance.session]
+        assert seconds == np.float32(0.05)
+        np.testing.assert_array_equal([a, b, c, d], features_of(str(utterance.path)).features)
     metadata = {k.decode(): v.decode() for k, v in pq.read_schema(job.out).metadata.items()}
     assert metadata["corpus"] == "tiny" and metadata["licence"] == "mine"
     assert metadata["extractor"] == "stand-in" and metadata["feature_set"] == "four numbers"
@@ -103,7 +99,7 @@ def test_bad_clips_are_skipped_and_listed(tmp_path):
     assert reasons["raise.wav"] == "RuntimeError: two lines"
     assert reasons["short.wav"] == "too short"
     assert "not audio" in reasons["empty.wav"] and "not audio" in reasons["noise.wav"]
-    assert done.rows == 5
+    assert len(done.utterances) == 5
     files = read_corpus(job.out).files.tolist()
     assert files == [f"clip{i:03d}.wav" for i in (0, 1, 2, 4, 5)]
     with (tmp_path / "table.parquet.skipped.csv").open(newline="") as file:
@@ -118,10 +114,10 @@ KILLED = """
 import sys
 from functools import partial
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {tests!r} + '/..']
 import extractors, test_extract
-from aegan.audio import extraction
-extraction._ROWS = 4
+from aegan.audio import extraction, finished
+finished._ROWS = 4
 if __name__ == "__main__":
     job = test_extract.make_job(Path({folder!r}), test_extract.named({count}))
     make = partial(extractors.make_good, {log!r}, pause=0.03)
@@ -133,20 +129,14 @@ def test_a_killed_extraction_goes_on_and_ends_with_the_same_bytes(tmp_path):
     count = 60
     job = make_job(tmp_path, named(count))
     log = tmp_path / "log"
-    script = KILLED.format(
-        tests=str(ROOT / "tests"), folder=str(tmp_path), count=count, log=str(log)
-    )
-    folder = extraction.parts_folder(job.out)
-    killed = 0
+    tests, folder = ROOT / "tests", extraction.parts_folder(job.out)
+    script = KILLED.format(tests=str(tests), folder=str(tmp_path), count=count, log=str(log))
     for wanted in (2, 5):  # twice
-        process = subprocess.Popen(
-            [sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
         while process.poll() is None and len(list(folder.glob("part-*"))) < wanted:
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-    assert killed == 2
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
     kept = sum(pq.read_metadata(part).num_rows for part in folder.glob("part-*"))
     assert 5 * 4 <= kept < count
     assert not job.out.exists()
@@ -161,35 +151,30 @@ def test_a_killed_extraction_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert job.out.read_bytes() == whole.out.read_bytes()
 
 
-class Stop(Exception):
-    pass
-
-
 def interrupted(job: Job, make, after: int, monkeypatch) -> None:
-    """Runs until so many clips were kept, as after Ctrl-C."""
-    count = 0
+    """Runs until so many clips have an outcome, as after Ctrl-C."""
+    add = finished.FinishedClips.add
 
-    class Bar:
-        def update(self):
-            nonlocal count
-            count += 1
-            if count > after:
-                raise Stop
+    def add_or_stop(clips, key, outcome):
+        if len(clips.outcomes) == after:
+            raise KeyboardInterrupt
+        add(clips, key, outcome)
 
-        def close(self):
-            pass
-
-    with monkeypatch.context() as patched:
-        patched.setattr(extraction, "bar", lambda *args, **kwargs: Bar())
-        with pytest.raises(Stop):
-            extract_table(job, make, 1)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(finished.FinishedClips, "add", add_or_stop)
+        extract_table(job, make, 1)
 
 
-def test_an_interruption_keeps_what_is_done(tmp_path, monkeypatch):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_interruption_keeps_what_is_done_but_for_a_damaged_part(damaged, tmp_path, monkeypatch):
     job = make_job(tmp_path, named(9))
     interrupted(job, make_good, 5, monkeypatch)
+    (part,) = extraction.parts_folder(job.out).glob("part-*.parquet")
+    if damaged:
+        part.write_bytes(part.read_bytes()[:-20])
     done = extract_table(job, make_good, 1)
-    assert (done.rows, done.resumed) == (9, 5)
+    assert (len(done.utterances), done.resumed) == (9, 0 if damaged else 5)
+    assert len(read_corpus(job.out).files) == 9
 
 
 def test_a_clip_that_changed_is_done_again(tmp_path, monkeypatch):
@@ -222,24 +207,6 @@ def test_reasons_are_kept_but_for_those_that_may_pass(tmp_path, monkeypatch):
     }
 
 
-def test_a_damaged_part_is_extracted_again(tmp_path, monkeypatch):
-    job = make_job(tmp_path, named(9))
-    interrupted(job, make_good, 5, monkeypatch)
-    (part,) = extraction.parts_folder(job.out).glob("part-*.parquet")
-    part.write_bytes(part.read_bytes()[:-20])
-    done = extract_table(job, make_good, 1)
-    assert (done.rows, done.resumed) == (9, 0)
-    assert len(read_corpus(job.out).files) == 9
-
-
-def error_of(call, *arguments) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
 def test_parts_of_other_settings_are_refused_and_left_alone(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(6))
     interrupted(job, make_good, 3, monkeypatch)
@@ -270,8 +237,7 @@ def test_two_extractions_of_one_table_do_not_mix(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(6))
     interrupted(job, make_good, 3, monkeypatch)
     folder = extraction.parts_folder(job.out)
-    with parts.Parts(folder, len(NAMES)) as other:
-        other.claim(json.loads((folder / "identity.json").read_text()))
+    with finished.FinishedClips(folder, make_good().kind):
         assert "another extraction is at work" in error_of(extract_table, job, make_good, 1)
     assert extract_table(job, make_good, 1).resumed == 3
 
@@ -284,7 +250,7 @@ def test_a_full_disk_is_an_input_error_and_what_was_done_stays(tmp_path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(parts.pq, "write_table", full)
+        patched.setattr(finished.pq, "write_table", full)
         message = error_of(extract_table, job, make_good, 1)
     assert "No space left on device" in message and "run the same command again" in message
     assert extract_table(job, make_good, 1).resumed == 4
@@ -302,17 +268,14 @@ def test_no_table_where_no_clip_or_one_class_is_left(tmp_path):
     assert "only clips of the class angry" in error_of(extract_table, job, make_good, 1)
     assert not job.out.exists()
     write_wav(job.utterances[1].path, 6)
-    assert extract_table(job, make_good, 1).rows == 3
+    assert len(extract_table(job, make_good, 1).utterances) == 3
 
 
 def test_one_class_is_refused_before_any_work(tmp_path):
     job = make_job(tmp_path, named(6))
     for utterances in (job.utterances[::2], ()):
-        log = tmp_path / "log"
-        make = partial(make_good, str(log))
-        assert "two classes" in error_of(
-            extract_table, job._replace(utterances=utterances), make, 1
-        )
+        few = job._replace(utterances=utterances)
+        assert "two classes" in error_of(extract_table, few, make_dead, 1)
         assert files_below(tmp_path) == set()
 
 
@@ -324,13 +287,12 @@ def test_a_corpus_that_goes_away_ends_without_a_table(tmp_path, monkeypatch):
     assert not job.out.exists()
     (tmp_path / "unmounted").rename(job.root)
     done = extract_table(job, make_good, 1)
-    assert (done.rows, done.resumed) == (9, 4)
+    assert (len(done.utterances), done.resumed) == (9, 4)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".arff"])
 def test_tables_for_reading_elsewhere(tmp_path, suffix):
     job = make_job(tmp_path, named(4), out=f"table{suffix}")
     extract_table(job, make_good, 1)
-    text = job.out.read_text()
-    assert all(utterance.file in text for utterance in job.utterances)
+    assert all(utterance.file in job.out.read_text() for utterance in job.utterances)
     assert files_below(tmp_path) == {job.out.name}

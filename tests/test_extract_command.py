@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
+from commands import ROOT, Done
 from extractors import write_wav
 
 from aegan.data.corpus import read_corpus
-
-ROOT = Path(__file__).resolve().parents[1]
 
 # Runs commands one after the other in one process, with four numbers in place of openSMILE.
 DRIVER = """
@@ -41,24 +38,18 @@ if __name__ == "__main__":
 """
 
 
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-def run(*commands: list[str], stand_in: bool = True, cwd: Path = ROOT) -> list[Done]:
-    script = DRIVER.format(tests=str(ROOT / "tests"), stand_in=stand_in)
-    process = subprocess.run(
-        [sys.executable, "-c", script],
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+def python(code: str, given: str = "") -> str:
+    """What a program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=given, capture_output=True, text=True, cwd=ROOT
     )
-    assert process.returncode == 0, process.stderr
-    return [Done(*answer) for answer in json.loads(process.stdout)]
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run(*commands: list[str], stand_in: bool = True, before: str = "") -> list[Done]:
+    script = before + DRIVER.format(tests=str(ROOT / "tests"), stand_in=stand_in)
+    return [Done(*answer) for answer in json.loads(python(script, json.dumps(commands)))]
 
 
 def make_nemo(folder: Path) -> Path:
@@ -110,42 +101,25 @@ def test_a_corpus_becomes_a_table_and_the_screen_tells_what_happened(tmp_path):
     assert corpus.classes == ("angry", "happy", "neutral", "sad") and len(corpus.files) == 15
     assert everything.status == 0
     assert '--config.data.classes="()"' in everything.out
-    assert read_corpus(tmp_path / "all.parquet").classes == (
-        "anger",
-        "fear",
-        "happiness",
-        "neutral",
-        "sadness",
-    )
+    five = ("anger", "fear", "happiness", "neutral", "sadness")
+    assert read_corpus(tmp_path / "all.parquet").classes == five
     (done,) = run([*base, f"--out={tmp_path / 'a.csv'}"])
     assert done.status == 0 and "next: python -m experiments.convert" in done.out
 
 
-def test_a_table_of_labels(tmp_path):
-    for seed in range(4):
-        write_wav(tmp_path / "wavs" / f"day{seed % 2}" / f"{seed}.wav", seed)
-    labels = tmp_path / "labels.csv"
-    rows = [f"day{i % 2}/{i}.wav,s{i},{('anger', 'bored')[i // 2]},d{i % 2}" for i in range(4)]
-    labels.write_text("\n".join(["file,speaker,emotion,session", *rows]))
-    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--out={tmp_path / 'mine.parquet'}"]
-    missing, done = run(base, [*base, f"--labels={labels}"])
-    assert missing.status == 2 and "--labels" in missing.err
-    assert done.status == 0, done.err
-    corpus = read_corpus(tmp_path / "mine.parquet")
-    assert corpus.files.tolist() == ["day0/0.wav", "day0/2.wav", "day1/1.wav", "day1/3.wav"]
-    assert corpus.classes == ("angry", "bored")
-    assert corpus.sessions.tolist() == ["d0", "d0", "d1", "d1"]
-
-
-def test_labels_of_other_names_and_what_the_screen_says_of_them(tmp_path):
+def test_a_table_of_labels_and_what_the_screen_says_of_it(tmp_path):
     for seed in range(5):
-        write_wav(tmp_path / "wavs" / "A" / f"{seed}.wav", seed)
-    labels = tmp_path / "labels.csv"
-    rows = [f"{i},s{i},{('anger', 'fear')[i % 2]}" for i in range(2)]
-    labels.write_text("\n".join(["wav,spk,label", *rows, "x.mp3,s3,fear"]))
-    out = tmp_path / "mine.parquet"
-    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--labels={labels}", f"--out={out}"]
-    unnamed, done = run(base, [*base, "--columns=file=wav,speaker=spk", "--jobs=1"])
+        write_wav(tmp_path / "wavs" / f"day{seed % 2}" / f"{seed}.wav", seed)
+    labels, out = tmp_path / "labels.csv", tmp_path / "mine.parquet"
+    rows = [f"{i},s{i},{('anger', 'fear')[i % 2]},d{i % 2}" for i in range(2)]
+    labels.write_text("\n".join(["wav,spk,label,session", *rows, "x.mp3,s3,fear,d1"]))
+    base = ["--corpus=csv", f"--audio={tmp_path / 'wavs'}", f"--out={out}"]
+    missing, unnamed, done = run(
+        base,
+        [*base, f"--labels={labels}"],
+        [*base, f"--labels={labels}", "--columns=file=wav,speaker=spk", "--jobs=1"],
+    )
+    assert missing.status == 2 and "--labels" in missing.err
     assert unnamed.status == 2 and "--columns=file=" in unnamed.err
     assert done.status == 0, done.err
     shown = words(done.out)
@@ -153,7 +127,9 @@ def test_labels_of_other_names_and_what_the_screen_says_of_them(tmp_path):
     assert "a label; matched by base name without suffix WARNING only 2 of 3 labels" in shown
     assert "passed over 1 (neither .wav nor .flac; convert it): x.mp3" in shown
     assert "taken angry 1 (anger), fear 1 (fear)" in shown  # no class of the four is needed
-    assert read_corpus(out).files.tolist() == ["0", "1"]
+    corpus = read_corpus(out)
+    assert corpus.files.tolist() == ["0", "1"] and corpus.sessions.tolist() == ["d0", "d1"]
+    assert corpus.classes == ("angry", "fear")
 
 
 def test_bad_arguments_are_one_line_and_write_nothing(tmp_path):
@@ -213,23 +189,13 @@ AUDIO = ("opensmile", "audiofile", "audformat", "audinterface", "audresample", "
 
 def test_without_the_audio_packages_a_corpus_is_listed_and_the_error_names_the_mend(tmp_path):
     root, out = make_nemo(tmp_path), tmp_path / "t.parquet"
-    script = NO_AUDIO.format(packages=AUDIO) + DRIVER.format(
-        tests=str(ROOT / "tests"), stand_in=False
-    )
-    commands = [
+    listed, dry, done = run(
         ["--corpus=list"],
         ["--corpus=nemo", f"--audio={root}", "--dry_run"],
         ["--corpus=nemo", f"--audio={root}", f"--out={out}"],
-    ]
-    process = subprocess.run(
-        [sys.executable, "-c", script],
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
+        stand_in=False,
+        before=NO_AUDIO.format(packages=AUDIO),
     )
-    assert process.returncode == 0, process.stderr
-    listed, dry, done = [Done(*answer) for answer in json.loads(process.stdout)]
     assert listed.status == 0 and "iemocap" in listed.out and "ravdess" in listed.out
     assert dry.status == 0 and "found 20 recordings" in words(dry.out)
     assert done.status == 2
@@ -247,17 +213,12 @@ def test_no_audio_package_is_imported_before_audio_is_read():
         f"print([name for name in {AUDIO!r} if name in sys.modules])\n"
         "print('jax' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.splitlines() == ["[]", "False"], done.stderr
+    assert python(script).splitlines() == ["[]", "False"]
 
 
 def test_help_is_readable():
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.extract", "--help"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
+    call = [sys.executable, "-m", "experiments.extract", "--help"]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT)
     text = done.stdout + done.stderr
     for flag in ("--corpus", "--audio", "--out", "--features", "--classes", "--jobs", "--labels"):
         assert flag in text

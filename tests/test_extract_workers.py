@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -109,10 +110,11 @@ def test_what_libraries_print_does_not_reach_the_screen(tmp_path, capfd):
 
 def test_a_process_that_ends_while_idle_is_replaced_and_no_clip_blamed(tmp_path):
     paths = recordings(tmp_path, "a", "b", "c")
-    log = tmp_path / "log"
+    log, before = tmp_path / "log", set(active_children())
     with Workers(partial(make_good, str(log)), jobs=1) as workers:
-        workers._workers[0]._process.kill()
-        workers._workers[0]._process.join()
+        (process,) = set(active_children()) - before
+        process.kill()
+        process.join()
         outcomes = dict(workers.outcomes(paths))
     for index, path in enumerate(paths):
         assert_good(outcomes[index], path)
@@ -137,6 +139,7 @@ def test_an_extractor_that_cannot_be_made_is_an_input_error(make, message):
 HANGING = """
 import sys
 from functools import partial
+from multiprocessing import active_children
 sys.path.insert(0, {tests!r})
 import extractors
 from aegan.audio.workers import Workers
@@ -161,10 +164,8 @@ def test_a_process_in_a_hanging_clip_ends_with_its_killed_parent(tmp_path):
 
 def test_no_process_is_left_behind(tmp_path):
     paths = recordings(tmp_path, "a", "hang", "kill", "b")
-    workers = Workers(make_trouble, jobs=2)
-    with pytest.raises(KeyboardInterrupt), workers:
+    before = set(active_children())
+    with pytest.raises(KeyboardInterrupt), Workers(make_trouble, jobs=2) as workers:
         for _ in workers.outcomes(paths):
-            processes = [worker._process for worker in workers._workers]
             raise KeyboardInterrupt
-    processes += [worker._process for worker in workers._workers]
-    assert not any(process.is_alive() for process in processes)
+    assert set(active_children()) == before

@@ -1,13 +1,24 @@
-"""What comes of a clip: a row of features, or the reason why there is none."""
+"""Clips: what comes of one, and how a recording is read, or refused where it is none or not whole.
+
+A clip gives a row of features, or the reason why there is none.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from aegan.data.contract import FeatureContract
+
+# Outside these a header lies: 1 Hz would be resampled to gigabytes.
+_RATES = (2_000, 400_000)  # Hz
+_LONGEST = 3600.0  # seconds; utterances last some
+_UNKNOWN_LENGTH = 0x7FF00000  # bytes; what programs announce that cannot know
+_WHOLE = 0.99  # share of the announced audio that must be there
 
 
 class ClipError(Exception):
@@ -48,3 +59,66 @@ class Extractor(NamedTuple):
 
     kind: FeatureKind
     extract: Callable[[str], Row]  # raises ClipError
+
+
+def read_recording(path: Path) -> tuple[np.ndarray, int]:
+    """Reads audio as the `opensmile` package does.
+
+    Returns:
+        Signal (channels, samples) float32 and sampling rate in Hz.
+
+    Raises:
+        ClipError: empty, not audio, cut short, silent, not finite or beyond full scale.
+    """
+    try:
+        with path.open("rb") as file:
+            _check_bytes(file)
+    except OSError as error:
+        raise ClipError(f"cannot be opened ({error.strerror})", lasting=False) from error
+    import audiofile
+
+    try:
+        rate, seconds = audiofile.sampling_rate(path), audiofile.duration(path)
+        if not _RATES[0] <= rate <= _RATES[1]:
+            raise ClipError(f"its header tells a sampling rate of {rate} Hz")
+        if seconds > _LONGEST:
+            raise ClipError(f"{seconds:.0f} s long; cut it into utterances")
+        signal, rate = audiofile.read(path, always_2d=True)
+    except (ClipError, MemoryError):
+        raise
+    except Exception as error:  # of whichever library decodes this format
+        text = getattr(error, "error_string", None) or str(error) or type(error).__name__
+        reason = text.strip().splitlines()[0].rstrip(".")
+        raise ClipError(f"not audio that can be read ({reason})") from error
+    announced = round(seconds * rate)
+    if not signal.size:
+        raise ClipError("no audio in the file")
+    if signal.shape[1] < _WHOLE * announced:
+        raise ClipError(f"cut short: {signal.shape[1]} of {announced} samples are there")
+    if not np.isfinite(signal).all():
+        raise ClipError("has samples that are not finite")
+    low, high = signal.min(), signal.max()
+    if low == high:
+        raise ClipError("silent: all samples are the same")
+    # openSMILE counts in 16 bits, where louder samples would come out with the other sign.
+    if max(-low, high) > 1:
+        raise ClipError(f"beyond full scale (peak {max(-low, high):.3g}); make it quieter")
+    return signal, rate
+
+
+def _check_bytes(file: BinaryIO) -> None:
+    """Refuses an empty file and a WAV file that ends before its audio does."""
+    size = os.fstat(file.fileno()).st_size
+    if size == 0:
+        raise ClipError("empty file")
+    head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return
+    while len(chunk := file.read(8)) == 8:
+        length = int.from_bytes(chunk[4:], "little")
+        if chunk[:4] == b"data":
+            there = size - file.tell()
+            if there < _WHOLE * length and length < _UNKNOWN_LENGTH:
+                raise ClipError(f"cut short: {there} of {length} bytes of audio are there")
+            return
+        file.seek(length + length % 2, os.SEEK_CUR)

@@ -9,19 +9,16 @@ import hashlib
 import os
 import re
 import textwrap
-import wave
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from aegan.audio.clips import ClipError, Extractor, FeatureKind, Row
-from aegan.audio.recordings import read_recording
+from aegan.audio.clips import ClipError, Extractor, FeatureKind, Row, read_recording
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS
 from aegan.errors import InputError
@@ -32,16 +29,11 @@ SAMPLING_RATE = 16000  # Hz
 _LONGEST_REASON = 160  # characters of openSMILE's own words
 _MISSING = 'pip install -e ".[audio]"'
 
-
-@dataclass(frozen=True)
-class FeatureSettings:
-    """Which features, as told by the user."""
-
-    features: str  # a feature set of the package, or the path of an openSMILE config
-    scratch: str  # an existing folder for files that openSMILE reads and writes on the way
+# From a signal (channels, samples) and its rate to the features' names and (rows, dim) float32.
+_Extract = Callable[[np.ndarray, int], tuple[Sequence[str], np.ndarray]]
 
 
-def config_path(features: str) -> Path | None:
+def _config_path(features: str) -> Path | None:
     """Path of the config that --features names; None for a feature set of the package."""
     path = Path(features)
     return path.absolute() if path.suffix == ".conf" or len(path.parts) > 1 else None
@@ -55,13 +47,17 @@ def check_features(features: str) -> None:
     """
     if find_spec("opensmile") is None:
         raise InputError(f"opensmile is not installed; {_MISSING}")
-    config = config_path(features)
+    config = _config_path(features)
     if config is not None and not config.is_file():
         raise InputError(f"--features={features}: no such file; give an openSMILE config")
 
 
-def open_extractor(settings: FeatureSettings) -> Extractor:
+def open_extractor(features: str, scratch: str) -> Extractor:
     """An extractor that was tried on five seconds of synthetic sound.
+
+    Args:
+        features: a feature set of the package, or the path of an openSMILE config.
+        scratch: an existing folder for files that openSMILE reads and writes on the way.
 
     Raises:
         InputError: the package cannot be imported, the feature set is unknown, or the config
@@ -71,23 +67,27 @@ def open_extractor(settings: FeatureSettings) -> Extractor:
         import opensmile
     except (ImportError, OSError) as error:
         raise InputError(f"opensmile cannot be imported ({error}); {_MISSING}") from error
-    config = config_path(settings.features)
+    config = _config_path(features)
     if config is None:
-        if settings.features not in opensmile.FeatureSet.__members__:
+        if features not in opensmile.FeatureSet.__members__:
             raise InputError(
-                f"--features={settings.features}: no such feature set; give one of "
+                f"--features={features}: no such feature set; give one of "
                 f"{', '.join(sorted(opensmile.FeatureSet.__members__))} or the path of a config"
             )
-        feature_set = opensmile.FeatureSet[settings.features]
+        feature_set = opensmile.FeatureSet[features]
         extract = _package(feature_set, opensmile.FeatureLevel.Functionals)
-        name, words, text = settings.features, f"{settings.features} functionals", b""
+        name, words, text = features, f"{features} functionals", b""
     else:
-        text = _config_text(config)
-        of_package = re.search(rb"\\cm\[source\b", text)  # takes its sound from the package
-        scratch = Path(settings.scratch)
-        extract = _package(str(config), "func", scratch) if of_package else _own(config, scratch)
+        try:
+            text = config.read_bytes()
+        except OSError as error:
+            raise InputError(f"--features={config}: cannot be read ({error.strerror})") from error
+        if re.search(rb"\\cm\[source\b", text):  # takes its sound from the package
+            extract = _package(str(config), "func", Path(scratch))
+        else:
+            extract = partial(_run_config, config, Path(scratch))
         name, words = config.stem, config.name
-    names, values = _tried(settings, extract)
+    names, values = _tried(features, extract)
     contract = FeatureContract.of(names)
     if contract.feature_set == UNKNOWN:
         contract = FeatureContract.of(names, name)
@@ -95,14 +95,6 @@ def open_extractor(settings: FeatureSettings) -> Extractor:
     seen = hashlib.sha256(text + values.tobytes()).hexdigest()[:16] if config else ""
     words = f"opensmile {version('opensmile')}, {words}, {SAMPLING_RATE} Hz, mono"
     return Extractor(FeatureKind(contract, words, seen), lambda path: _row(extract, Path(path)))
-
-
-class _Values(NamedTuple):
-    names: tuple[str, ...]
-    rows: np.ndarray  # (rows, dim) float32
-
-
-_Extract = Callable[[np.ndarray, int], _Values]
 
 
 def _row(extract: _Extract, path: Path) -> Row:
@@ -130,9 +122,9 @@ def _trial_signal() -> np.ndarray:
     return (0.2 * syllables * voice + 0.005 * noise).astype(np.float32)[None]
 
 
-def _tried(settings: FeatureSettings, extract: _Extract) -> _Values:
+def _tried(features: str, extract: _Extract) -> tuple[Sequence[str], np.ndarray]:
     """Names and values (dim,) of the trial signal."""
-    place = f"--features={settings.features}"
+    place = f"--features={features}"
     try:
         names, rows = extract(_trial_signal(), SAMPLING_RATE)
     except (ClipError, InputError) as error:
@@ -147,14 +139,7 @@ def _tried(settings: FeatureSettings, extract: _Extract) -> _Values:
     for name, count in Counter((*LABEL_COLUMNS, *names)).items():
         if count > 1:
             raise InputError(f"{place}: a table has a column '{name}' already; rename the feature")
-    return _Values(names, rows[0])
-
-
-def _config_text(config: Path) -> bytes:
-    try:
-        return config.read_bytes()
-    except OSError as error:
-        raise InputError(f"--features={config}: cannot be read ({error.strerror})") from error
+    return names, rows[0]
 
 
 def _package(feature_set: object, level: object, scratch: Path | None = None) -> _Extract:
@@ -180,61 +165,36 @@ def _package(feature_set: object, level: object, scratch: Path | None = None) ->
         ) from error
     names = tuple(smile.feature_names)
 
-    def extract(signal: np.ndarray, rate: int) -> _Values:
+    def extract(signal: np.ndarray, rate: int) -> tuple[Sequence[str], np.ndarray]:
         try:
             frame = smile.process_signal(signal, rate)
         except OpenSmileException as error:
             raise ClipError(f"openSMILE fails on it ({error})") from error
         _check_end(log)
-        return _Values(names, frame.to_numpy(dtype=np.float32))
+        return names, frame.to_numpy(dtype=np.float32)
 
     return extract
 
 
-def _own(config: Path, scratch: Path) -> _Extract:
+def _run_config(
+    config: Path, scratch: Path, signal: np.ndarray, rate: int
+) -> tuple[Sequence[str], np.ndarray]:
     """By a full config, from a WAV file to an ARFF file, as SMILExtract runs it."""
     import audresample  # as `Smile` prepares its signals
-
-    sound, table, log = (scratch / f"{os.getpid()}.{suffix}" for suffix in ("wav", "arff", "log"))
-
-    def extract(signal: np.ndarray, rate: int) -> _Values:
-        signal = audresample.remix(signal, 0, mixdown=True)
-        signal = audresample.resample(signal, rate, SAMPLING_RATE)
-        _write_wav(sound, signal[0])
-        table.unlink(missing_ok=True)  # openSMILE appends
-        _run_config(config, sound, table, log)
-        if not table.exists():
-            raise ClipError("openSMILE wrote no ARFF file")
-        try:
-            read = read_arff(table, Options())
-        except InputError as error:
-            raise ClipError("what it wrote to -O is not an ARFF table of numbers") from error
-        return _Values(read.names, read.features)
-
-    return extract
-
-
-def _write_wav(path: Path, signal: np.ndarray) -> None:
-    """Writes (samples,) as 16-bit integers, cut off as `Smile` does it."""
-    samples = np.clip(signal * np.float32(32768), -32768, 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLING_RATE)
-        file.writeframes(samples.tobytes())
-
-
-def _run_config(config: Path, sound: Path, table: Path, log: Path) -> None:
+    import soundfile
     from opensmile.core.lib import OpenSMILE, OpenSmileException
 
-    log.unlink(missing_ok=True)
+    sound, table, log = (scratch / f"{os.getpid()}.{suffix}" for suffix in ("wav", "arff", "log"))
+    signal = audresample.remix(signal, 0, mixdown=True)
+    (signal,) = audresample.resample(signal, rate, SAMPLING_RATE)
+    samples = np.clip(signal * np.float32(32768), -32768, 32767)  # cut off as `Smile` does it
+    soundfile.write(sound, samples.astype(np.int16), SAMPLING_RATE)
+    for path in (table, log):  # openSMILE appends
+        path.unlink(missing_ok=True)
     smile = OpenSMILE()
     try:
-        smile.initialize(
-            config_file=str(config),
-            options={"I": str(sound), "O": str(table), "N": "clip"},
-            log_file=str(log),
-        )
+        options = {"I": str(sound), "O": str(table), "N": "clip"}
+        smile.initialize(config_file=str(config), options=options, log_file=str(log))
         smile.run()
     except UnicodeEncodeError as error:
         raise ClipError("openSMILE takes plain ASCII paths only") from error
@@ -244,6 +204,13 @@ def _run_config(config: Path, sound: Path, table: Path, log: Path) -> None:
     finally:
         smile.free()
     _check_end(log)
+    if not table.exists():
+        raise ClipError("openSMILE wrote no ARFF file")
+    try:
+        read = read_arff(table, Options())
+    except InputError as error:
+        raise ClipError("what it wrote to -O is not an ARFF table of numbers") from error
+    return read.names, read.features
 
 
 def _check_end(log: Path | None) -> None:

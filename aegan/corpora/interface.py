@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 CLASSES = ("angry", "happy", "neutral", "sad")
-# Names that can only mean one of the four classes.
-_FOUR_CLASSES = {
-    "anger": "angry",
-    "angry": "angry",
-    "happiness": "happy",
-    "happy": "happy",
-    "neutral": "neutral",
-    "sad": "sad",
-    "sadness": "sad",
-}
+_OTHER_NAMES = {"anger": "angry", "happiness": "happy", "sadness": "sad"}
 
 
 def own_class(emotion: str) -> str:
     """The class of an emotion of anybody's table: one of the four, or a class of its own."""
-    return _FOUR_CLASSES.get(emotion.lower(), emotion)
+    name = _OTHER_NAMES.get(emotion.lower(), emotion.lower())
+    return name if name in CLASSES else emotion
 
 
 class Utterance(NamedTuple):
@@ -54,23 +46,26 @@ class Listing(NamedTuple):
     warning: str = ""  # what the user should look at before anything is made of it
 
 
-@dataclass(frozen=True)
-class CorpusReader:
-    """A corpus: how to list its utterances, and what to expect of them.
-
-    ``read`` takes the corpus' folder; it raises ``InputError`` where the folder is not of this
-    corpus (naming what is missing) or a label file cannot be understood (naming file and line).
-    """
+class CorpusReader(ABC):
+    """A corpus: how to list its utterances, and what to expect of them."""
 
     name: str  # what --corpus takes
     title: str
     language: str
     layout: str  # one line: where recordings and labels lie
     licence: str  # one line, for the passport of what is made from it
+    note: str  # of the four-class mapping: "excited counts as happy"
     classes: Mapping[str, str]  # the corpus' own class -> one of CLASSES; the others are left out
     published: Mapping[str, int]  # utterances per own class, as the corpus' authors count them
-    read: Callable[[Path], Listing]
-    note: str = field(default="")  # of the four-class mapping: "excited counts as happy"
+
+    @abstractmethod
+    def read(self, root: Path) -> Listing:
+        """What the corpus' folder holds.
+
+        Raises:
+            InputError: the folder is not of this corpus (naming what is missing), or a label file
+                cannot be understood (naming file and line).
+        """
 
 
 def four_classes(listing: Listing, classes: Mapping[str, str]) -> tuple[Utterance, ...]:

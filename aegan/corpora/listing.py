@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from aegan.corpora.interface import Listing, PassedOver, Utterance
 from aegan.errors import InputError
@@ -27,13 +27,6 @@ class Folder(NamedTuple):
     recordings: tuple[Path, ...]
     others: tuple[Path, ...]  # label files and whatever else there is
     passed_over: tuple[PassedOver, ...]  # recordings that are hidden or no plain files
-
-
-class Label(NamedTuple):
-    """What a label file says of one recording."""
-
-    code: str
-    where: str  # "path: line 12"
 
 
 def shown(text: object, length: int = 10_000) -> str:
@@ -66,10 +59,10 @@ def scan(root: Path) -> Folder:
         entered.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(folder, name) for name in sorted(names)):
+            hidden = path.name.startswith(".")
             if path.suffix.lower() not in RECORDING_SUFFIXES:
-                if not path.name.startswith("."):
-                    others.append(path)
-            elif path.name.startswith("."):
+                others += [] if hidden else [path]
+            elif hidden:
                 passed_over.append(PassedOver(_below(root, path), "a hidden file"))
             elif not os.path.isfile(path):
                 passed_over.append(PassedOver(_below(root, path), "a broken link or no plain file"))
@@ -77,20 +70,18 @@ def scan(root: Path) -> Folder:
                 recordings.append(path)
     if not recordings:
         unread = [path for path in others if path.suffix.lower() in OTHER_SUFFIXES]
+        mend = "; give the folder of the recordings"
         if unread:
-            raise InputError(
-                f"{shown(root)}: no .wav or .flac file below it, but {len(unread)} of other kinds "
-                f"(first {_below(root, unread[0])}); convert them to .wav"
-            )
-        raise InputError(
-            f"{shown(root)}: no .wav or .flac file below it; give the folder of the recordings"
-        )
+            first = _below(root, unread[0])
+            mend = f", but {len(unread)} of other kinds (first {first}); convert them to .wav"
+        raise InputError(f"{shown(root)}: no .wav or .flac file below it{mend}")
     return Folder(root, tuple(recordings), tuple(others), tuple(passed_over))
 
 
-def _unreadable(error: OSError) -> None:
+def _unreadable(error: OSError, path: Path | None = None) -> NoReturn:
+    place = shown(path or error.filename)
     raise InputError(
-        f"{shown(error.filename)}: may not be read ({error.strerror}); change its permissions"
+        f"{place}: may not be read ({error.strerror}); change its permissions"
     ) from error
 
 
@@ -122,7 +113,9 @@ def list_utterances(
         if isinstance(utterance, str):
             passed_over.append(PassedOver(_below(folder.root, path), utterance))
             continue
-        other = found.setdefault(_stem(utterance.file), utterance)
+        stem, suffix = os.path.splitext(utterance.file)
+        name = stem if suffix.lower() in RECORDING_SUFFIXES else utterance.file
+        other = found.setdefault(name, utterance)
         if other is not utterance:
             raise InputError(
                 f"{shown(path)}: the same recording as {shown(other.path)}, by its name; remove "
@@ -135,54 +128,8 @@ def list_utterances(
             f"{first.what}: {first.why}); give another folder or another --corpus"
         )
     passed_over += (PassedOver(shown(name), "a label without a recording") for name in unrecorded)
-    return Listing(
-        tuple(sorted(found.values(), key=lambda utterance: utterance.file)), tuple(passed_over)
-    )
-
-
-def _stem(file: str) -> str:
-    stem, suffix = os.path.splitext(file)
-    return stem if suffix.lower() in RECORDING_SUFFIXES else file
-
-
-def read_by_name(
-    title: str, parse_name: Callable[[Path], Utterance | str]
-) -> Callable[[Path], Listing]:
-    """The ``read`` of a corpus whose labels are in the names of its recordings."""
-
-    def read(root: Path) -> Listing:
-        return list_utterances(scan(root), title, parse_name)
-
-    return read
-
-
-def add_label(labels: dict[str, Label], name: str, label: Label) -> None:
-    """Adds a label to those already read.
-
-    Raises:
-        InputError: the name has another label already.
-    """
-    first = labels.setdefault(name, label)
-    if first.code != label.code:
-        raise InputError(
-            f"{label.where}: {quoted(name)} is labelled '{label.code}', but '{first.code}' in "
-            f"{first.where}; correct one of them"
-        )
-
-
-def read_labels(
-    paths: Iterable[Path], parse: Callable[[str, str], Mapping[str, Label]]
-) -> dict[str, Label]:
-    """The labels of several files by name; what they say twice must agree.
-
-    Raises:
-        InputError: a file cannot be read or understood, or two disagree.
-    """
-    labels: dict[str, Label] = {}
-    for path in paths:
-        for name, label in parse(read_text(path), shown(path)).items():
-            add_label(labels, name, label)
-    return labels
+    utterances = sorted(found.values(), key=lambda utterance: utterance.file)
+    return Listing(tuple(utterances), tuple(passed_over))
 
 
 def read_text(path: Path) -> str:
@@ -199,9 +146,7 @@ def read_text(path: Path) -> str:
         with open(path, "rb") as file:
             content = file.read(LARGEST_LABEL_FILE + 1)
     except OSError as error:
-        raise InputError(
-            f"{place}: may not be read ({error.strerror}); change its permissions"
-        ) from error
+        _unreadable(error, path)
     if len(content) > LARGEST_LABEL_FILE:
         raise InputError(
             f"{place}: more than {LARGEST_LABEL_FILE >> 20} MB, too large for labels; give "
@@ -225,8 +170,3 @@ def decode(content: bytes, place: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
-
-
-def split_lines(text: str) -> list[str]:
-    """Lines as editors number them; `str.splitlines` cuts at rarer characters too."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -1,29 +1,25 @@
-"""The corpora that ``--corpus`` takes."""
+"""The corpora that ``--corpus`` takes, and what the screen says of them."""
 
 from __future__ import annotations
 
 import difflib
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 
-from aegan.corpora.crema_d import CREMA_D
-from aegan.corpora.emodb import EMODB
-from aegan.corpora.iemocap import IEMOCAP
-from aegan.corpora.interface import CorpusReader
+from aegan.corpora.interface import CorpusReader, Listing, Utterance, count_differences
 from aegan.corpora.listing import quoted
-from aegan.corpora.msp_improv import MSP_IMPROV
-from aegan.corpora.nemo import NEMO
-from aegan.corpora.ravdess import RAVDESS
-from aegan.corpora.savee import SAVEE
-from aegan.corpora.table import CSV
+from aegan.corpora.published import CREMA_D, EMODB, IEMOCAP, MSP_IMPROV, NEMO, RAVDESS, SAVEE
+from aegan.corpora.table import TableCorpus
 from aegan.errors import InputError
+from aegan.system.screen import WIDTH, counts, field, together
 
 CORPORA = {
     reader.name: reader
-    for reader in (IEMOCAP, MSP_IMPROV, CREMA_D, RAVDESS, EMODB, NEMO, SAVEE, CSV)
+    for reader in (IEMOCAP, MSP_IMPROV, CREMA_D, RAVDESS, EMODB, NEMO, SAVEE, TableCorpus())
 }
 
-_WIDTH = 80
-_NO_BREAK = "\xa0"
+_FEW = 3  # reasons to pass recordings over, and recordings of each, that are named
 
 
 def get_corpus(name: str) -> CorpusReader:
@@ -48,36 +44,70 @@ def describe_corpora() -> str:
     head = textwrap.fill(
         "A corpus' own classes have the published number of utterances behind them, then the one "
         "of the four classes that they count as; without an arrow they are left out.",
-        width=_WIDTH,
+        width=WIDTH,
     )
     return "\n\n".join([head, *map(_describe, CORPORA.values())])
 
 
 def _describe(reader: CorpusReader) -> str:
     """Name and title, then one paragraph per property."""
-    names = sorted({*reader.published, *reader.classes})
-    classes = "; ".join(_class(reader, name) for name in names) or "those of the table of labels"
-    parts = {
-        "language": reader.language,
-        "classes": classes,
-        "layout": reader.layout,
-        "licence": reader.licence,
-        "note": reader.note,
-    }
+    classes = {name: f"{name} {count}" for name, count in reader.published.items()}
+    classes |= {own: f"{classes[own]} -> {one}" for own, one in reader.classes.items()}
+    told = together((classes[own] for own in sorted(classes)), "; ")
     lines = [f"{reader.name}: {reader.title}"]
-    for name, text in parts.items():
+    for name in ("language", "classes", "layout", "licence", "note"):
+        text = getattr(reader, name)
+        if name == "classes":
+            text = told or "those of the table of labels"
         lines += textwrap.wrap(
             text,
-            width=_WIDTH,
+            width=WIDTH,
             initial_indent=f"  {name:<9}",
             subsequent_indent=" " * 11,
             break_on_hyphens=False,
         )
-    return "\n".join(lines).replace(_NO_BREAK, " ")
+    return "\n".join(lines).replace("\xa0", " ")
 
 
-def _class(reader: CorpusReader, name: str) -> str:
-    """ "anger 1103 -> angry": the published count, and the class of the four, if any."""
-    count = f" {reader.published[name]}" if name in reader.published else ""
-    mapped = f" -> {reader.classes[name]}" if name in reader.classes else ""
-    return f"{name}{count}{mapped}".replace(" ", _NO_BREAK)
+def describe_listing(
+    reader: CorpusReader, listing: Listing, chosen: Sequence[Utterance]
+) -> list[str]:
+    """Lines of at most 80 columns: what a folder holds, and the utterances ``chosen`` of it."""
+    found = listing.utterances
+    speakers = len({utterance.speaker for utterance in found})
+    sessions = len({utterance.session for utterance in found} - {None})
+    parts = [
+        (
+            "found",
+            f"{len(found)} recordings, {speakers} speaker{'s' * (speakers != 1)}, "
+            f"{sessions or 'no'} session{'s' * (sessions != 1)}",
+        ),
+        ("classes", together(counts(utterance.emotion for utterance in found))),
+    ]
+    if chosen is not found:
+        own = sorted({utterance.emotion for utterance in found})
+        taken = Counter(utterance.emotion for utterance in chosen)
+        of = {one: [name for name in own if reader.classes.get(name) == one] for one in taken}
+        classes = (f"{one} {taken[one]} ({' + '.join(of[one])})" for one in sorted(taken))
+        parts.append(("taken", together(classes)))
+        left = [utterance.emotion for utterance in found if utterance.emotion not in reader.classes]
+        if left:
+            others = together(counts(left))
+            parts.append(("left out", f"{len(left)} of other classes: {others}"))
+    parts += [
+        ("note", reader.note),
+        ("labels", listing.matched),
+        ("WARNING", listing.warning),
+    ]
+    differences = count_differences(listing, reader.published)
+    if differences:
+        parts.append(("WARNING", f"not the published counts: {together(differences, '; ')}"))
+    reasons = Counter(over.why for over in listing.passed_over).most_common()
+    for reason, count in reasons[:_FEW]:
+        names = [over.what for over in listing.passed_over if over.why == reason][:_FEW]
+        more = ", ..." * (count > _FEW)
+        parts.append(("passed over", f"{count} ({reason}): {', '.join(names)}{more}"))
+    rest = sum(count for _, count in reasons[_FEW:])
+    if rest:
+        parts.append(("passed over", f"{rest} for other reasons"))
+    return [reader.title, *(line for name, text in parts if text for line in field(name, text))]

@@ -90,6 +90,10 @@ class M1(Model):
 
     name = "m1"
     title = "M1: adversarial auto-encoder with a mixture prior"
+    about = (
+        "An adversarial auto-encoder: its two-dimensional code is pressed into one Gaussian per "
+        "class, and new rows are drawn from those Gaussians and decoded."
+    )
     steps = (AUTOENCODER_STEP, CODE_STEP, ENCODER_STEP)
 
     encoder: tuple[int, ...] = (1000, 500, 100)

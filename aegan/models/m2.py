@@ -69,6 +69,10 @@ class M2(M1):
 
     name = "m2"
     title = "M2: M1 with a discriminator on the features"
+    about = (
+        "M1 with a second discriminator, which judges the decoded rows, so that the decoder also "
+        "learns to make rows that pass for real ones."
+    )
     steps = (*M1.steps, FEATURE_STEP, GENERATOR_STEP)
 
     feature_discriminator: tuple[int, ...] = (1000, 500, 100)

@@ -44,6 +44,11 @@ class M3(M2):
 
     name = "m3"
     title = "M3: InfoGAN with a code generator"
+    about = (
+        "An InfoGAN in an auto-encoder: a code generator turns noise and a class label into a "
+        "code, the decoder turns the code into a row, and the class must be readable from the "
+        "row."
+    )
     steps = (
         M1.steps[0],
         replace(CODE_STEP, sees=(ENCODED, M3_DRAWN)),

@@ -92,6 +92,7 @@ class Model:
 
     name: ClassVar[str]
     title: ClassVar[str]
+    about: ClassVar[str] = ""  # a sentence or two for its report
     steps: ClassVar[tuple[Step, ...]]
 
     features: int = 0  # width of a row; 0 until the data is known

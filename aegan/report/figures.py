@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
 from itertools import cycle
 
 import numpy as np
@@ -12,11 +11,13 @@ from matplotlib.axes import Axes
 
 from aegan.report import tables as T
 from aegan.report.kit import figures as kit
-from aegan.report.kit.documents import slug, words
+from aegan.report.kit.documents import paragraphs, slug, words
 from aegan.report.kit.figures import GREY, INK, PALE, Figure, panel
 from aegan.report.kit.numbers import Estimate, Results, number
 
-Lane = tuple[int, int]  # seed and fold
+# Marker, colour, fill, size and width of the interval by the kind of a row.
+_MARKS = {"model": ("o", INK, INK, 7, 2.4), "paper": ("D", INK, "white", 5.5, 1.4)}
+_OTHERS = ("s", GREY, "white", 5.5, 1.4)
 
 _COMPARED = {key: f"Metric {1 + (key[:4] == 'tstr')}, {T.TITLES[key][:-4]}" for key in T.UARS}
 _COMPARED |= {"fid_over_floor": "FID above its floor", "variance_ratio": "Variance ratio"}
@@ -40,19 +41,25 @@ _KNOWN = {
 def comparison(results: Results) -> Figure:
     """Dots and intervals of the model, the paper and the references."""
     rows = [row for row in T.main_rows(results) if row.label != T.CEILING]
-    records = [
-        (metric, row.label, *astuple(row.cells[metric])) for metric in _COMPARED for row in rows
-    ]
-    data = pd.DataFrame(records, columns=["metric", "generator", "mean", "ci95_low", "ci95_high"])
-    data = data.astype({"mean": float, "ci95_low": float, "ci95_high": float})
+    data = pd.DataFrame(
+        {
+            "metric": metric,
+            "generator": row.label,
+            "mean": row.cells[metric].mean,
+            "ci95_low": row.cells[metric].low,
+            "ci95_high": row.cells[metric].high,
+        }
+        for metric in _COMPARED
+        for row in rows
+    ).astype({"mean": float, "ci95_low": float, "ci95_high": float})
     panels = []
     for metric, title in _COMPARED.items():
         if any(row.cells[metric].mean is not None for row in rows):
-            alt = f"{title}: model, paper and references, mean and 95 % interval (data in the CSV)."
-            panels.append(panel(f"comparison-{metric}", alt, 2.5, _compare, results, rows, metric))
+            file, alt = f"comparison-{metric}", words("run", "compared", title=title)
+            panels.append(panel(file, alt, 2.5, _compare, results, rows, metric))
     paper = any(row.kind == "paper" for row in rows)
-    caption = words("run", "comparison", model=T.model_name(results), paper=paper)
-    return Figure("comparison", "Beside the paper and the references", caption, tuple(panels), data)
+    text = paragraphs("run", "comparison", model=T.model_name(results), paper=paper)
+    return Figure("comparison", *text, tuple(panels), data)
 
 
 def _compare(axes: Axes, results: Results, rows: list[T.Row], metric: str) -> None:
@@ -64,13 +71,10 @@ def _compare(axes: Axes, results: Results, rows: list[T.Row], metric: str) -> No
         if found.mean is None:
             continue
         means.append(found.mean * scale)
-        strong = row.kind == "model"
-        colour = INK if row.kind in ("model", "paper") else GREY
+        shape, colour, fill, size, width = _MARKS.get(row.kind, _OTHERS)
         if found.half_width is not None:
             ends = [found.low * scale, found.high * scale]
-            axes.plot(ends, [i, i], color=colour, lw=2.4 if strong else 1.4, zorder=2)
-        shape = {"paper": "D", "model": "o"}.get(row.kind, "s")
-        fill, size = (colour, 7) if strong else ("white", 5.5)
+            axes.plot(ends, [i, i], color=colour, lw=width, zorder=2)
         axes.plot(means[-1], i, shape, color=colour, mfc=fill, ms=size, zorder=3)
     real = next((row.cells[metric].mean for row in rows if row.kind == "real"), None)
     if metric == "tstr_set2" and real is None:
@@ -91,7 +95,7 @@ def _compare(axes: Axes, results: Results, rows: list[T.Row], metric: str) -> No
         axes.set_xlim(left=-0.04 * max([*means, 1.0]))
         axes.set_xlabel("variance within classes, real = 1")
     else:
-        # Linear up to 1, then logarithmic: class means lie far away, and there are negatives.
+        # Class means lie far away, and there are negatives.
         axes.set_xscale("symlog", linthresh=1, linscale=0.5)
         axes.set_xlim(min(-0.3, 1.6 * min(means)), max(3.0, 1.6 * max(means)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -124,17 +128,17 @@ def variance(results: Results) -> Figure | None:
         axes.axvline(1, color=GREY, lw=1, ls=":")
         axes.set_yticks(range(len(generators)), generators)
         axes.tick_params(axis="y", length=0)
-        axes.set(ylim=(len(generators) - 0.5, -0.5), xlabel="variance within the class, real = 1")
+        axes.set_ylim(len(generators) - 0.5, -0.5)
         axes.set_xlim(left=-0.02)
+        axes.set_xlabel("variance within the class, real = 1")
         kit.grid(axes, "x")
         columns = min(len(classes), 4)
         kit.legend(axes, columns, "upper center", handletextpad=0.1, columnspacing=1)
 
-    alt = "Variance ratio per class for the model and the trivial generators (data in the CSV)."
+    alt = words("run", "varied")
     height = 1.3 + 0.4 * len(generators) + 0.2 * (len(classes) // 5)
     picture = panel("variance", alt, height, draw)
-    caption = words("run", "variance")
-    return Figure("variance", "Variance within each class", caption, (picture,), data)
+    return Figure("variance", *paragraphs("run", "variance"), (picture,), data)
 
 
 def confusion(results: Results) -> Figure:
@@ -151,10 +155,10 @@ def confusion(results: Results) -> Figure:
             {"matrix": key, "true": classes[i], "predicted": classes[j], "rows": int(count)}
             for (i, j), count in np.ndenumerate(counts)
         ]
-        alt = f"Confusion matrix, {title}, per cent of each true class (data in the CSV)."
-        panels.append(panel(f"confusion-{key}", alt, 3.3, _matrix, title, classes, counts))
-    title, caption = "Who is taken for whom", words("run", "confusion")
-    return Figure("confusion", title, caption, tuple(panels), pd.DataFrame(records))
+        file, alt = f"confusion-{key}", words("run", "matrix", title=title)
+        panels.append(panel(file, alt, 3.3, _matrix, title, classes, counts))
+    data = pd.DataFrame(records)
+    return Figure("confusion", *paragraphs("run", "confusion"), tuple(panels), data)
 
 
 def _matrix(axes: Axes, title: str, classes: list[str], counts: np.ndarray) -> None:
@@ -174,10 +178,10 @@ def _matrix(axes: Axes, title: str, classes: list[str], counts: np.ndarray) -> N
 
 
 def loss_words(training: Results | None, names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """How each loss of ``names`` is called, and the title of the panel that it stands in.
+    """How each loss of ``names`` is called, and the title of its panel.
 
-    ``training`` is that of results.json, whose ``losses`` say it (``name``, ``words``, ``panel``)
-    in the model's order; a loss that nobody names is called by its column.
+    As ``losses`` of results.json's ``training`` say (``name``, ``words``, ``panel``); one that
+    nobody names is called by its column.
     """
     said = (training or {}).get("losses") or ()
     found = _KNOWN | {loss["name"]: (loss["words"], loss["panel"]) for loss in said}
@@ -216,13 +220,11 @@ def losses(results: Results, table: pd.DataFrame, model: str = "") -> Figure:
         file, title = f"{name}-{_FILES.get(where, slug(where))}", prefix + where
         alt = f"{title}: losses over epochs, training and validation."
         panels.append(panel(file, alt, 2.9, _curves, title, table, titles, ends))
-    caption = words("run", "losses")
-    return Figure(name, f"{prefix}Losses over the training", caption, tuple(panels), table)
+    text = paragraphs("run", "losses", prefix=prefix)
+    return Figure(name, *text, tuple(panels), table)
 
 
-def _curves(
-    axes: Axes, title: str, table: pd.DataFrame, names: dict[str, str], ends: dict[Lane, int]
-) -> None:
+def _curves(axes: Axes, title: str, table: pd.DataFrame, names: dict[str, str], ends: dict) -> None:
     """The losses of one panel by column, with the last good epoch of diverged lanes."""
     limits: list[float] = []
     for (column, name), colour in zip(names.items(), cycle(_COLOURS), strict=False):

@@ -1,4 +1,4 @@
-"""The stage ``report``: from a finished workdir to ``report.md``, ``report.html``, ``figures/``."""
+"""The report of a run: from a finished workdir to its pages and figures."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def document(results: Results, table: pd.DataFrame) -> Document:
         ),
         sections=[part for part in _sections(results, table) if part.blocks],
         banners=tables.banners(results),
-        intro=results.get("about") or words("run", "about", model=str(results["model"]).lower()),
+        intro=results.get("about", ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables of a run's report: a model beside what needs no training, and those behind it."""
+"""The tables of a run's report."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ _SHORT_LABELS = {REFERENCES["real"]: "Real rows", "Class Gaussian": "Gaussian", 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the main table: who (``kind``: model, paper, real or trivial) and its cells."""
+    """A line of the main table; ``kind``: model, paper, real or trivial."""
 
     kind: str
     label: str
     cells: dict[str, Estimate]
 
     def said(self, metric: str) -> str:
-        """A cell as text; a figure of the paper with the two decimals it is printed with."""
-        found, percents = self.cells[metric], unit(metric) == "%"
+        """A cell; figures of the paper as it prints them."""
+        found = self.cells[metric]
         if self.kind == "paper" and found.mean is not None:
-            return f"{found.mean * (100 if percents else 1):.2f}"
+            return f"{found.mean * (100 if unit(metric) == '%' else 1):.2f}"
         return found.said(unit(metric))
 
     def short(self, metric: str, half_widths: bool) -> tuple[str, str]:
-        """For a terminal, in two parts so that decimal points stand in line: 88.4, 1 or ±2.1."""
+        """A cell of a terminal in two parts, to line up: 88.4, 1 or ±2.1."""
         found, uar = self.cells[metric], metric in UARS
         if self.kind == "paper":
             text = self.said(metric)
@@ -68,12 +68,12 @@ class Row:
 
 
 def leak_banner(leaks: Sequence[str]) -> list[str]:
-    """The banner over figures that leaks, in words, may have made too good; none without leaks."""
+    """The banner over figures that leaks, in words, may have made too good."""
     return [words("run", "leaks", leaks=leaks)] if leaks else []
 
 
 def banners(results: Results) -> list[str]:
-    """What a reader has to know before any figure."""
+    """What to know before any figure."""
     corpus = results["corpus"]
     found = [SIMULATED] if corpus["simulated"] else []
     return found + leak_banner([leak["words"] for leak in corpus.get("leaks") or ()])
@@ -88,12 +88,12 @@ def chance(results: Results) -> float:
 
 
 def unit(metric: str) -> str:
-    """Of a metric as printed: UAR and shares in per cent, everything else as it is."""
+    """UAR and shares are printed in per cent, everything else as it is."""
     return "%" if "%" in TITLES[metric] else "plain"
 
 
 def main_rows(results: Results) -> list[Row]:
-    """Model, paper, real rows, ceiling and floor, trivial generators: the main table as data."""
+    """The main table as data."""
     metrics, paper = results["metrics"], results.get("paper")
     rows = [Row("model", f"{model_name(results)}, this run", cells(metrics))]
     if paper:
@@ -134,8 +134,7 @@ def main_table(results: Results) -> Table:
         verdicts[rows[0].label] = verdict.get("word")
         columns[_VERDICT] = lambda row: verdicts.get(row.label)
     caption = words("run", "generators", model=model_name(results), chance=chance(results))
-    mark = {"words": (_VERDICT,), "marked": lambda row: row.kind == "model"}
-    return tabulate(caption, rows, columns, **mark)
+    return tabulate(caption, rows, columns, words=(_VERDICT,), marked=lambda row: row is rows[0])
 
 
 def _short_table(rows: Sequence[Row], half_widths: bool) -> Table:
@@ -150,7 +149,7 @@ def _short_table(rows: Sequence[Row], half_widths: bool) -> Table:
 def text_table(results: Results) -> str:
     """The main table for a terminal: at most 80 columns, half-widths of the 95 % intervals.
 
-    Below it the verdict. UAR in per cent; nearest-row distance and copies are in the report alone.
+    Below it the verdict. UAR in per cent.
     """
     rows = main_rows(results)
     for half_widths in (True, False):
@@ -170,13 +169,13 @@ def text_table(results: Results) -> str:
 
 
 def by_fold(results: Results, values: Sequence[Any]) -> dict[int, float]:
-    """Values of the lanes, averaged over the seeds of each fold; NaN where a fold has none."""
+    """Values of the lanes, averaged over the seeds of each fold; NaN for none."""
     folds = [lane["fold"] for lane in results["lanes"]]
     return pd.Series(map(number, values), dtype=float).groupby(folds).mean().to_dict()
 
 
 def fold_table(results: Results) -> Table:
-    """Every fold with its held-out speakers and its figures, seeds averaged."""
+    """Every fold with its held-out speakers and its figures."""
     columns = {
         "Fold": lambda fold: fold["fold"],
         "Held-out speakers": lambda fold: ", ".join(map(str, fold["held_out"])) or fold.get("name"),

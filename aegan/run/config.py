@@ -1,4 +1,4 @@
-"""What ``configs/m1.py`` and its like say, as typed values; ``defaults.py`` explains them."""
+"""Every field of a run's config: its default, its meaning, what it may be."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
+from ml_collections import ConfigDict
+
 from aegan.errors import InputError
 from aegan.models.model import Model, get_model
 from aegan.models.networks import INITIALISERS
 from aegan.run.schema import (
     at_least,
+    defaults,
     distinct_seeds,
     grid,
     one_of,
@@ -30,32 +33,36 @@ Widths = Annotated[tuple[int, ...], widths]
 class DataConfig:
     """``config.data``: the corpus and how it is cut and standardised."""
 
-    path: str
-    classes: tuple[str, ...]
-    folds: Annotated[int, at_least(2)]
-    allow_leaks: bool
-    licence: str
-    statistics: Annotated[str, one_of("fold", "speaker")]
-    clip: Annotated[float, positive]
-    simulated_rows: int
-    simulated_features: int
-    simulated_seed: Annotated[int, at_least(0)]
+    path: str = ""  # a Parquet table; empty: the simulated corpus
+    classes: tuple[str, ...] = ("angry", "happy", "neutral", "sad")  # empty: as in the table
+    folds: Annotated[int, at_least(2)] = 5  # where the table has no `fold` or `session` column
+    allow_leaks: bool = False  # True: folds that share speakers or rows run, with a banner
+    licence: str = ""  # for the passport of synthetic rows; empty: as the table says
+    # "speaker": each speaker by its own rows (transductive).
+    statistics: Annotated[str, one_of("fold", "speaker")] = "fold"
+    clip: Annotated[float, positive] = 10.0  # z-scores beyond are cut
+    simulated_rows: int = 2000
+    simulated_features: int = 1582
+    simulated_seed: Annotated[int, at_least(0)] = 0
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The fields of ``config.model`` that Table 1 has; a model takes those that it knows."""
+    """The fields of ``config.model`` that Table 1 has; a model takes those that it knows.
 
-    name: str
-    encoder: Widths
-    code: Count
-    code_discriminator: Widths
-    feature_discriminator: Widths
-    auxiliary: Widths
-    code_generator: Widths
-    latent: Count
-    radius: Annotated[float, positive]
-    spread: Annotated[float, positive]
+    The decoder mirrors the encoder; input and class dimensions come from the data.
+    """
+
+    name: str = ""
+    encoder: Widths = (1000, 500, 100)
+    code: Count = 2
+    code_discriminator: Widths = (1000, 500, 100)  # D1
+    feature_discriminator: Widths = (1000, 500, 100)  # D2
+    auxiliary: Widths = (128,)  # AUX, on D2's last hidden layer (M3)
+    code_generator: Widths = (140,)  # CG (M3)
+    latent: Count = 20  # dimension of z where the prior is normal (M3)
+    radius: Annotated[float, positive] = 4.0  # of the mixture's means (M1, M2)
+    spread: Annotated[float, positive] = 1.0  # standard deviation of its components
 
 
 @dataclass(frozen=True)
@@ -63,48 +70,63 @@ class StepConfig:
     """``config.train.steps``: the optimiser of one step."""
 
     rate: Annotated[float, positive]
-    momentum: Annotated[float, share]
+    momentum: Annotated[float, share] = 0.0
+
+
+# Rates and momenta of section 4.3, steps 1 to 5.
+PAPER_STEPS = {
+    "autoencoder": StepConfig(0.001, 0.9),
+    "code_discriminator": StepConfig(0.1),
+    "encoder": StepConfig(0.1),
+    "feature_discriminator": StepConfig(0.0001),
+    "generator": StepConfig(0.001),
+}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """``config.train``: how long, in what batches, by what rules."""
 
-    updates: Count
-    min_epochs: Count
-    epochs: Annotated[int | None, at_least(1)]
-    batch_size: Count
-    gain: Annotated[float, positive]
-    reduction: Annotated[str, one_of("sum", "mean")]
-    init: Annotated[str, one_of(*INITIALISERS)]
-    optimiser: Annotated[str, one_of("sgd", "adam")]
-    d2_every: Count
-    fresh_z: bool
-    information_weight: Annotated[float, at_least(0)]
-    aux_sees_label: bool
-    matmul_precision: Annotated[str, one_of("float32", "tensorfloat32", "bfloat16")]
-    checkpoint_seconds: Annotated[float, at_least(0)]
-    strategy: Annotated[str, one_of(AUTO, *STRATEGIES)]
-    steps: dict[str, StepConfig]
+    updates: Count = 1400  # length of training, in batches: see README, "How long"
+    min_epochs: Count = 4  # ... but at least so many passes over the data
+    epochs: Annotated[int | None, at_least(1)] = None  # given: so many epochs instead
+    batch_size: Count = 16
+    gain: Annotated[float, positive] = 0.2  # networks see gain * z-score
+    reduction: Annotated[str, one_of("sum", "mean")] = "sum"  # of the squared error, over features
+    init: Annotated[str, one_of(*INITIALISERS)] = "glorot_uniform"
+    optimiser: Annotated[str, one_of("sgd", "adam")] = "sgd"
+    # Step 4 (D2) runs in every second epoch, the first included; steps 1, 2, 3 and 5 in every
+    # one. So encoder, decoder and code generator train two epochs for each epoch of D2 (4.3).
+    d2_every: Count = 2
+    fresh_z: bool = False  # True: step 5 draws its own z instead of step 4's
+    information_weight: Annotated[float, at_least(0)] = 1.0  # lambda of eq. (3)
+    aux_sees_label: bool = True  # as printed; False: AUX reads the rows alone
+    # The lower ones are for a GPU or TPU.
+    matmul_precision: Annotated[str, one_of("float32", "tensorfloat32", "bfloat16")] = "float32"
+    checkpoint_seconds: Annotated[float, at_least(0)] = 60.0
+    # How lanes run; the results are the same up to rounding. aegan/training/strategy.py says how
+    # auto chooses.
+    strategy: Annotated[str, one_of(AUTO, *STRATEGIES)] = AUTO
+    steps: dict[str, StepConfig] = field(default_factory=lambda: dict(PAPER_STEPS))
 
 
 @dataclass(frozen=True)
 class SampleConfig:
     """``config.sample``."""
 
-    rows: Count
+    rows: Count = 6000  # synthetic rows per lane, classes drawn uniformly (5.1)
 
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """``config.metrics``."""
+    """``config.metrics``: the SVM of metrics 1 and 2, the nets of metric 3."""
 
-    kernel: Annotated[str, one_of("linear", "rbf")]
-    c_grid: Annotated[tuple[float, ...], grid]
-    inner_folds: Annotated[int, at_least(2)]
-    tie: Annotated[float, share]
-    max_search_rows: Annotated[int, at_least(100)]
-    fid_nets: Count
+    kernel: Annotated[str, one_of("linear", "rbf")] = "linear"
+    c_grid: Annotated[tuple[float, ...], grid] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+    inner_folds: Annotated[int, at_least(2)] = 3
+    tie: Annotated[float, share] = 0.01  # the smallest C whose inner UAR is this near the best
+    max_search_rows: Annotated[int, at_least(100)] = 10_000
+    fid_nets: Count = 3  # nets, each with its own seed, that the FID is averaged over
 
 
 @dataclass(frozen=True)
@@ -112,14 +134,37 @@ class RunConfig:
     """A whole config of ``experiments.run``."""
 
     variant: str
-    seeds: Annotated[tuple[int, ...], distinct_seeds]
-    only_folds: tuple[int, ...]
+    seeds: Annotated[tuple[int, ...], distinct_seeds]  # each trains every fold: folds x seeds lanes
+    only_folds: tuple[int, ...]  # numbers of the folds to train; empty: all
     data: DataConfig
     train: TrainConfig
     sample: SampleConfig
     metrics: MetricsConfig
     model: Model  # its dimensions are not known yet
     written: Mapping[str, Any] = field(compare=False)  # as config.json holds it
+
+
+def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
+    """The fields above with their defaults, those of a model with its own.
+
+    ``variant`` is what stands after the config's colon. A config of ``configs/`` begins with this.
+    """
+    if variant not in variants:
+        raise ValueError(f"no variant {variant!r} of configs/{model}.py; one of {variants}")
+    sections = {"data": DataConfig, "train": TrainConfig}
+    sections |= {"sample": SampleConfig, "metrics": MetricsConfig}
+    found = {name: defaults(kind) for name, kind in sections.items()}
+    apart = {"features", "classes", *found["train"]}
+    own = {name: value for name, value in defaults(get_model(model)).items() if name not in apart}
+    found |= {"variant": variant, "seeds": (0,), "only_folds": ()}
+    config = ConfigDict(found | {"model": defaults(Architecture) | own | {"name": model}})
+    if variant == "quick":  # the same code path in about a minute; the figures mean nothing
+        config.data.simulated_rows = 600
+        config.train.updates = 300
+        config.sample.rows = 600
+        config.metrics.c_grid = (1e-4, 1e-3, 1e-2)
+        config.metrics.fid_nets = 1
+    return config
 
 
 def listed(classes: Sequence[str]) -> list[str]:
@@ -132,7 +177,7 @@ def read_config(config: Any, places: Mapping[str, str] | None = None) -> RunConf
     """A config, as ml_collections or plain dicts hold it, checked and typed.
 
     Args:
-        config: the fields of ``defaults.py``.
+        config: the fields that ``base`` gives.
         places: how messages call a section, where it is not its own: {"data": "config.source"}.
 
     Raises:

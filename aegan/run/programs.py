@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 from ml_collections import ConfigDict
 
@@ -45,8 +47,20 @@ def load(name: str, variant: str = "default") -> ConfigDict:
         InputError: no such program.
         ValueError: no such variant of it.
     """
-    path = path_of(name)
-    spec = spec_from_file_location(f"aegan_config_{path.stem}", path)
-    program = module_from_spec(spec)
-    spec.loader.exec_module(program)
-    return program.get_config(variant)
+    return execute(path_of(name)).get_config(variant)
+
+
+def see_beside(path: Path) -> None:
+    """Lets a program import what lies beside it, such as a model of one's own."""
+    beside = str(path.resolve().parent)
+    if path.resolve().parent != folder().resolve() and beside not in sys.path:
+        sys.path.append(beside)
+
+
+def execute(path: Path) -> ModuleType:
+    """The module that a file of Python is."""
+    see_beside(path)
+    spec = spec_from_file_location(f"aegan_{path.stem}", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
+from ml_collections.config_dict import placeholder
+
 from aegan.errors import InputError
 
 T = TypeVar("T")
@@ -79,6 +81,21 @@ def plain(config: Any) -> Any:
     if isinstance(config, (list, tuple)):
         return [plain(value) for value in config]
     return config
+
+
+def defaults(kind: type) -> dict[str, Any]:
+    """The fields of a section with their defaults, as ml_collections holds them."""
+    hints, found = get_type_hints(kind), {}
+    for field in dataclasses.fields(kind):
+        value = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+        if value is None:  # can be overridden once ml_collections knows of what type
+            value = placeholder(get_args(hints[field.name])[0])
+        if isinstance(value, dict):
+            value = {key: dataclasses.asdict(one) for key, one in value.items()}
+        found[field.name] = value
+    return found
 
 
 def typed(

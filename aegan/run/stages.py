@@ -205,6 +205,7 @@ def evaluate_run(
             "model": model.name,
             "variant": plan.config.variant,
             "title": model.title,
+            "about": model.about,
             "command": command,
             "corpus": corpus,
             **{name: plan.identity[name] for name in ("config", "config_hash")},

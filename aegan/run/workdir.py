@@ -18,41 +18,24 @@ from aegan.errors import InputError
 from aegan.system.files import read_json, write_json
 
 
+def file(name: str) -> Any:
+    """A file of a folder, as a property."""
+    return property(lambda self: self.root / name)
+
+
 @dataclass(frozen=True)
 class Workdir:
     """Paths of a run's files."""
 
     root: Path
 
-    @property
-    def config(self) -> Path:
-        return self.root / "config.json"
-
-    @property
-    def features(self) -> Path:
-        """Feature set and names of the run's corpus."""
-        return self.root / "features.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.root / "checkpoints"
-
-    @property
-    def losses(self) -> Path:
-        return self.root / "losses.parquet"
-
-    @property
-    def train_record(self) -> Path:
-        """Lanes, timing and device of a finished training."""
-        return self.root / "train.json"
-
-    @property
-    def results(self) -> Path:
-        return self.root / "results.json"
-
-    @property
-    def report(self) -> Path:
-        return self.root / "report.html"
+    config = file("config.json")  # what the run is
+    features = file("features.json")  # feature set and names of its corpus
+    checkpoints = file("checkpoints")
+    losses = file("losses.parquet")
+    train_record = file("train.json")  # lanes, timing and device of a finished training
+    results = file("results.json")
+    report = file("report.html")
 
     def synthetic(self, lane: Mapping[str, Any]) -> Path:
         """Synthetic rows of the lane with that ``seed`` and ``fold``."""

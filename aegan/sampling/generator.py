@@ -17,7 +17,7 @@ from flax import traverse_util
 from aegan.data.contract import FeatureContract
 from aegan.data.folds import Standardiser
 from aegan.errors import InputError
-from aegan.models.model import Model, Params, get_model, networks_of_rows
+from aegan.models.model import MODELS, Model, Params, networks_of_rows
 from aegan.system.files import replacing
 
 _FORMAT = 2
@@ -140,7 +140,12 @@ _FIELDS = {1: _fields_of_format_1, _FORMAT: lambda meta: meta["fields"]}
 
 
 def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Generator:
-    kind, given = get_model(meta["model"]), _FIELDS[meta["format"]](meta)
+    if meta["model"] not in MODELS:
+        raise InputError(
+            f"a generator of the model {meta['model']!r}, which is not one of {', '.join(MODELS)}; "
+            "import the file that defines it first, or name it with --model"
+        )
+    kind, given = MODELS[meta["model"]], _FIELDS[meta["format"]](meta)
     values = {f.name: given[f.name] for f in fields(kind) if f.name in given}
     params = {name: array for name, array in arrays.items() if name.startswith("params/")}
     return Generator(

@@ -1,7 +1,7 @@
-"""A document as a value: sections of sentences, tables and figures; written as HTML and Markdown.
+"""A document as a value: sections of sentences, tables and figures.
 
-How it looks is in the templates: ``base`` holds the page, ``blocks`` the macros for what stands on
-it; each report extends ``base`` and has its words in a file of macros. HTML escapes every text.
+Of the templates ``base`` holds the page and ``blocks`` what stands on it. A report extends
+``base`` and has its words in a file of macros. HTML escapes every text.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Document:
 
 
 def section(title: str, *blocks: Block | None, **options: Any) -> Section:
-    """A section of the blocks that hold anything: no table without rows, figure without panels."""
+    """A section of the blocks that hold anything."""
     kept = (b for b in blocks if b is not None and getattr(b, "rows", getattr(b, "panels", True)))
     return Section(title, tuple(kept), **options)
 
@@ -72,7 +72,7 @@ def page(document: Document, template: str) -> str:
 
 
 def write(document: Document, report: str, folder: Path) -> Path:
-    """Both pages by the templates of ``report``, and ``figures/``; the path of ``report.html``."""
+    """Writes both pages and ``figures/``; the path of ``report.html``."""
     for part in document.sections:
         for block in part.blocks:
             if isinstance(block, Figure):
@@ -99,7 +99,7 @@ def slug(title: str) -> str:
 
 
 def _glue(text: str) -> Markup:
-    """HTML in which a number stays in a line with its per cent, and a set with its number."""
+    """Keeps a number in a line with its per cent, a set with its number."""
     return Markup(re.sub(r"\b([Ss]et)-(?=[12]\b)", "\\1\u2011", text.replace(" %", "\u00a0%")))
 
 

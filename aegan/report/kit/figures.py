@@ -1,4 +1,4 @@
-"""What figures are made of: small panels in one style, so that a page can stack them on a phone.
+"""Figures: small panels in one style, so that a page can stack them on a phone.
 
 Colours are Okabe and Ito's; a class keeps its colour and its marker in every figure.
 """
@@ -29,7 +29,7 @@ _WIDTH = 3.7  # inches: a panel fills a phone, three stand side by side on a des
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a figure: file name without its folder, text for those who cannot see it."""
+    """One picture of a figure; ``alt`` is for those who cannot see it."""
 
     file: str
     alt: str
@@ -38,7 +38,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels that belong together, what to see in them, and the numbers they show.
+    """Panels that belong together, and the numbers they show.
 
     ``wide``: two panels side by side instead of three.
     """
@@ -51,7 +51,7 @@ class Figure:
     wide: bool = False
 
     def save(self, folder: Path) -> None:
-        """Writes the pictures, and the numbers as ``<name>.csv``, each whole or not at all."""
+        """Writes the pictures, and the numbers as ``<name>.csv``."""
         for picture in self.panels:
             with replacing(folder / picture.file) as temporary:
                 temporary.write_bytes(picture.png)
@@ -79,7 +79,7 @@ def class_style(classes: Sequence[str], shift: int = 0) -> dict[str, tuple[str, 
 
 
 def model_style(models: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each model, by its place in the study; not those of the classes."""
+    """Colour and marker of each model, by its place in the study."""
     return class_style(models, shift=4)
 
 

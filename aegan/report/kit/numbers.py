@@ -1,4 +1,4 @@
-"""Numbers in words: the same figure reads the same in every table, sentence and terminal."""
+"""Numbers in words: a figure reads the same wherever it stands."""
 
 from __future__ import annotations
 

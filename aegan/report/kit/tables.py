@@ -1,4 +1,4 @@
-"""A table as a value, and as text; HTML and Markdown are macros of ``blocks`` in the templates."""
+"""A table as a value, and as text; ``blocks`` of the templates has the rest."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     marked: tuple[int, ...] = ()  # rows that stand out
-    words: tuple[int, ...] = ()  # columns of words, beside the first; the others hold numbers
-    badges: tuple[str, ...] = ()  # texts that HTML shows as a badge, wherever a cell is one
+    words: tuple[int, ...] = ()  # columns of words, beside the first
+    badges: tuple[str, ...] = ()  # cells that HTML shows as a badge
 
 
 def tabulate(
@@ -45,7 +45,7 @@ def tabulate(
 
 
 def to_text(table: Table, width: int = WIDTH) -> list[str]:
-    """Header and rows for a terminal; two blanks between columns, or one if they are too wide."""
+    """Header and rows for a terminal; columns two blanks apart, or one."""
     grid = [table.header, *table.rows]
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     gap = "  " if sum(widths) + 2 * len(widths) - 2 <= width else " "

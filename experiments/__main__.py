@@ -1,0 +1,48 @@
+"""All programs by one command: ``aegan run --config=m2`` is ``python -m experiments.run ...``."""
+
+from __future__ import annotations
+
+import sys
+
+from .command import fail, parse_flags, start
+
+USAGE = """aegan PROGRAM [--flag=value ...]
+
+  run      train, sample and evaluate a model on every fold, and write the report
+  sample   draw synthetic rows from a finished run
+  extract  features of recordings, as a table
+  convert  feature files of other tools into a table
+  paper    the paper's whole study on a pair of corpora
+  bench    training and metrics against the machine's limit and PyTorch
+
+aegan PROGRAM --help says more."""
+
+
+def main() -> None:
+    """Runs the program that the first argument names."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    match name:
+        case "run":
+            from . import run as program
+        case "sample":
+            from . import sample as program
+        case "extract":
+            from . import extract as program
+        case "convert":
+            from . import convert as program
+        case "paper":
+            from . import paper as program
+        case "bench":
+            from . import bench as program
+        case "--help" | "-h" | "help":
+            print(USAGE)
+            return
+        case _:
+            fail(f"no program {name!r}; aegan --help lists them")
+    sys.argv = [f"aegan {name}", *sys.argv[2:]]
+    sys.modules["__main__"].__doc__ = program.__doc__  # what --help prints
+    start(program.main, getattr(program, "parse_flags", parse_flags))
+
+
+if __name__ == "__main__":
+    main()
