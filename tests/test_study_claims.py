@@ -10,8 +10,8 @@ from scipy import stats
 from study_results import make_study
 
 from aegan.study import rule as R
-from aegan.study.claim_parts import independent_difference
-from aegan.study.claims import claims
+from aegan.study.cross_corpus.claims import independent_difference
+from aegan.study.registry import claims
 from aegan.study.rule import FAILS, HOLDS, UNDECIDED
 
 

@@ -8,8 +8,8 @@ import pytest
 from helpers import same_bits, strict_jax
 
 from aegan.models.networks import MLP
-from aegan.study import classifier
-from aegan.study.classifier import ClassifierProtocol, classify, train_classifier
+from aegan.study.low_resource import classifier
+from aegan.study.low_resource.classifier import ClassifierProtocol, classify, train_classifier
 
 SMALL = ClassifierProtocol(hidden=(16, 16), batch_size=16, updates=300, rate=0.01)
 

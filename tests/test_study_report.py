@@ -8,11 +8,6 @@ import re
 
 import pandas as pd
 import pytest
-from study_results import corpus, make_study, write_study
-from test_report import read_html
-
-from aegan.errors import InputError
-from aegan.report.paper import cross_corpus_figures
 from aegan.report.study import (
     claim_tables,
     cross_corpus_tables,
@@ -24,7 +19,12 @@ from aegan.report.study import figures as F
 from aegan.report.study import sections as S
 from aegan.report.study import words as W
 from aegan.report.study.page import html_page, markdown_page, text_summary, write_study_report
-from aegan.study.claims import claims
+from study_results import corpus, make_study, write_study
+from test_report import read_html
+
+from aegan.errors import InputError
+from aegan.report.paper import cross_corpus_figures
+from aegan.study.registry import claims
 
 
 @pytest.fixture(scope="module")

@@ -63,8 +63,8 @@ def read_study_config(config: Any, settings: Mapping[str, type]) -> StudyConfig:
         places = {section: f"config.{model}.{section}" for section in ("model", "train")}
         places["data"] = "config.source"
         runs[model] = read_config(run_values(values, model), places)
-    # As the runs read them: on the command line, calm,tense is one text.
-    values["source"]["classes"] = list(next(iter(runs.values())).data.classes)
+        # On the command line, calm,tense is one text.
+        values["source"]["classes"] = list(runs[model].data.classes)
     own = {name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()}
     found = typed(StudyConfig, {**values, "runs": runs, "settings": own, "written": values})
     for model, run in runs.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import asdict
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -12,6 +11,7 @@ from ml_collections import ConfigDict
 
 from aegan.errors import InputError
 from aegan.run.programs import load
+from aegan.run.schema import defaults
 from aegan.study import generators
 from aegan.study.codes import CODES
 from aegan.study.config import StudyConfig, read_study_config
@@ -40,7 +40,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 def sections(variant: str) -> dict[str, ConfigDict]:
     """The sections of ``configs/paper.py`` that belong to experiments, with their defaults."""
     return {
-        name: ConfigDict(asdict(experiment.settings()) | experiment.variants.get(variant, {}))
+        name: ConfigDict(defaults(experiment.settings) | experiment.variants.get(variant, {}))
         for name, experiment in EXPERIMENTS.items()
         if experiment.settings
     }
