@@ -1,4 +1,4 @@
-"""Variance ratio, distances and copies against brute force, and on rows whose nature is known."""
+"""Variance ratio, distances, copies and support: by hand, by brute force, on known rows."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
-from sklearn.neighbors import NearestNeighbors
 
 from aegan.metrics import diversity
-from aegan.metrics.diversity import nearest_rows, nearness, variance_ratio
+from aegan.metrics.diversity import (
+    nearest_distances,
+    nearness,
+    off_support,
+    reach,
+    variance_ratio,
+)
+from aegan.metrics.references import class_mean, jitter
 
 
 @pytest.fixture
@@ -60,34 +66,27 @@ def test_a_real_class_of_one_row_is_left_out(real):
 
 @given(seed=st.integers(0, 2**31), n=st.integers(1, 40), m=st.integers(6, 40), k=st.integers(1, 5))
 @settings(max_examples=40, deadline=None)
-def test_nearest_rows_are_sklearns(seed, n, m, k):
+def test_nearest_distances_are_those_of_all_pairs(seed, n, m, k):
     rng = np.random.default_rng(seed)
     rows, pool = (rng.standard_normal((size, 7)).astype(np.float32) for size in (n, m))
-    wanted, wanted_at = (
-        NearestNeighbors(n_neighbors=k, algorithm="brute").fit(pool).kneighbors(rows)
-    )
-    positions, distances = nearest_rows(rows, pool, k)
-    np.testing.assert_allclose(distances, wanted, rtol=1e-5)
-    np.testing.assert_array_equal(positions, wanted_at)
-    own_positions, own_distances = nearest_rows(pool, pool, k, own=np.arange(m))
+    wanted = np.sort(cdist(rows, pool), axis=1)[:, :k]
+    np.testing.assert_allclose(nearest_distances(rows, pool, k), wanted, rtol=1e-5)
     everything = cdist(pool, pool)
     np.fill_diagonal(everything, np.inf)
-    np.testing.assert_allclose(own_distances, np.sort(everything, axis=1)[:, :k], rtol=1e-5)
-    assert not np.any(own_positions == np.arange(m)[:, None])
+    wanted = np.sort(everything, axis=1)[:, :k]
+    np.testing.assert_allclose(nearest_distances(None, pool, k), wanted, rtol=1e-5)
 
 
-def test_an_exact_copy_is_at_distance_zero():
-    pool = (np.random.default_rng(0).standard_normal((50, 300)) * 10).astype(np.float32)
-    _, distances = nearest_rows(pool[:5], pool, 2)
+def test_copies_are_at_distance_zero_and_near_ones_where_they_are():
+    """Also in many dimensions, where differences of products in float32 lose a small distance."""
+    rng = np.random.default_rng(0)
+    pool = (rng.standard_normal((50, 300)) * 10).astype(np.float32)
+    distances = nearest_distances(pool[:5], pool, 2)
     assert (distances[:, 0] == 0).all() and (distances[:, 1] > 100).all()
-
-
-def test_chunks_do_not_matter(real, monkeypatch):
-    rows, _ = real
-    whole = nearest_rows(rows[:90], rows, 3)
-    monkeypatch.setattr(diversity, "_CELLS", 7 * len(rows))
-    for a, b in zip(whole, nearest_rows(rows[:90], rows, 3), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6)
+    shift = np.float32(1e-3) * rng.standard_normal((50, 300)).astype(np.float32)
+    wanted = np.linalg.norm((pool + shift) - pool, axis=1)
+    both = np.concatenate([pool, pool + shift])
+    np.testing.assert_allclose(nearest_distances(None, both, 1)[:50, 0], wanted, rtol=1e-4)
 
 
 def test_what_rows_are(real):
@@ -136,3 +135,66 @@ def test_tiny_and_duplicated_sets():
     assert nearness(None, rows[:1]) == (None, 0.0)
     two = np.array([[0.0, 0], [3, 4]], dtype=np.float32)
     assert nearness(np.array([[0.0, 1]]), two) == (pytest.approx(0.2), 0.0)
+
+
+def line(*places: float) -> np.ndarray:
+    """Rows on the first of two axes."""
+    return np.array([[place, 0.0] for place in places], dtype=np.float32)
+
+
+def test_support_by_hand():
+    # Nearest other rows: 1, 1, 2, 4 away; 95 % of four rows are all four.
+    real = line(0, 1, 3, 7)
+    assert reach(real) == 4
+    # 12 is 5 from 7; -4 is 4 from 0, at the limit itself; the last is 5 from 3 and from 7.
+    rows = np.array([[12, 0], [-4, 0], [2, 0], [3, 5]], dtype=np.float32)
+    assert off_support(rows, real, 4.0) == 0.5
+
+
+def test_the_limit_leaves_a_twentieth_of_the_rows_out():
+    # Pairs at a distance of 1, 2, ..., 20: of 40 rows two are farther than 19.
+    gaps = np.arange(1, 21)
+    starts = 1000 * gaps
+    real = line(*starts, *(starts + gaps))
+    assert reach(real) == 19
+    assert off_support(real + np.float32([0, 19]), real, 19.0) == 0
+    assert off_support(real + np.float32([0, 20]), real, 19.0) == 1
+
+
+def test_support_among_duplicates():
+    # 19 of 20 rows have a duplicate or two: the limit is 0, and only exact copies are inside.
+    real = line(*[0] * 10, *[5] * 9, 9)
+    assert reach(real) == 0
+    assert off_support(line(0, 5, 9), real, 0.0) == 0
+    assert off_support(line(0, 5.5, 9, 8), real, 0.0) == 0.5
+
+
+def test_support_of_tiny_sets():
+    assert reach(line()) is None
+    assert reach(line(3)) is None
+    assert off_support(line(1, 2), line(3), None) is None
+    assert off_support(line(), line(3, 4), 1.0) is None
+    assert reach(line(3, 4)) == 1
+    assert off_support(line(4.5, 6), line(3, 4), 1.0) == 0.5
+
+
+def test_rows_whose_place_is_known():
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 4
+    centres = 3 * rng.standard_normal((4, 30))
+    real, again = (
+        (centres[labels] + rng.standard_normal((400, 30))).astype(np.float32) for _ in range(2)
+    )
+    limit = reach(real)
+    assert 0.01 < off_support(again, real, limit) < 0.12
+    assert off_support(real, real, limit) == 0
+    assert off_support(class_mean(real, labels, 300, 0)[0], real, limit) == 0
+    assert off_support(jitter(real, labels, 300, 0)[0], real, limit) == 0
+    assert off_support(again + np.float32(5), real, limit) == 1
+
+
+def test_a_row_in_a_gap_between_speakers_is_off():
+    real = line(*np.linspace(0, 1, 50), *np.linspace(10, 11, 50))
+    limit = reach(real)
+    assert off_support(line(5), real, limit) == 1
+    assert off_support(line(0.5, 10.5), real, limit) == 0

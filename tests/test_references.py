@@ -1,4 +1,4 @@
-"""The four trivial generators: what each promises."""
+"""The trivial generators: what each promises."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from aegan.metrics.diversity import variance_ratio
-from aegan.metrics.references import CLASS_MEAN_NOISE, GENERATORS, JITTER_NOISE, smote
+from aegan.metrics.references import (
+    BASELINES,
+    CLASS_MEAN_NOISE,
+    GENERATORS,
+    JITTER_NOISE,
+    SMOTE_NEIGHBOURS,
+)
+
+ALL = GENERATORS | BASELINES
 
 
 @pytest.fixture(scope="module")
@@ -21,26 +29,27 @@ def real():
     return rows[order].astype(np.float32), labels[order]
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", ALL)
 def test_contract(name, real):
-    rows, labels = GENERATORS[name](*real, 800, 3)
+    rows, labels = ALL[name](*real, 800, 3)
     assert rows.shape == (800, 40) and rows.dtype == np.float32 and np.isfinite(rows).all()
     assert labels.shape == (800,) and labels.dtype == np.int32
     assert (np.abs(np.bincount(labels, minlength=4) - 200) < 50).all()
-    again = GENERATORS[name](*real, 800, 3)
+    again = ALL[name](*real, 800, 3)
     assert np.array_equal(rows, again[0]) and np.array_equal(labels, again[1])
-    assert not np.array_equal(rows, GENERATORS[name](*real, 800, 4)[0])
+    assert not np.array_equal(rows, ALL[name](*real, 800, 4)[0])
+    assert np.array_equal(labels, ALL["jitter"](*real, 800, 3)[1])  # of a seed, whatever the name
     for label in range(3):
         wanted = real[0][real[1] == label].mean(axis=0)
         assert np.abs(rows[labels == label].mean(axis=0) - wanted).max() < 0.9
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", ALL)
 def test_absent_classes_and_single_rows(name, real):
     """A class of one row, and one of no row at all."""
     keep = np.flatnonzero(real[1] != 1)
     few = np.concatenate([keep[real[1][keep] != 3], keep[real[1][keep] == 3][:1]])
-    rows, labels = GENERATORS[name](real[0][few], real[1][few], 300, 0)
+    rows, labels = ALL[name](real[0][few], real[1][few], 300, 0)
     assert np.isfinite(rows).all() and set(labels.tolist()) == {0, 2, 3}
     single = real[0][few][real[1][few] == 3]
     assert np.abs(rows[labels == 3] - single).max() < 1
@@ -53,24 +62,25 @@ def test_absent_classes_and_single_rows(name, real):
         ("class_gaussian", 0.9, 1.1),
         ("smote", 0.5, 0.9),
         ("jitter", 0.9, 1.15),
+        ("oversampling", 0.9, 1.1),
     ],
 )
 def test_variance(name, low, high, real):
     big = real[1] != 3
-    rows, labels = GENERATORS[name](real[0][big], real[1][big], 3000, 0)
+    rows, labels = ALL[name](real[0][big], real[1][big], 3000, 0)
     ratio = variance_ratio(rows, labels, real[0][big], real[1][big]).overall
     assert low <= ratio <= high
 
 
 def test_class_mean_is_the_mean_plus_noise(real):
-    rows, labels = GENERATORS["class_mean"](*real, 2000, 0)
+    rows, labels = ALL["class_mean"](*real, 2000, 0)
     for label in range(4):
         noise = rows[labels == label] - real[0][real[1] == label].mean(axis=0)
         assert noise.std() == pytest.approx(CLASS_MEAN_NOISE, rel=0.05)
 
 
 def test_class_gaussian_keeps_covariance_and_constant_columns(real):
-    rows, labels = GENERATORS["class_gaussian"](*real, 40_000, 0)
+    rows, labels = ALL["class_gaussian"](*real, 40_000, 0)
     assert np.abs(rows[:, 3]).max() == 0
     found = np.cov(rows[labels == 0], rowvar=False)
     wanted = np.cov(real[0][real[1] == 0], rowvar=False)
@@ -81,23 +91,29 @@ def test_class_gaussian_keeps_covariance_and_constant_columns(real):
     assert 0.7 < slope < 1.0
 
 
-def test_smote_rows_lie_between_neighbours_of_their_class(real):
-    rows, labels = smote(*real, 60, 0)
-    for row, label in zip(rows.astype(np.float64), labels, strict=True):
-        pool = real[0][real[1] == label].astype(np.float64)
-        apart = np.linalg.norm(pool[:, None] - pool, axis=2)
-        start, end = np.triu_indices(len(pool), 1)
-        to_row = np.linalg.norm(pool - row, axis=1)
-        detour = to_row[start] + to_row[end] - apart[start, end]
-        best = detour.argmin()
-        assert detour[best] < 1e-4
-        ranks = apart.argsort(axis=1).argsort(axis=1)
-        i, j = start[best], end[best]
-        assert min(ranks[i, j], ranks[j, i]) <= 5
+def test_smote_lies_between_neighbours_of_the_class(real):
+    rows, labels = ALL["smote"](*real, 300, 0)
+    for label in range(4):
+        pool = real[0][real[1] == label].astype(float)
+        k = min(SMOTE_NEIGHBOURS, len(pool) - 1)
+        near = np.linalg.norm(pool[:, None] - pool[None], axis=2).argsort(axis=1)[:, 1 : k + 1]
+        a, b = np.repeat(pool, k, axis=0), pool[near.ravel()]
+        for row in rows[labels == label]:
+            share = ((row - a) * (b - a)).sum(axis=1) / ((b - a) ** 2).sum(axis=1)
+            gap = np.linalg.norm(a + np.clip(share, 0, 1)[:, None] * (b - a) - row, axis=1)
+            assert gap.min() < 1e-3
+    assert len(np.unique(rows, axis=0)) > 290
+
+
+def test_oversampling_repeats_rows_of_the_class(real):
+    rows, labels = ALL["oversampling"](*real, 4000, 0)
+    known = {(label, row.tobytes()) for row, label in zip(*real, strict=True)}
+    drawn = {(label, row.tobytes()) for row, label in zip(rows, labels, strict=True)}
+    assert drawn == known  # so many draws reach every row
 
 
 def test_jitter_rows_are_real_rows_of_their_class_plus_noise(real):
-    rows, labels = GENERATORS["jitter"](*real, 200, 0)
+    rows, labels = ALL["jitter"](*real, 200, 0)
     for label in range(4):
         pool = real[0][real[1] == label]
         chosen = rows[labels == label]

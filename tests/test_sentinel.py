@@ -40,20 +40,23 @@ def test_narrow_classes_are_a_collapse(shrink, collapsed):
     assert ("variance ratio 0.0025" in (found.reason or "")) == collapsed
 
 
-def test_one_class_everywhere_misses_the_others():
-    found = check(np.broadcast_to(CENTRES[1], (400, 10)) + real_rows(1) - CENTRES[LABELS])
-    assert found.classes_missing == ("angry", "neutral", "sad")
-    assert found.reason == "no rows that look like angry, neutral, sad"
+SWAPPED = np.array([0, 1, 3, 2])[LABELS]
+DRAWN = LABELS != 0
 
 
-def test_a_class_is_missing_if_its_rows_carry_the_wrong_label():
-    swapped = np.where(LABELS == 2, 3, np.where(LABELS == 3, 2, LABELS))
-    assert check(real_rows(1), swapped).classes_missing == ("neutral", "sad")
-
-
-def test_a_class_that_was_never_drawn_is_missing():
-    rows = LABELS != 0
-    assert check(real_rows(1)[rows], LABELS[rows]).classes_missing == ("angry",)
+@pytest.mark.parametrize(
+    ("rows", "labels", "missing"),
+    [
+        (CENTRES[1] + real_rows(1) - CENTRES[LABELS], LABELS, ("angry", "neutral", "sad")),
+        (real_rows(1), SWAPPED, ("neutral", "sad")),  # its rows carry the wrong label
+        (real_rows(1)[DRAWN], LABELS[DRAWN], ("angry",)),  # never drawn
+    ],
+    ids=["one class everywhere", "swapped labels", "never drawn"],
+)
+def test_a_class_is_missing(rows, labels, missing):
+    found = check(rows, labels)
+    assert found.classes_missing == missing
+    assert found.reason == f"no rows that look like {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -65,44 +68,32 @@ def test_rows_that_are_not_finite_are_counted(bad):
     assert found.reason == "2 synthetic rows are not finite"
 
 
-def test_a_standstill_is_converged():
-    assert convergence(np.full((50, 3), 2.0)) == 0.0
+def losses(epochs=20, **places):
+    """Two losses of 1 in every epoch, but for some rows of the first or the second."""
+    values = np.ones((epochs, 2))
+    for name, changes in places.items():
+        for rows, value in changes:
+            values[rows, "ab".index(name)] = value
+    return values
 
 
-def test_the_measure_is_the_largest_relative_change_of_the_last_fifths():
-    losses = np.ones((20, 2))
-    losses[12:16, 1] = 4.0
-    losses[16:, 1] = 3.0  # from 4 to 3: a quarter
-    losses[16:, 0] = 1.1
-    assert convergence(losses) == pytest.approx(0.25)
-
-
-def test_losses_that_still_fall_are_not_converged():
-    falling = np.exp(-np.arange(50) / 10)[:, None]
-    # Each fifth is 10 epochs: the mean falls by 1 - 1/e.
-    assert convergence(falling) == pytest.approx(1 - np.exp(-1), rel=1e-6)
-
-
-@pytest.mark.parametrize(("epochs", "measured"), [(0, False), (3, False), (4, True), (9, True)])
-def test_short_trainings_have_no_measure(epochs, measured):
-    assert (convergence(np.ones((epochs, 2))) is not None) == measured
-
-
-def test_epochs_in_which_d2_sat_out_do_not_count():
-    losses = np.ones((20, 2))
-    losses[1::2, 1] = np.nan
-    assert convergence(losses) == 0.0
-
-
-def test_a_loss_that_is_never_finite_gives_none():
-    losses = np.ones((20, 1))
-    losses[17] = np.inf
-    assert convergence(losses) is None
-
-
-def test_a_d2_that_sits_out_a_whole_window_gives_none_without_a_warning():
-    losses = np.ones((10, 2))
-    losses[np.arange(10) % 5 != 0, 1] = np.nan
+@pytest.mark.parametrize(
+    ("training", "measure"),
+    [
+        (np.full((50, 3), 2.0), 0.0),
+        # The largest relative change of the last fifths: from 4 to 3.
+        (losses(a=[(slice(16, 20), 1.1)], b=[(slice(12, 16), 4), (slice(16, 20), 3)]), 0.25),
+        # Each fifth is 10 epochs: the mean falls by 1 - 1/e.
+        (np.exp(-np.arange(50) / 10)[:, None], 1 - np.exp(-1)),
+        (losses(b=[(slice(1, 20, 2), np.nan)]), 0.0),  # D2 sat out every second epoch
+        (losses(a=[(17, np.inf)]), None),
+        (losses(10, b=[([1, 2, 3, 4, 6, 7, 8, 9], np.nan)]), None),  # D2 sat out a whole window
+        *((np.ones((epochs, 2)), None) for epochs in (0, 3)),
+        *((np.ones((epochs, 2)), 0.0) for epochs in (4, 9)),
+    ],
+)
+def test_convergence(training, measure):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert convergence(losses) is None
+        found = convergence(training)
+    assert found == (measure if measure is None else pytest.approx(measure, rel=1e-6))

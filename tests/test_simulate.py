@@ -14,6 +14,8 @@ from aegan.data.folds import fit_standardiser, make_folds
 from aegan.data.simulate import (
     CLASS_SIZES,
     TARGET_CLASS_SIZES,
+    Model,
+    Shift,
     simulated_corpus,
     simulated_target,
 )
@@ -25,26 +27,30 @@ def default():
     return simulated_corpus()
 
 
-def test_layout_of_the_default(default):
-    said = describe(default)
-    assert said["rows"] == 2000 and said["features"] == 1582
-    assert said["speakers"] == 10 and said["sessions"] == 5
-    assert said["name"] == "simulated" and said["simulated"] is True
-    total = sum(CLASS_SIZES.values())
+def check_layout(corpus, sizes, speakers, sessions, first):
+    """Rows, labels and names of a corpus of 2000 rows."""
+    said = describe(corpus)
+    assert (said["rows"], said["features"], said["simulated"]) == (2000, 1582, True)
+    assert (said["speakers"], said["sessions"]) == (speakers, sessions)
     for name, count in said["classes"].items():
-        assert count == pytest.approx(2000 * CLASS_SIZES[name] / total, abs=1)
-    assert default.features.dtype == np.float32 and default.labels.dtype == np.int32
-    assert np.isfinite(default.features).all()
-    assert len(set(default.files)) == 2000
-    assert default.files[0] == "sim_Ses01F_angry_0001"
-    assert default.feature_names[0] == "sim_0001" and len(set(default.feature_names)) == 1582
+        assert count == pytest.approx(2000 * sizes[name] / sum(sizes.values()), abs=1)
+    assert corpus.features.dtype == np.float32 and corpus.labels.dtype == np.int32
+    assert np.isfinite(corpus.features).all()
+    assert len(set(corpus.files)) == 2000 and corpus.files[0] == first
     for file, speaker, session, label in zip(
-        default.files, default.speakers, default.sessions, default.labels, strict=True
+        corpus.files, corpus.speakers, corpus.sessions, corpus.labels, strict=True
     ):
-        assert file.startswith(f"sim_{speaker}_{default.classes[label]}_")
+        assert file.startswith(f"sim_{speaker}_{corpus.classes[label]}_")
         assert speaker[:5] == session
-    sizes = np.unique(default.speakers, return_counts=True)[1]
-    assert sizes.max() - sizes.min() <= 4
+    rows = np.unique(corpus.speakers, return_counts=True)[1]
+    assert rows.max() - rows.min() <= 4
+    return said
+
+
+def test_layout_of_the_default(default):
+    said = check_layout(default, CLASS_SIZES, 10, 5, "sim_Ses01F_angry_0001")
+    assert said["name"] == "simulated"
+    assert default.feature_names[0] == "sim_0001" and len(set(default.feature_names)) == 1582
 
 
 @pytest.mark.parametrize("rows", [40, 41, 333, 1001])
@@ -101,8 +107,8 @@ def test_speakers_shift_and_classes_shift_differently_per_speaker():
         return float((means - speakers - means.mean(axis=0) + means.mean((0, 1))).var())
 
     full = simulated_corpus(rows=8000, dim=40)
-    flat = simulated_corpus(rows=8000, dim=40, speaker_shift=0, interaction=0)
-    alike = simulated_corpus(rows=8000, dim=40, interaction=0)
+    flat = simulated_corpus(rows=8000, dim=40, model=Model(speaker_shift=0, interaction=0))
+    alike = simulated_corpus(rows=8000, dim=40, model=Model(interaction=0))
     assert spread_of_means(full, by_class=False) > 5 * spread_of_means(flat, by_class=False)
     assert spread_of_means(full, by_class=True) > 2 * spread_of_means(alike, by_class=True)
 
@@ -110,7 +116,7 @@ def test_speakers_shift_and_classes_shift_differently_per_speaker():
 def test_classes_hold_clusters():
     def shares(distance: float) -> list[float]:
         """Per class: the within-class variance that three clusters leave unexplained."""
-        corpus = simulated_corpus(rows=1000, dim=30, cluster_distance=distance)
+        corpus = simulated_corpus(rows=1000, dim=30, model=Model(cluster_distance=distance))
         z = fit_standardiser(corpus.features, np.arange(1000)).to_z(corpus.features)
         out = []
         for label in range(4):
@@ -146,8 +152,10 @@ def test_class_overlap_is_that_of_emotional_speech(default):
 
 
 def test_separation_rules_the_overlap(default):
-    nothing = simulated_corpus(rows=800, dim=300, separation=0, interaction=0, cluster_distance=0)
-    easy = simulated_corpus(rows=800, dim=300, separation=1.5)
+    nothing = simulated_corpus(
+        rows=800, dim=300, model=Model(separation=0, interaction=0, cluster_distance=0)
+    )
+    easy = simulated_corpus(rows=800, dim=300, model=Model(separation=1.5))
     shuffled = np.random.default_rng(0).permutation(default.labels)
     assert real_to_real(easy, 1e-3) > 0.8
     # Only the spread differs between classes, which a linear classifier can hardly use.
@@ -155,20 +163,13 @@ def test_separation_rules_the_overlap(default):
     assert real_to_real(dataclasses.replace(default, labels=shuffled), 1e-3) < 0.30
 
 
-@pytest.mark.parametrize(("field", "kwargs"), [("rows", {"rows": 39}), ("features", {"dim": 7})])
-def test_too_small(field, kwargs):
-    with pytest.raises(InputError, match=f"--config.data.simulated_{field}=") as caught:
-        simulated_corpus(**kwargs)
-    assert "\n" not in str(caught.value)
-
-
 def test_values_of_the_source_are_those_of_earlier_versions():
     """Figures of earlier runs stay comparable; hashes differ in last bits between machines."""
     corpus = simulated_corpus(rows=110, dim=12, seed=0)
     known = [-1.995396, 542.6035, -66.27817]
     np.testing.assert_allclose(corpus.features[[0, 57, 109], [0, 5, 11]], known, rtol=1e-5)
-    kwargs = {"separation": 1.5, "clusters": 2, "factors": 9, "interaction": 0}
-    corpus = simulated_corpus(rows=1001, dim=33, seed=7, **kwargs)
+    model = Model(separation=1.5, clusters=2, factors=9, interaction=0)
+    corpus = simulated_corpus(rows=1001, dim=33, seed=7, model=model)
     known = [3115.747, -4.160403, 19.16338]
     np.testing.assert_allclose(corpus.features[[0, 600, 1000], [1, 20, 32]], known, rtol=1e-5)
 
@@ -179,24 +180,12 @@ def target():
 
 
 def test_layout_of_the_target(default, target):
-    said = describe(target)
-    assert said["name"] == "simulated target" and said["simulated"] is True
-    assert said["rows"] == 2000 and said["features"] == 1582
-    assert said["speakers"] == 12 and said["sessions"] == 6
+    said = check_layout(target, TARGET_CLASS_SIZES, 12, 6, "sim_Tgt01F_angry_0001")
+    assert said["name"] == "simulated target"
     assert said["feature_hash"] == describe(default)["feature_hash"]
     assert target.classes == default.classes
-    for name, count in said["classes"].items():
-        assert count == pytest.approx(2000 * TARGET_CLASS_SIZES[name] / 7798, abs=1)
-    for ours, theirs in (
-        (target.files, default.files),
-        (target.speakers, default.speakers),
-        (target.sessions, default.sessions),
-    ):
-        assert not set(ours) & set(theirs)
-    assert len(set(target.files)) == 2000 and target.files[0] == "sim_Tgt01F_angry_0001"
-    sizes = np.unique(target.speakers, return_counts=True)[1]
-    assert sizes.max() - sizes.min() <= 4
-    assert np.isfinite(target.features).all()
+    for field in ("files", "speakers", "sessions"):
+        assert not set(getattr(target, field)) & set(getattr(default, field))
     constant = np.ptp(target.features, axis=0) == 0
     np.testing.assert_array_equal(constant, np.ptp(default.features, axis=0) == 0)
     np.testing.assert_array_equal(target.features[0, constant], default.features[0, constant])
@@ -204,12 +193,8 @@ def test_layout_of_the_target(default, target):
 
 def test_the_target_has_the_papers_rows():
     corpus = simulated_target(source_rows=40, dim=8)
-    assert dict(zip(corpus.classes, np.bincount(corpus.labels).tolist(), strict=True)) == {
-        "angry": 792,
-        "happy": 2644,
-        "neutral": 3477,
-        "sad": 885,
-    }
+    assert corpus.classes == ("angry", "happy", "neutral", "sad")
+    assert np.bincount(corpus.labels).tolist() == [792, 2644, 3477, 885]
 
 
 @pytest.mark.parametrize("rows", [60, 61, 96, 997])
@@ -230,21 +215,20 @@ def test_a_seed_fixes_the_target_and_moves_it():
 
 def test_without_any_shift_the_target_is_the_sources_world():
     """The same columns: without a shift of its own the target's means and deviations are there."""
-    source = simulated_corpus(20_000, 30, seed=5, speaker_shift=0, interaction=0)
+    source = simulated_corpus(20_000, 30, seed=5, model=Model(speaker_shift=0, interaction=0))
     everything = np.arange(20_000)
 
-    def difference(**changes) -> float:
+    def difference(shift) -> float:
         """Of the means per column, in deviations of the source."""
-        target = simulated_target(20_000, source_rows=20_000, dim=30, seed=5, **changes)
+        target = simulated_target(20_000, source_rows=20_000, dim=30, seed=5, shift=shift)
         means = fit_standardiser(source.features, everything).to_z(target.features).mean(axis=0)
         return float(np.abs(means).mean())
 
-    none = {"kept_separation": 1, "corpus_shift": 0, "corpus_interaction": 0}
-    alike = difference(**none, channel_offset=0, channel_gain=0)
+    none = Shift(separation=1, common=0, interaction=0, offset=0, gain=0)
+    alike = difference(none)
     assert alike < 0.25  # speakers and class proportions differ
-    assert difference(**none, channel_offset=1, channel_gain=0) > 2 * alike
-    assert difference(**none | {"corpus_shift": 3}, channel_offset=0, channel_gain=0) > 2 * alike
-    assert difference() > 2 * alike
+    for shift in (none._replace(offset=1), none._replace(common=3), Shift()):
+        assert difference(shift) > 2 * alike
 
 
 def test_own_statistics_help_and_transfer_stays_between_chance_and_the_ceiling(default, target):
@@ -259,14 +243,15 @@ def test_own_statistics_help_and_transfer_stays_between_chance_and_the_ceiling(d
 
 
 @pytest.mark.parametrize(
-    ("field", "kwargs"),
+    ("draw", "field", "kwargs"),
     [
-        ("target.simulated_rows", {"rows": 59, "source_rows": 40}),
-        ("data.simulated_rows", {"rows": 60, "source_rows": 39}),
-        ("data.simulated_features", {"rows": 60, "source_rows": 40, "dim": 7}),
+        (simulated_corpus, "data.simulated_rows=39", {"rows": 39}),
+        (simulated_corpus, "data.simulated_features=7", {"dim": 7}),
+        (simulated_target, "target.simulated_rows=59", {"rows": 59, "source_rows": 40}),
+        (simulated_target, "data.simulated_rows=39", {"rows": 60, "source_rows": 39}),
+        (simulated_target, "data.simulated_features=7", {"source_rows": 40, "dim": 7}),
     ],
 )
-def test_too_small_a_target(field, kwargs):
-    with pytest.raises(InputError, match=f"--config.{field}=") as caught:
-        simulated_target(**kwargs)
-    assert "\n" not in str(caught.value)
+def test_too_small(draw, field, kwargs):
+    with pytest.raises(InputError, match=f"^--config.{field}: a simulated .* or more$"):
+        draw(**kwargs)

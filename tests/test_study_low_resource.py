@@ -11,10 +11,10 @@ from study_generators import save_broken, save_untrained
 from study_helpers import tiny_study
 
 from aegan.data.folds import fit_standardiser
+from aegan.metrics.references import BASELINES
 from aegan.sampling.generator import load_generator
 from aegan.sampling.rows import sample, sampling_key
 from aegan.study import generators
-from aegan.study.augmentation import BASELINES
 from aegan.study.low_resource import classifier
 from aegan.study.low_resource import tasks as low_resource
 from aegan.study.low_resource.results import cells_of, results

@@ -95,15 +95,19 @@ def test_reasons_name_the_figures():
     assert "0.80" in reasons and "0.50" in reasons
 
 
-def test_lanes_count():
-    assert verdict(lanes(f0="collapsed", f1="collapsed"))["word"] == "collapsed"
-    one = verdict(lanes(f0="collapsed"))
-    assert one["word"] == "faithful" and "1 of 4 lanes collapsed" in one["reasons"]
-    some = verdict(lanes(f0="diverged"))
-    assert some["word"] == "faithful" and "1 of 4 lanes diverged" in some["reasons"]
-    assert verdict(lanes(f0="diverged", f1="diverged", f2="diverged"))["word"] == "faithful"
-    gone = verdict(lanes(f0="diverged", f1="diverged", f2="diverged", f3="diverged"))
-    assert gone["word"] == "diverged"
+@pytest.mark.parametrize(
+    ("status", "folds", "word", "reason"),
+    [
+        ("collapsed", 2, "collapsed", "2 of 4 lanes collapsed"),
+        ("collapsed", 1, "faithful", "1 of 4 lanes collapsed"),
+        ("diverged", 1, "faithful", "1 of 4 lanes diverged"),
+        ("diverged", 3, "faithful", "3 of 4 lanes diverged"),
+        ("diverged", 4, "diverged", "4 of 4 lanes diverged; none has a value"),
+    ],
+)
+def test_lanes_count(status, folds, word, reason):
+    found = verdict(lanes(**{f"f{fold}": status for fold in range(folds)}))
+    assert found["word"] == word and reason in found["reasons"]
 
 
 def test_missing_classes_are_named():

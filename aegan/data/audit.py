@@ -16,17 +16,21 @@ from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold
 from aegan.errors import InputError
 
-_WORDS = {
-    "speaker": "speakers in both parts",
-    "session": "sessions in both parts",
-    "duplicate": "test rows equal to a training row",
-    "training row": "test rows that the generator was trained on",
-}
-_MEND = {
-    "speaker": "name speakers per session, drop the columns 'fold' and 'session', or mend them",
-    "session": "mend the column 'fold', or drop it",
-    "duplicate": "keep one of the rows, or give both to one speaker",
-    "training row": "test on rows that the generator was not trained on",
+# Kind -> what it is called, and the mend.
+_KINDS = {
+    "speaker": (
+        "speakers in both parts",
+        "name speakers per session, drop the columns 'fold' and 'session', or mend them",
+    ),
+    "session": ("sessions in both parts", "mend the column 'fold', or drop it"),
+    "duplicate": (
+        "test rows equal to a training row",
+        "keep one of the rows, or give both to one speaker",
+    ),
+    "training row": (
+        "test rows that the generator was trained on",
+        "test on rows that the generator was not trained on",
+    ),
 }
 
 
@@ -40,7 +44,7 @@ class Leak:
     example: str  # a speaker, a session, or the two files
 
     def __str__(self) -> str:
-        return f"{self.fold}: {_WORDS[self.kind]}: {self.count}, first {self.example}"
+        return f"{self.fold}: {_KINDS[self.kind][0]}: {self.count}, first {self.example}"
 
 
 def title_of(fold: Fold) -> str:
@@ -117,11 +121,10 @@ def refuse(place: str, leaks: Sequence[Leak], way_around: str = "") -> None:
     Raises:
         InputError: if there is any, with the mend and the number of the others.
     """
-    if not leaks:
-        return
-    first = leaks[0]
-    others = f", and {len(leaks) - 1} more such" if len(leaks) > 1 else ""
-    raise InputError(f"{place}: leak, {first}{others}; {_MEND[first.kind]}{way_around}")
+    if leaks:
+        others = f", and {len(leaks) - 1} more such" if len(leaks) > 1 else ""
+        mend = _KINDS[leaks[0].kind][1]
+        raise InputError(f"{place}: leak, {leaks[0]}{others}; {mend}{way_around}")
 
 
 def as_json(leaks: Sequence[Leak]) -> list[dict]:

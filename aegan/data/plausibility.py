@@ -10,18 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 _OPENSMILE = re.compile(r"_sma|__Turn")  # in every contour's name; others may mean other things
 _QUANTILE = re.compile(r"(percentile|quartile)(\d+(?:\.\d+)?)")
 _LEVEL = re.compile(r"upleveltime(\d+)")
-_IQR = re.compile(r"iqr(\d)-(\d)")
-_PERCENTILE_RANGE = re.compile(r"pctlrange(\d)-(\d)")
-_DEVIATIONS = ("stddev", "variance", "linregerrA", "linregerrQ")
-_POSITIONS = ("maxPos", "minPos")
-_COUNTS = ("numOnsets", "onsetRate")
+_RANGE = re.compile(r"range|(iqr|pctlrange)(\d)-(\d)")
+_SPREAD = rf"{_RANGE.pattern}|stddev|variance|linregerr[AQ]"
 _ROUNDING = 1e-5  # of the sizes compared: float32, and the seven digits of SMILExtract's text
 _SLACK = 1e-3  # of the bound of the kurtosis, which comes from sums of fourth powers
 _FRAME = 0.01  # seconds between two frames: no utterance is shorter
@@ -31,16 +28,6 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 Contour = Mapping[str, int]  # functional -> column
 
-ORDER = "quantiles in order"
-MEAN_IN_RANGE = "mean between minimum and maximum"
-MEAN_IN_PERCENTILES = "mean between percentiles 1 and 99"
-NOT_NEGATIVE = "ranges and deviations at least 0"
-DISTANCE = "ranges are the distance of their ends"
-LEVELS = "up-level times in [0, 1], falling"
-POSITIONS = "positions of extremes at least 0"
-TURN = "duration above 0, onsets at least 0"
-KURTOSIS = "kurtosis at least skewness squared + 1"
-
 
 @dataclass(frozen=True, eq=False)
 class Rule:
@@ -49,6 +36,7 @@ class Rule:
     name: str
     checks: int
     excess: Callable[[np.ndarray], np.ndarray]  # (rows, dim) float64 -> (rows, checks), > 0: broken
+    mend: Callable[[np.ndarray], None]  # moves rows (rows, dim) float64 onto the rule, in place
 
 
 @dataclass(frozen=True)
@@ -61,122 +49,6 @@ class Breach:
     places: float  # share of all checks that fail
 
 
-def _contours(names: Sequence[str]) -> list[Contour]:
-    """The contours of openSMILE: 'mfcc_sma[0]_amean' is the functional 'amean' of 'mfcc_sma[0]'."""
-    contours: dict[str, dict[str, int]] = {}
-    for column, name in enumerate(names):
-        contour, _, functional = name.rpartition("_")
-        if _OPENSMILE.search(contour):
-            contours.setdefault(contour, {})[functional] = column
-    return list(contours.values())
-
-
-def _percentiles(contour: Contour) -> list[int]:
-    """Columns of 'percentile1.0' and the like, rising."""
-    found = {name: match for name in contour if (match := _QUANTILE.fullmatch(name))}
-    rising = sorted(found, key=lambda name: float(found[name][2]))
-    return [contour[name] for name in rising if name.startswith("percentile")]
-
-
-def _chain(contour: Contour) -> list[int]:
-    """Columns that must rise: minimum, quantiles, maximum, as far as there are any."""
-    places = {"min": -np.inf, "max": np.inf}
-    for name in contour:
-        match = _QUANTILE.fullmatch(name)
-        if match:
-            places[name] = float(match[2]) * (25 if match[1] == "quartile" else 1)
-    return [contour[name] for name in sorted(places, key=places.get) if name in contour]
-
-
-def _levels(contour: Contour) -> list[int]:
-    """Columns of the shares of time above a level, which must fall as the level rises."""
-    found = {name: int(match[1]) for name in contour if (match := _LEVEL.fullmatch(name))}
-    return [contour[name] for name in sorted(found, key=found.get)]
-
-
-def _distances(contours: Sequence[Contour]) -> np.ndarray:
-    """(n, 3): column of a range, of its lower end and of its upper end."""
-    found = []
-    for contour in contours:
-        percentiles = _percentiles(contour)
-        for name, column in contour.items():
-            ends: list[int | None] = []
-            if match := _IQR.fullmatch(name):
-                ends = [contour.get(f"quartile{match[i]}") for i in (1, 2)]
-            elif match := _PERCENTILE_RANGE.fullmatch(name):  # numbers count the percentiles
-                places = [int(match[i]) for i in (1, 2)]
-                ends = [percentiles[i] if i < len(percentiles) else None for i in places]
-            elif name == "range":
-                ends = [contour.get("min"), contour.get("max")]
-            if ends and None not in ends:
-                found.append((column, *ends))
-    return np.array(found, dtype=int).reshape(-1, 3)
-
-
-def _spreads(contours: Sequence[Contour]) -> np.ndarray:
-    """Columns that cannot be negative: ranges of any kind, deviations, errors."""
-    found = [
-        column
-        for contour in contours
-        for name, column in contour.items()
-        if name == "range"
-        or name in _DEVIATIONS
-        or _IQR.fullmatch(name)
-        or _PERCENTILE_RANGE.fullmatch(name)
-    ]
-    return np.array(found, dtype=int)
-
-
-def _columns(contours: Sequence[Contour], functionals: Sequence[str]) -> np.ndarray:
-    found = [c[name] for c in contours for name in functionals if name in c]
-    return np.array(found, dtype=int)
-
-
-def _means(contours: Sequence[Contour], low: str, high: str) -> list[tuple[int, int, int]]:
-    """Columns of mean, lower and upper bound, of contours that have all three."""
-    return [(c["amean"], c[low], c[high]) for c in contours if {"amean", low, high} <= c.keys()]
-
-
-def _moments(contours: Sequence[Contour]) -> np.ndarray:
-    """(n, 2): columns of skewness and kurtosis."""
-    found = [
-        (c["skewness"], c["kurtosis"]) for c in contours if {"skewness", "kurtosis"} <= c.keys()
-    ]
-    return np.array(found, dtype=int).reshape(-1, 2)
-
-
-def _steps(chain: Sequence[int]) -> list[tuple[int, int]]:
-    return list(zip(chain, chain[1:], strict=False))
-
-
-def _ordered(pairs: Sequence[tuple[int, int]]) -> Callable[[np.ndarray], np.ndarray]:
-    """Excess of the first column of each pair over the second."""
-    low, high = np.array(pairs, dtype=int).reshape(-1, 2).T
-
-    def excess(x: np.ndarray) -> np.ndarray:
-        return x[:, low] - x[:, high] - _ROUNDING * (np.abs(x[:, low]) + np.abs(x[:, high]))
-
-    return excess
-
-
-def _at_least(columns: np.ndarray, low: float) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda x: low - x[:, columns]
-
-
-def _unequal(x: np.ndarray, triples: np.ndarray) -> np.ndarray:
-    spread, low, high = triples.T
-    size = np.abs(x[:, low]) + np.abs(x[:, high]) + np.abs(x[:, spread])
-    return np.abs(x[:, high] - x[:, low] - x[:, spread]) - _ROUNDING * size
-
-
-def _low_kurtosis(x: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    skewness, kurtosis = x[:, moments[:, 0]], x[:, moments[:, 1]]
-    bound = skewness**2 + 1
-    # openSMILE writes 0 for a contour that does not move.
-    flat = (skewness == 0) & (kurtosis == 0)
-    return np.where(flat, -1.0, bound - kurtosis - _SLACK * bound)
-
-
 def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
     """The rules that the columns ``names`` allow to check; none for names not of openSMILE.
 
@@ -184,78 +56,54 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
     recording is silent for the most part, or where a set takes them over voiced frames alone.
     """
     contours = _contours(names)
-    rules: list[Rule] = []
 
-    def add(name: str, checks: int, excess: Callable[[np.ndarray], np.ndarray]) -> None:
-        if checks:
-            rules.append(Rule(name, checks, excess))
+    def any_of(pattern: str) -> list[int]:
+        return [at for c in contours for name, at in c.items() if re.fullmatch(pattern, name)]
 
-    steps = [step for contour in contours for step in _steps(_chain(contour))]
-    add(ORDER, len(steps), _ordered(steps))
+    def all_of(*functionals: str) -> list[list[int]]:
+        return [[c[name] for name in functionals] for c in contours if c.keys() >= {*functionals}]
 
-    for name, low, high in (
-        (MEAN_IN_RANGE, "min", "max"),
-        (MEAN_IN_PERCENTILES, "percentile1.0", "percentile99.0"),
-    ):
-        bounds = _means(contours, low, high)
-        pairs = [pair for mean, a, b in bounds for pair in ((a, mean), (mean, b))]
-        add(name, len(pairs), _ordered(pairs))
-
-    spreads = _spreads(contours)
-    add(NOT_NEGATIVE, len(spreads), _at_least(spreads, 0))
-
-    triples = _distances(contours)
-    add(DISTANCE, len(triples), partial(_unequal, triples=triples))
-
-    levels = [_levels(contour) for contour in contours]
-    shares = np.array([column for columns in levels for column in columns], dtype=int)
-    falling = [(b, a) for columns in levels for a, b in _steps(columns)]
-
-    def off_share(x: np.ndarray) -> np.ndarray:
-        return np.concatenate(
-            [-x[:, shares], x[:, shares] - 1 - _ROUNDING, _ordered(falling)(x)], axis=1
-        )
-
-    add(LEVELS, 2 * len(shares) + len(falling), off_share)
-
-    places = _columns(contours, _POSITIONS)
-    add(POSITIONS, len(places), _at_least(places, 0))
-
-    turns, counts = _columns(contours, ("duration",)), _columns(contours, _COUNTS)
-
-    def off_turn(x: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.where(x[:, turns] > 0, -1.0, 1.0), -x[:, counts]], axis=1)
-
-    add(TURN, len(turns) + len(counts), off_turn)
-
-    moments = _moments(contours)
-    add(KURTOSIS, len(moments), partial(_low_kurtosis, moments=moments))
-    return tuple(rules)
+    rules = (
+        _rising("quantiles in order", [_quantiles(c) for c in contours]),
+        _between("mean between minimum and maximum", all_of("amean", "min", "max")),
+        _between(
+            "mean between percentiles 1 and 99", all_of("amean", "percentile1.0", "percentile99.0")
+        ),
+        _not_negative("ranges and deviations at least 0", any_of(_SPREAD)),
+        _distances("ranges are the distance of their ends", _ranges(contours)),
+        _shares("up-level times in [0, 1], falling", [_levels(c) for c in contours]),
+        _not_negative("positions of extremes at least 0", any_of("maxPos|minPos")),
+        _not_negative(
+            "duration above 0, onsets at least 0",
+            any_of("numOnsets|onsetRate"),
+            durations=any_of("duration"),
+        ),
+        _moments("kurtosis at least skewness squared + 1", all_of("skewness", "kurtosis")),
+    )
+    return tuple(rule for rule in rules if rule.checks)
 
 
 def breaches(rules: Sequence[Rule], features: np.ndarray) -> tuple[Breach, ...]:
     """How often raw ``features`` (rows, dim) break each rule, and "any rule" at the end."""
     rows = np.zeros(len(rules) + 1)
-    places = np.zeros(len(rules))
+    places = np.zeros(len(rules) + 1)
     for start in range(0, len(features), _ROWS_AT_ONCE):
         block = features[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        anywhere = np.zeros(len(block), dtype=bool)
+        anywhere = np.zeros((len(rules), len(block)), dtype=bool)
         for i, rule in enumerate(rules):
             broken = rule.excess(block) > 0
             places[i] += broken.sum()
-            rows[i] += broken.any(axis=1).sum()
-            anywhere |= broken.any(axis=1)
-        rows[-1] += anywhere.sum()
+            anywhere[i] = broken.any(axis=1)
+        rows += [*anywhere.sum(axis=1), anywhere.any(axis=0).sum()]
+    places[-1] = places.sum()
     n = max(len(features), 1)
-    checks = [rule.checks for rule in rules]
-    found = [
-        Breach(rule.name, rule.checks, float(rows[i] / n), float(places[i] / n / rule.checks))
-        for i, rule in enumerate(rules)
-    ]
-    if rules:
-        share = float(places.sum() / n / sum(checks))
-        found.append(Breach("any rule", sum(checks), float(rows[-1] / n), share))
-    return tuple(found)
+    said = [(rule.name, rule.checks) for rule in rules]
+    said.append(("any rule", sum(rule.checks for rule in rules)))
+    return tuple(
+        Breach(name, checked, float(broken / n), float(failed / n / checked))
+        for (name, checked), broken, failed in zip(said, rows, places, strict=True)
+        if checked
+    )
 
 
 def confirmed(names: Sequence[str], features: np.ndarray) -> tuple[str, ...]:
@@ -277,41 +125,141 @@ def project(names: Sequence[str], features: np.ndarray, rules: Sequence[str]) ->
             them (see ``confirmed``).
     """
     x = features.astype(np.float64)
-    contours = _contours(names)
-
-    def clip(columns: np.ndarray, low: float, high: float = np.inf) -> None:
-        x[:, columns] = np.clip(x[:, columns], low, high)
-
-    if ORDER in rules:
-        for contour in contours:
-            chain = _chain(contour)
-            x[:, chain] = np.sort(x[:, chain], axis=1)
-    for rule, low, high in (
-        (MEAN_IN_RANGE, "min", "max"),
-        (MEAN_IN_PERCENTILES, "percentile1.0", "percentile99.0"),
-    ):
-        for mean, a, b in _means(contours, low, high) if rule in rules else ():
-            x[:, mean] = np.clip(x[:, mean], x[:, a], np.maximum(x[:, a], x[:, b]))
-    if NOT_NEGATIVE in rules:
-        clip(_spreads(contours), 0)
-    if DISTANCE in rules:
-        triples = _distances(contours)
-        spread, low, high = triples.T
-        distance = x[:, high] - x[:, low]
-        x[:, spread] = np.where(_unequal(x, triples) > 0, distance, x[:, spread])
-    if LEVELS in rules:
-        for contour in contours:
-            columns = _levels(contour)
-            clip(np.array(columns, dtype=int), 0, 1)
-            for higher, lower in _steps(columns):
-                x[:, lower] = np.minimum(x[:, higher], x[:, lower])
-    if POSITIONS in rules:
-        clip(_columns(contours, _POSITIONS), 0)
-    if TURN in rules:
-        clip(_columns(contours, ("duration",)), _FRAME)
-        clip(_columns(contours, _COUNTS), 0)
-    if KURTOSIS in rules:
-        skewness, kurtosis = _moments(contours).T
-        low = _low_kurtosis(x, _moments(contours)) > 0
-        x[:, kurtosis] = np.where(low, x[:, skewness] ** 2 + 1, x[:, kurtosis])
+    for rule in rules_of(names):
+        if rule.name in rules:
+            rule.mend(x)
     return np.clip(x, -_LARGEST, _LARGEST).astype(np.float32)
+
+
+def _contours(names: Sequence[str]) -> list[Contour]:
+    """The contours of openSMILE: 'mfcc_sma[0]_amean' is the functional 'amean' of 'mfcc_sma[0]'."""
+    contours: dict[str, dict[str, int]] = {}
+    for column, name in enumerate(names):
+        contour, _, functional = name.rpartition("_")
+        if _OPENSMILE.search(contour):
+            contours.setdefault(contour, {})[functional] = column
+    return list(contours.values())
+
+
+def _quantiles(contour: Contour, kind: str = "") -> list[int]:
+    """Columns that must rise: minimum, quantiles (of a kind), maximum, as far as there are any."""
+    places = {} if kind else {"min": -np.inf, "max": np.inf}
+    for name in contour:
+        match = _QUANTILE.fullmatch(name)
+        if match and name.startswith(kind):
+            places[name] = float(match[2]) * (25 if match[1] == "quartile" else 1)
+    return [contour[name] for name in sorted(places, key=places.get) if name in contour]
+
+
+def _levels(contour: Contour) -> list[int]:
+    """Columns of the shares of time above a level, which must fall as the level rises."""
+    found = {int(match[1]): at for n, at in contour.items() if (match := _LEVEL.fullmatch(n))}
+    return [found[level] for level in sorted(found)]
+
+
+def _ranges(contours: Sequence[Contour]) -> list[list[int]]:
+    """Column of a range, of its lower end and of its upper end."""
+    found = []
+    for contour in contours:
+        percentiles = dict(enumerate(_quantiles(contour, "percentile")))  # pctlrange counts them
+        for match in filter(None, map(_RANGE.fullmatch, contour)):
+            kind, *ends = match.groups()
+            if kind is None:
+                places = [contour.get("min"), contour.get("max")]
+            elif kind == "iqr":
+                places = [contour.get(f"quartile{end}") for end in ends]
+            else:
+                places = [percentiles.get(int(end)) for end in ends]
+            if None not in places:
+                found.append([contour[match[0]], *places])
+    return found
+
+
+def _array(columns: Sequence, width: int) -> np.ndarray:
+    """(width, n) from n lists of columns."""
+    return np.array(columns, dtype=int).reshape(-1, width).T
+
+
+def _above(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Excess of some columns over others that should not be below them."""
+    return x[:, low] - x[:, high] - _ROUNDING * (np.abs(x[:, low]) + np.abs(x[:, high]))
+
+
+def _rising(name: str, chains: Sequence[Sequence[int]]) -> Rule:
+    low, high = _array([step for chain in chains for step in pairwise(chain)], 2)
+
+    def mend(x: np.ndarray) -> None:
+        for chain in chains:
+            x[:, chain] = np.sort(x[:, chain], axis=1)
+
+    return Rule(name, len(low), lambda x: _above(x, low, high), mend)
+
+
+def _between(name: str, columns: Sequence[Sequence[int]]) -> Rule:
+    """The first column of each three lies between the others."""
+    mean, low, high = _array(columns, 3)
+    below, above = np.r_[low, mean], np.r_[mean, high]
+
+    def mend(x: np.ndarray) -> None:
+        x[:, mean] = np.clip(x[:, mean], x[:, low], np.maximum(x[:, low], x[:, high]))
+
+    return Rule(name, len(below), lambda x: _above(x, below, above), mend)
+
+
+def _not_negative(name: str, columns: Sequence[int], durations: Sequence[int] = ()) -> Rule:
+    """Columns at least 0, and durations above it."""
+
+    def excess(x: np.ndarray) -> np.ndarray:
+        return np.hstack([np.where(x[:, durations] > 0, -1.0, 1.0), -x[:, columns]])
+
+    def mend(x: np.ndarray) -> None:
+        x[:, columns] = np.maximum(x[:, columns], 0)
+        x[:, durations] = np.maximum(x[:, durations], _FRAME)
+
+    columns, durations = _array(columns, 1)[0], _array(durations, 1)[0]
+    return Rule(name, len(columns) + len(durations), excess, mend)
+
+
+def _distances(name: str, ranges: Sequence[Sequence[int]]) -> Rule:
+    spread, low, high = _array(ranges, 3)
+
+    def excess(x: np.ndarray) -> np.ndarray:
+        size = np.abs(x[:, low]) + np.abs(x[:, high]) + np.abs(x[:, spread])
+        return np.abs(x[:, high] - x[:, low] - x[:, spread]) - _ROUNDING * size
+
+    def mend(x: np.ndarray) -> None:
+        x[:, spread] = np.where(excess(x) > 0, x[:, high] - x[:, low], x[:, spread])
+
+    return Rule(name, len(spread), excess, mend)
+
+
+def _shares(name: str, chains: Sequence[Sequence[int]]) -> Rule:
+    """Columns in [0, 1] that fall along each chain."""
+    columns = np.array([column for chain in chains for column in chain], dtype=int)
+    higher, lower = _array([step for chain in chains for step in pairwise(chain)], 2)
+
+    def excess(x: np.ndarray) -> np.ndarray:
+        shares = x[:, columns]
+        return np.hstack([-shares, shares - 1 - _ROUNDING, _above(x, lower, higher)])
+
+    def mend(x: np.ndarray) -> None:
+        for chain in chains:
+            shares = np.clip(x[:, chain], 0, 1)
+            x[:, chain] = np.minimum.accumulate(shares, axis=1)
+
+    return Rule(name, 2 * len(columns) + len(lower), excess, mend)
+
+
+def _moments(name: str, columns: Sequence[Sequence[int]]) -> Rule:
+    skewness, kurtosis = _array(columns, 2)
+
+    def excess(x: np.ndarray) -> np.ndarray:
+        bound = x[:, skewness] ** 2 + 1
+        # openSMILE writes 0 for a contour that does not move.
+        flat = (x[:, skewness] == 0) & (x[:, kurtosis] == 0)
+        return np.where(flat, -1.0, bound - x[:, kurtosis] - _SLACK * bound)
+
+    def mend(x: np.ndarray) -> None:
+        x[:, kurtosis] = np.where(excess(x) > 0, x[:, skewness] ** 2 + 1, x[:, kurtosis])
+
+    return Rule(name, len(kurtosis), excess, mend)

@@ -35,131 +35,29 @@ _REACH = 6.0  # deviations at which a feature is cut off before it is bent
 _TARGET_STREAM = 1  # beside the seed: the target's random numbers are none of the source's
 
 
-class _Model(NamedTuple):
-    """Keyword arguments of `simulated_corpus`, explained there."""
+class Model(NamedTuple):
+    """The factor model of `simulated_corpus`; lengths are in deviations of a factor."""
 
-    separation: float = 0.39
-    speaker_shift: float = 0.7
-    interaction: float = 0.3
-    cluster_distance: float = 0.8
-    clusters: int = 3
-    factors: int = 24
-
-
-_MODEL = _Model()
+    separation: float = 0.39  # of the classes: a linear SVM's UAR is 0.57 leave-one-session-out
+    speaker_shift: float = 0.7  # a speaker's own, the same in all classes
+    interaction: float = 0.3  # a class's shift that holds for one speaker only
+    cluster_distance: float = 0.8  # shift of a cluster from the centre of its class
+    clusters: int = 3  # per class, equally frequent
+    factors: int = 24  # rank of what features share, at least the number of classes
 
 
-def simulated_corpus(
-    rows: int = 2000,
-    dim: int = 1582,
-    seed: int = 0,
-    *,
-    separation: float = _MODEL.separation,
-    speaker_shift: float = _MODEL.speaker_shift,
-    interaction: float = _MODEL.interaction,
-    cluster_distance: float = _MODEL.cluster_distance,
-    clusters: int = _MODEL.clusters,
-    factors: int = _MODEL.factors,
-    section: str = "config.data",
-) -> Corpus:
-    """Draw a corpus from a factor model with clusters inside classes; a seed fixes every value.
+class Shift(NamedTuple):
+    """How far `simulated_target` lies from its source."""
 
-    A row of class c, speaker s and cluster q has the factor scores
-
-        u = spectrum * (separation * centre[c] + cluster_distance * offset[c, q]
-            + speaker_shift * shift[s] + interaction * effect[c, s] + r * spread[c, q] * e)
-
-    with e ~ N(0, I), a heavy-tailed r per row, a decaying `spectrum`, and a `spread` that differs
-    from factor to factor in every cluster: a class is neither Gaussian nor the same in every
-    speaker, so that the moments of a class do not tell all that its rows tell. Features mix the
-    scores and add noise; a quarter of them is then bent to a long right tail, a quarter to two
-    long tails; scales and offsets spread over many orders of magnitude; one column is constant.
-
-    Args:
-        rows: at least 40; class sizes follow IEMOCAP's proportions.
-        dim: features, at least 8.
-        seed: of the world (centres, mixtures, scales) and of the rows.
-        separation: distance of the classes, in deviations of a factor as all that follow. At the
-            default a linear SVM reaches a UAR of about 0.57 leave-one-session-out.
-        speaker_shift: a speaker's own shift, the same in all classes.
-        interaction: a class's shift that holds for one speaker only.
-        cluster_distance: shift of a cluster from the centre of its class.
-        clusters: equally frequent clusters per class.
-        factors: rank of the structure that features share, at least the number of classes.
-        section: of the config that the sizes are from, for the messages.
-
-    Raises:
-        InputError: too few rows or features.
-    """
-    _check_source(rows, dim, section)
-    model = _Model(separation, speaker_shift, interaction, cluster_distance, clusters, factors)
-    layout = _layout(rows, CLASS_SIZES, len(SPEAKERS))
-    rng = np.random.default_rng(seed)
-    _, scores, columns = _source(rng, layout, model, dim)
-    return _corpus("simulated", _features(rng, scores, columns), layout, SPEAKERS)
+    separation: float = 0.7  # distance of the classes, over that in the source
+    common: float = 1.0  # shift of all rows, in deviations of a factor
+    interaction: float = 0.25  # a class's shift that holds in this corpus only, likewise
+    offset: float = 0.7  # deviation of a channel's offset, in units of the source's feature
+    gain: float = 0.3  # log-deviation of a channel's gain
 
 
-def simulated_target(
-    rows: int = sum(TARGET_CLASS_SIZES.values()),
-    *,
-    source_rows: int,
-    dim: int = 1582,
-    seed: int = 0,
-    kept_separation: float = 0.7,
-    corpus_shift: float = 1.0,
-    corpus_interaction: float = 0.25,
-    channel_offset: float = 0.7,
-    channel_gain: float = 0.3,
-) -> Corpus:
-    """Draw the corpus beside ``simulated_corpus(source_rows, dim, seed)``: another of its world.
-
-    Classes, clusters and the way features mix the factors are the source's; speakers and rows are
-    new. The corpus is shifted as a whole: its factors, its classes against each other, and each
-    feature by a channel of its own, x -> gain * x + offset. Standardisation by the target's own
-    statistics undoes the channel and most of the common shift, but not that of the classes.
-
-    Args:
-        rows: at least 60; class sizes follow MSP-IMPROV's proportions (section 4.1.2).
-        source_rows: of the source, as ``dim`` and ``seed``: its features depend on all three.
-        dim: features.
-        seed: of the source; the rows of the target follow from it, too.
-        kept_separation: distance of the classes, over that in the source.
-        corpus_shift: shift of all rows, in deviations of a factor.
-        corpus_interaction: a class's shift that holds in this corpus only, likewise.
-        channel_offset: deviation of a channel's offset, in units of the source's feature.
-        channel_gain: log-deviation of a channel's gain.
-
-    Raises:
-        InputError: too few rows or features.
-    """
-    if rows < TARGET_MIN_ROWS:
-        raise InputError(
-            f"--config.target.simulated_rows={rows}: a simulated target needs {TARGET_MIN_ROWS} "
-            "or more"
-        )
-    _check_source(source_rows, dim, "config.source")
-    source = _layout(source_rows, CLASS_SIZES, len(SPEAKERS))
-    classes, _, columns = _source(np.random.default_rng(seed), source, _MODEL, dim)
-
-    rng = np.random.default_rng([seed, _TARGET_STREAM])
-    common = corpus_shift * rng.standard_normal(_MODEL.factors)
-    own = corpus_interaction * rng.standard_normal(classes.centre.shape)
-    classes = classes._replace(centre=kept_separation * classes.centre + common + own)
-    gain = np.exp(channel_gain * rng.standard_normal(dim))
-    offset = columns.offset + columns.scale * channel_offset * rng.standard_normal(dim)
-    offset[columns.constant] = columns.offset[columns.constant]
-    columns = columns._replace(scale=gain * columns.scale, offset=offset)
-
-    layout = _layout(rows, TARGET_CLASS_SIZES, len(TARGET_SPEAKERS))
-    features = _features(rng, _factor_scores(rng, layout, classes, _MODEL), columns)
-    return _corpus("simulated target", features, layout, TARGET_SPEAKERS)
-
-
-class _Layout(NamedTuple):
-    """Who says what."""
-
-    labels: np.ndarray  # (rows,) int32
-    speakers: np.ndarray  # (rows,) int, index into the names of speakers
+MODEL = Model()
+SHIFT = Shift()
 
 
 class _Classes(NamedTuple):
@@ -180,54 +78,144 @@ class _Columns(NamedTuple):
     constant: int  # a column
 
 
-def _check_source(rows: int, dim: int, section: str) -> None:
-    if rows < MIN_ROWS:
-        raise InputError(
-            f"--{section}.simulated_rows={rows}: a simulated corpus needs {MIN_ROWS} or more"
-        )
-    if dim < MIN_DIM:
-        raise InputError(
-            f"--{section}.simulated_features={dim}: a simulated corpus needs {MIN_DIM} or more"
-        )
+def simulated_corpus(
+    rows: int = 2000,
+    dim: int = 1582,
+    seed: int = 0,
+    model: Model = MODEL,
+    section: str = "config.data",
+) -> Corpus:
+    """Draw a corpus from a factor model with clusters inside classes; a seed fixes every value.
+
+    A row of class c, speaker s and cluster q has the factor scores
+
+        u = spectrum * (separation * centre[c] + cluster_distance * offset[c, q]
+            + speaker_shift * shift[s] + interaction * effect[c, s] + r * spread[c, q] * e)
+
+    with e ~ N(0, I), a heavy-tailed r per row, a decaying `spectrum`, and a `spread` that differs
+    from factor to factor in every cluster: a class is neither Gaussian nor the same in every
+    speaker, so that the moments of a class do not tell all that its rows tell. Features mix the
+    scores and add noise; a quarter of them is then bent to a long right tail, a quarter to two
+    long tails; scales and offsets spread over many orders of magnitude; one column is constant.
+
+    Args:
+        rows: at least 40; class sizes follow IEMOCAP's proportions.
+        dim: features, at least 8.
+        seed: of the world (centres, mixtures, scales) and of the rows.
+        model: lengths and numbers of the above.
+        section: of the config that the sizes are from, for the messages.
+
+    Raises:
+        InputError: too few rows or features.
+    """
+    rng = np.random.default_rng(seed)
+    labels, speakers, _, scores, columns = _source(rng, rows, dim, model, section)
+    return _corpus("simulated", _features(rng, scores, columns), labels, SPEAKERS, speakers)
 
 
-def _layout(rows: int, class_sizes: dict[str, int], n_speakers: int) -> _Layout:
-    """Rows ordered by speaker and class; speakers differ by one row per class at most."""
+def simulated_target(
+    rows: int = sum(TARGET_CLASS_SIZES.values()),
+    *,
+    source_rows: int,
+    dim: int = 1582,
+    seed: int = 0,
+    shift: Shift = SHIFT,
+) -> Corpus:
+    """Draw the corpus beside ``simulated_corpus(source_rows, dim, seed)``: another of its world.
+
+    Classes, clusters and the way features mix the factors are the source's; speakers and rows are
+    new. The corpus is shifted as a whole: its factors, its classes against each other, and each
+    feature by a channel of its own, x -> gain * x + offset. Standardisation by the target's own
+    statistics undoes the channel and most of the common shift, but not that of the classes.
+
+    Args:
+        rows: at least 60; class sizes follow MSP-IMPROV's proportions (section 4.1.2).
+        source_rows: of the source, as ``dim`` and ``seed``: its features depend on all three.
+        dim: features.
+        seed: of the source; the rows of the target follow from it, too.
+        shift: how far the target lies from the source.
+
+    Raises:
+        InputError: too few rows or features.
+    """
+    _check("config.target.simulated_rows", rows, TARGET_MIN_ROWS, "target")
+    *_, classes, _, columns = _source(
+        np.random.default_rng(seed), source_rows, dim, MODEL, "config.source"
+    )
+
+    rng = np.random.default_rng([seed, _TARGET_STREAM])
+    common = shift.common * rng.standard_normal(MODEL.factors)
+    own = shift.interaction * rng.standard_normal(classes.centre.shape)
+    classes = classes._replace(centre=shift.separation * classes.centre + common + own)
+    gain = np.exp(shift.gain * rng.standard_normal(dim))
+    offset = columns.offset + columns.scale * shift.offset * rng.standard_normal(dim)
+    offset[columns.constant] = columns.offset[columns.constant]
+    columns = columns._replace(scale=gain * columns.scale, offset=offset)
+
+    labels, speakers = _layout(rows, TARGET_CLASS_SIZES, len(TARGET_SPEAKERS))
+    features = _features(rng, _factor_scores(rng, labels, speakers, classes, MODEL), columns)
+    return _corpus("simulated target", features, labels, TARGET_SPEAKERS, speakers)
+
+
+def _check(field: str, value: int, least: int, what: str) -> None:
+    if value < least:
+        raise InputError(f"--{field}={value}: a simulated {what} needs {least} or more")
+
+
+def _layout(
+    rows: int, class_sizes: dict[str, int], n_speakers: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (rows,) int32 and speakers (rows,) int, ordered by speaker and class.
+
+    Speakers differ by one row per class at most.
+    """
     shares = np.array(list(class_sizes.values())) * rows / sum(class_sizes.values())
     sizes = np.floor(shares).astype(int)
     largest_remainder = np.argsort(sizes - shares, kind="stable")
     sizes[largest_remainder[: rows - sizes.sum()]] += 1
-    labels = np.repeat(np.arange(len(sizes)), sizes)
+    labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     speakers = np.arange(rows) % n_speakers
     order = np.lexsort((labels, speakers))
-    return _Layout(labels[order].astype(np.int32), speakers[order])
+    return labels[order], speakers[order]
 
 
 def _source(
-    rng: np.random.Generator, layout: _Layout, model: _Model, dim: int
-) -> tuple[_Classes, np.ndarray, _Columns]:
-    """Classes, (rows, factors) scores and columns of a source; ``rng`` is left at its features."""
-    classes = _classes(rng, model)
-    scores = _factor_scores(rng, layout, classes, model)
-    return classes, scores, _columns(rng, scores, dim)
+    rng: np.random.Generator, rows: int, dim: int, model: Model, section: str
+) -> tuple[np.ndarray, np.ndarray, _Classes, np.ndarray, _Columns]:
+    """Labels, speakers, classes, scores (rows, factors) and columns; then ``rng`` is at features.
 
-
-def _classes(rng: np.random.Generator, model: _Model) -> _Classes:
-    n_classes = len(CLASS_SIZES)
-    shape = (n_classes, model.clusters, model.factors)
+    In the columns the factors give a feature the deviation 1.
+    """
+    _check(f"{section}.simulated_rows", rows, MIN_ROWS, "corpus")
+    _check(f"{section}.simulated_features", dim, MIN_DIM, "corpus")
+    labels, speakers = _layout(rows, CLASS_SIZES, len(SPEAKERS))
+    shape = (len(CLASS_SIZES), model.clusters, model.factors)
     # Orthogonal centres of one length: every seed's classes are equally far apart.
-    directions, _ = np.linalg.qr(rng.standard_normal((model.factors, n_classes)))
+    directions, _ = np.linalg.qr(rng.standard_normal((model.factors, len(CLASS_SIZES))))
     centre = model.separation * np.sqrt(model.factors) * directions.T
     offset = model.cluster_distance * rng.standard_normal(shape)
     offset -= offset.mean(axis=1, keepdims=True)  # clusters move no class mean
-    return _Classes(centre, offset, np.exp(_SPREAD * rng.standard_normal(shape)))
+    classes = _Classes(centre, offset, np.exp(_SPREAD * rng.standard_normal(shape)))
+    scores = _factor_scores(rng, labels, speakers, classes, model)
+
+    mixture = rng.standard_normal((model.factors, dim))
+    # Sums run in numpy's own loops, not in BLAS, whose bits depend on the number of threads.
+    mixture /= np.sqrt(np.einsum("f,fd->d", scores.var(axis=0), mixture**2))
+    bend = rng.integers(4, size=dim)
+    scale = 10.0 ** rng.uniform(-5, 4, size=dim)
+    offset = scale * rng.standard_normal(dim) * 10.0 ** rng.uniform(-1, 2, size=dim)
+    columns = _Columns(mixture, bend, scale, offset, int(rng.integers(dim)))
+    return labels, speakers, classes, scores, columns
 
 
 def _factor_scores(
-    rng: np.random.Generator, layout: _Layout, classes: _Classes, model: _Model
+    rng: np.random.Generator,
+    labels: np.ndarray,
+    speakers: np.ndarray,
+    classes: _Classes,
+    model: Model,
 ) -> np.ndarray:
     """(rows, factors) scores u of the model in `simulated_corpus`, with speakers of their own."""
-    labels, speakers = layout
     n_classes, n_speakers = len(classes.centre), speakers.max() + 1
     shift = model.speaker_shift * rng.standard_normal((n_speakers, model.factors))
     effect = model.interaction * rng.standard_normal((n_classes, n_speakers, model.factors))
@@ -244,24 +232,12 @@ def _factor_scores(
     )
 
 
-def _columns(rng: np.random.Generator, scores: np.ndarray, dim: int) -> _Columns:
-    """Columns in which the factors of ``scores`` (rows, factors) give a feature the deviation 1."""
-    mixture = rng.standard_normal((scores.shape[1], dim))
-    # Sums run in numpy's own loops, not in BLAS, whose bits depend on the number of threads.
-    mixture /= np.sqrt(np.einsum("f,fd->d", scores.var(axis=0), mixture**2))
-    bend = rng.integers(4, size=dim)
-    scale = 10.0 ** rng.uniform(-5, 4, size=dim)
-    offset = scale * rng.standard_normal(dim) * 10.0 ** rng.uniform(-1, 2, size=dim)
-    return _Columns(mixture, bend, scale, offset, int(rng.integers(dim)))
-
-
 def _features(rng: np.random.Generator, scores: np.ndarray, columns: _Columns) -> np.ndarray:
     """(rows, dim) float32 raw features from (rows, factors) scores."""
     right, both = columns.bend == 0, columns.bend == 1
     features = np.empty((len(scores), len(columns.scale)), dtype=np.float32)
     for start in range(0, len(scores), _ROWS_AT_ONCE):
-        part = scores[start : start + _ROWS_AT_ONCE]
-        x = np.einsum("if,fd->id", part, columns.mixture)
+        x = np.einsum("if,fd->id", scores[start : start + _ROWS_AT_ONCE], columns.mixture)
         x += _NOISE * rng.standard_normal(x.shape)
         np.clip(x, -_REACH, _REACH, out=x)
         x[:, right] = np.exp(0.7 * x[:, right])
@@ -271,25 +247,30 @@ def _features(rng: np.random.Generator, scores: np.ndarray, columns: _Columns) -
     return features
 
 
-def _corpus(name: str, features: np.ndarray, layout: _Layout, speakers: tuple[str, ...]) -> Corpus:
+def _corpus(
+    name: str,
+    features: np.ndarray,
+    labels: np.ndarray,
+    names: tuple[str, ...],
+    speakers: np.ndarray,
+) -> Corpus:
     """Rows with their labels; a session is the first five letters of a speaker."""
     classes = tuple(CLASS_SIZES)
-    speaker_names = np.array(speakers)[layout.speakers]
-    counters: dict[tuple[int, str], int] = {}
-    files = []
-    for label, speaker in zip(layout.labels.tolist(), speaker_names.tolist(), strict=True):
-        counters[label, speaker] = number = counters.get((label, speaker), 0) + 1
-        files.append(f"sim_{speaker}_{classes[label]}_{number:04d}")
+    place = speakers * len(classes) + labels  # rising
+    number = np.arange(len(place)) - np.searchsorted(place, place) + 1
+    files = [
+        f"sim_{names[speaker]}_{classes[label]}_{count:04d}"
+        for speaker, label, count in zip(speakers, labels, number, strict=True)
+    ]
+    columns = range(1, features.shape[1] + 1)
     return Corpus(
         name=name,
         features=features,
-        labels=layout.labels,
+        labels=labels,
         classes=classes,
-        speakers=speaker_names,
-        sessions=np.array([name[:5] for name in speaker_names]),
+        speakers=np.array(names)[speakers],
+        sessions=np.array([names[speaker][:5] for speaker in speakers]),
         files=np.array(files),
-        contract=FeatureContract(
-            tuple(f"sim_{column:04d}" for column in range(1, features.shape[1] + 1)), "simulated"
-        ),
+        contract=FeatureContract(tuple(f"sim_{column:04d}" for column in columns), "simulated"),
         simulated=True,
     )

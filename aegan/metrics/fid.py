@@ -152,33 +152,30 @@ def fid_scores(
     Raises:
         ValueError: fewer than two rows in set-1, or no synthetic rows.
     """
-    fid, floor, over = [], [], []
+
+    def apart(a: np.ndarray, b: np.ndarray) -> float:
+        return frechet_distance(moments(a), moments(b))
+
     splits = halves(len(set1_z), protocol)
+    real = [activations(net, set1_z) for net in nets]
+    floor = [[apart(rows[a], rows[b]) for a, b in splits] for rows in real]
+    fid_real = float(np.mean(floor))
+    if synthetic_z is None:
+        return FidScores(0.0, fid_real, 0.0)
     half = len(set1_z) // 2
-    size = half if synthetic_z is None else min(half, len(synthetic_z))
+    size = min(half, len(synthetic_z))
     rng = np.random.default_rng([protocol.split_seed, 1])
-    draws = (
-        []
-        if synthetic_z is None
-        else [rng.permutation(len(synthetic_z))[:size] for _ in range(protocol.splits)]
-    )
-    for net in nets:
-        real = activations(net, set1_z)
-        floors = [frechet_distance(moments(real[a]), moments(real[b])) for a, b in splits]
-        floor.extend(floors)
-        if synthetic_z is None:
-            continue
+    draws = [rng.permutation(len(synthetic_z))[:size] for _ in splits]
+    fid, over = [], []
+    for net, rows, floors in zip(nets, real, floor, strict=True):
         synthetic = activations(net, synthetic_z)
-        fid.append(frechet_distance(moments(synthetic), moments(real)))
-        for (a, b), draw, at_half in zip(splits, draws, floors, strict=True):
-            first = moments(real[a[:size]])
-            matched = at_half if size == half else frechet_distance(first, moments(real[b[:size]]))
-            over.append(frechet_distance(first, moments(synthetic[draw])) - matched)
-    return FidScores(
-        float(np.mean(fid)) if fid else 0.0,
-        float(np.mean(floor)),
-        float(np.mean(over)) if over else 0.0,
-    )
+        fid.append(apart(synthetic, rows))
+        for (a, b), draw, matched in zip(splits, draws, floors, strict=True):
+            first = rows[a[:size]]
+            if size < half:
+                matched = apart(first, rows[b[:size]])
+            over.append(apart(first, synthetic[draw]) - matched)
+    return FidScores(float(np.mean(fid)), fid_real, float(np.mean(over)))
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -5,14 +5,16 @@ None of it depends on the model, so it is computed once per corpus and fold, and
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
-from aegan.metrics.cache import Item, cache_key, load, store
+from aegan.metrics.cache import Item, cache_key, cached
 from aegan.metrics.fid import LAYER, FidNet, FidProtocol, train_net
 from aegan.metrics.svm import FittedSvm, SvmProtocol, tune_and_fit
 
@@ -57,26 +59,31 @@ def fold_key(corpus: Corpus, fold: Fold, standardiser: Standardiser, **parts: ob
     )
 
 
-def svm_on_set1(
+def svm_on(
+    part: Literal["set1", "set2"],
     corpus: Corpus,
     fold: Fold,
     standardiser: Standardiser,
     protocol: SvmProtocol,
     cache_dir: Path | None,
 ) -> FittedSvm:
-    """The tuned SVM of set-1."""
-    return _real_svm("set1", fold.train, corpus, fold, standardiser, protocol, cache_dir)
+    """The tuned SVM of set-1 or of set-2, in the z-space of set-1."""
+
+    def make() -> Item:
+        rows = fold.train if part == "set1" else fold.valid
+        z, labels = standardiser.to_z(corpus.features[rows]), corpus.labels[rows]
+        values = vars(tune_and_fit(z, labels, protocol))
+        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        return Item({name: values[name] for name in values.keys() - arrays.keys()}, arrays)
+
+    key = fold_key(corpus, fold, standardiser, item=f"svm {part}", svm=asdict(protocol))
+    item = cached(cache_dir, key, make)
+    scores = tuple(item.meta["inner_scores"])
+    return FittedSvm(**item.meta | {"inner_scores": scores}, **item.arrays)
 
 
-def svm_on_set2(
-    corpus: Corpus,
-    fold: Fold,
-    standardiser: Standardiser,
-    protocol: SvmProtocol,
-    cache_dir: Path | None,
-) -> FittedSvm:
-    """The tuned SVM of set-2, in the z-space of set-1."""
-    return _real_svm("set2", fold.valid, corpus, fold, standardiser, protocol, cache_dir)
+svm_on_set1 = partial(svm_on, "set1")
+svm_on_set2 = partial(svm_on, "set2")
 
 
 def fid_nets(
@@ -87,51 +94,28 @@ def fid_nets(
     cache_dir: Path | None,
 ) -> tuple[FidNet, ...]:
     """The FID nets of a fold: trained on the whole corpus, as in the paper, one per seed."""
-    key = fold_key(corpus, fold, standardiser, item="fid nets", fid=asdict(protocol))
-    item = load(cache_dir, key)
-    if item is not None:
-        return tuple(
-            FidNet(
-                tuple(item.arrays[f"weight{s}_{layer}"] for layer in range(LAYER)),
-                tuple(item.arrays[f"bias{s}_{layer}"] for layer in range(LAYER)),
-            )
-            for s in range(len(protocol.net_seeds))
+
+    def make() -> Item:
+        z = standardiser.to_z(corpus.features)
+        nets = [train_net(z, corpus.labels, protocol, seed) for seed in protocol.net_seeds]
+        return Item(
+            {},
+            {
+                f"{kind}{number}_{layer}": array
+                for number, net in enumerate(nets)
+                for kind, arrays in net._asdict().items()
+                for layer, array in enumerate(arrays)
+            },
         )
-    features_z = standardiser.to_z(corpus.features)
-    nets = tuple(
-        train_net(features_z, corpus.labels, protocol, seed) for seed in protocol.net_seeds
+
+    key = fold_key(corpus, fold, standardiser, item="fid nets", fid=asdict(protocol))
+    arrays = cached(cache_dir, key, make).arrays
+    return tuple(
+        FidNet(
+            *(
+                tuple(arrays[f"{kind}{number}_{layer}"] for layer in range(LAYER))
+                for kind in FidNet._fields
+            )
+        )
+        for number in range(len(protocol.net_seeds))
     )
-    arrays = {
-        f"{kind}{s}_{layer}": array
-        for s, net in enumerate(nets)
-        for kind, layers in (("weight", net.weights), ("bias", net.biases))
-        for layer, array in enumerate(layers)
-    }
-    store(cache_dir, key, {}, arrays)
-    return nets
-
-
-def _real_svm(
-    name: str,
-    rows: np.ndarray,
-    corpus: Corpus,
-    fold: Fold,
-    standardiser: Standardiser,
-    protocol: SvmProtocol,
-    cache_dir: Path | None,
-) -> FittedSvm:
-    key = fold_key(corpus, fold, standardiser, item=f"svm {name}", svm=asdict(protocol))
-    item = load(cache_dir, key)
-    if item is not None:
-        return _svm_of(item)
-    fitted = tune_and_fit(standardiser.to_z(corpus.features[rows]), corpus.labels[rows], protocol)
-    values = {field.name: getattr(fitted, field.name) for field in fields(fitted)}
-    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    meta = {name: value for name, value in values.items() if name not in arrays}
-    store(cache_dir, key, meta, arrays)
-    return fitted
-
-
-def _svm_of(item: Item) -> FittedSvm:
-    meta = dict(item.meta, inner_scores=tuple(item.meta["inner_scores"]))
-    return FittedSvm(**meta, **item.arrays)

@@ -2,7 +2,8 @@
 
 Each takes the rows of set-1 (features_z (m, dim) float32, labels (m,) int), a number of rows n
 and a seed, and returns (features_z (n, dim) float32, labels (n,) int32). Labels are drawn
-uniformly over the classes present, as for the models. Same arguments, same rows.
+uniformly over the classes present, as for the models; those of a seed are the same for all. Same
+arguments, same rows.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
-
-from aegan.metrics.diversity import nearest_rows
 
 CLASS_MEAN_NOISE = 0.05  # sd of the noise around a class mean, in z
 COMPONENTS = 200  # principal components of the class-wise Gaussian, at most
@@ -65,45 +64,60 @@ def class_gaussian(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int
 
 
 def smote(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
-    """SMOTE: a random point between a real row and one of its five nearest rows of its class.
+    """imbalanced-learn's SMOTE: between a real row and one of its five nearest of its class.
 
     A class of two to five rows uses the neighbours it has; a class of one row gives that row.
-    (imbalanced-learn's SMOTE tops classes up beside the real rows; here all rows are synthetic.)
     """
-    rng, drawn = draw_labels(labels, n, seed)
-    out = np.empty((n, features_z.shape[1]), dtype=np.float32)
+    # Half a second that an import of this module need not spend.
+    from imblearn.over_sampling import SMOTE
+
+    _, drawn = draw_labels(labels, n, seed)
+    out = np.empty((n, features_z.shape[1]), np.float32)
     for label in np.unique(drawn):
-        rows = features_z[labels == label]
-        places = np.flatnonzero(drawn == label)
-        start = rng.integers(len(rows), size=len(places))
-        k = min(SMOTE_NEIGHBOURS, len(rows) - 1)
-        if k == 0:
-            out[places] = rows[start]
+        members = np.flatnonzero(labels == label)
+        chosen = drawn == label
+        if len(members) == 1:
+            out[chosen] = features_z[members]
             continue
-        neighbours, _ = nearest_rows(rows, rows, k, own=np.arange(len(rows)))
-        end = neighbours[start, rng.integers(k, size=len(places))]
-        share = rng.random((len(places), 1), dtype=np.float32)
-        out[places] = rows[start] + share * (rows[end] - rows[start])
+        method = SMOTE(
+            sampling_strategy={label: len(members) + int(chosen.sum())},
+            k_neighbors=min(SMOTE_NEIGHBOURS, len(members) - 1),
+            random_state=int(np.random.SeedSequence([seed, label]).generate_state(1)[0]),
+        )
+        # It tops a class up beside the real rows, and wants another, of which it makes nothing.
+        rows = np.concatenate([members, np.flatnonzero(labels != label)[:1]])
+        topped_up, _ = method.fit_resample(features_z[rows], labels[rows])
+        out[chosen] = topped_up[len(rows) :]
     return out, drawn
 
 
 def jitter(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
     """Real rows of the class, drawn with replacement, plus white noise of sd 0.1: noisy copies."""
     rng, drawn = draw_labels(labels, n, seed)
-    out = rng.standard_normal((n, features_z.shape[1]), dtype=np.float32)
-    out *= JITTER_NOISE
-    for label in np.unique(drawn):
-        places = np.flatnonzero(drawn == label)
-        members = np.flatnonzero(labels == label)
-        out[places] += features_z[rng.choice(members, size=len(places))]
-    return out, drawn
+    noise = rng.standard_normal((n, features_z.shape[1]), dtype=np.float32)
+    noise *= JITTER_NOISE
+    noise += features_z[_members(rng, labels, drawn)]
+    return noise, drawn
 
 
+def oversampling(features_z: np.ndarray, labels: np.ndarray, n: int, seed: int) -> Rows:
+    """Real rows of the class, drawn with replacement: what more and balanced rows do alone."""
+    rng, drawn = draw_labels(labels, n, seed)
+    return features_z[_members(rng, labels, drawn)], drawn
+
+
+# Those that every evaluation shows beside a model, and those of the low-resource study (Fig. 6).
 GENERATORS: dict[str, Generator] = {
     "class_mean": class_mean,
     "class_gaussian": class_gaussian,
     "smote": smote,
     "jitter": jitter,
+}
+BASELINES: dict[str, Generator] = {
+    "oversampling": oversampling,
+    "jitter": jitter,
+    "smote": smote,
+    "class_gaussian": class_gaussian,
 }
 
 
@@ -118,3 +132,12 @@ def draw_labels(labels: np.ndarray, n: int, seed: int) -> tuple[np.random.Genera
     rng = np.random.default_rng(seed)
     classes = np.unique(labels).astype(np.int32)
     return rng, classes[rng.integers(len(classes), size=n)]
+
+
+def _members(rng: np.random.Generator, labels: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """A row number of its class for each of the labels drawn, with replacement."""
+    places = np.empty(len(drawn), np.int64)
+    for label in np.unique(drawn):
+        chosen = drawn == label
+        places[chosen] = rng.choice(np.flatnonzero(labels == label), size=int(chosen.sum()))
+    return places

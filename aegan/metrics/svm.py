@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
@@ -68,28 +69,24 @@ class FittedSvm:
     Attributes:
         classes: (k,) int32, the labels of the training set, ascending.
         c: the chosen C; None for a training set of one class.
+        intercept: (pairs,) float64. A positive decision of pair (i, j) is a vote for i.
         weights: (pairs, dim) float64 of the linear kernel, or None.
         support: (n_sv, dim) float32 support rows of the rbf kernel, or None.
         coefficients: (pairs, n_sv) float64 dual coefficients for ``support``, or None.
-        intercept: (pairs,) float64. A positive decision of pair (i, j) is a vote for i.
         gamma: of the rbf kernel, or None.
         inner_scores: mean balanced accuracy of every C, or () where nothing was searched.
-        inner_folds: inner folds used (0 where nothing was searched).
-        rows: training rows used.
         note: what departed from the protocol, in words, or None.
     """
 
     classes: np.ndarray
     c: float | None
-    weights: np.ndarray | None
-    support: np.ndarray | None
-    coefficients: np.ndarray | None
     intercept: np.ndarray
-    gamma: float | None
-    inner_scores: tuple[float, ...]
-    inner_folds: int
-    rows: int
-    note: str | None
+    weights: np.ndarray | None = None
+    support: np.ndarray | None = None
+    coefficients: np.ndarray | None = None
+    gamma: float | None = None
+    inner_scores: tuple[float, ...] = ()
+    note: str | None = None
 
 
 def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtocol) -> FittedSvm:
@@ -111,26 +108,22 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
     notes = []
     rows = np.ascontiguousarray(features_z, dtype=np.float32)
     labels = np.asarray(labels, dtype=np.int32)
-    if len(rows) > protocol.max_search_rows:
-        notes.append(
-            f"searched and fitted on a stratified subsample of {protocol.max_search_rows} "
-            f"of {len(rows)} rows"
-        )
-        chosen = stratified_subsample(labels, protocol.max_search_rows, protocol.seed)
+    size = protocol.max_search_rows
+    if len(rows) > size:
+        notes.append(f"searched and fitted on a stratified subsample of {size} of {len(rows)} rows")
+        chosen = stratified_subsample(labels, size, protocol.seed)
         rows, labels = rows[chosen], labels[chosen]
     classes, counts = np.unique(labels, return_counts=True)
     if len(classes) == 1:
         notes.append("one class only: constant prediction")
-        return FittedSvm(
-            classes, None, None, None, None, np.zeros(0), None, (), 0, len(rows), "; ".join(notes)
-        )
+        return FittedSvm(classes, None, np.zeros(0), note="; ".join(notes))
 
     gamma = _gamma(rows, protocol) if protocol.kernel == "rbf" else None
     gram = _kernel(rows, rows, gamma)
-    grid = protocol.c_grid
+    grid, scores = protocol.c_grid, ()
     inner_folds = min(protocol.inner_folds, int(counts.min()))
     if inner_folds < 2:
-        inner_folds, scores, c = 0, (), grid[len(grid) // 2]
+        c = grid[len(grid) // 2]
         notes.append("a class has one member: no search, the middle of the grid")
     else:
         if inner_folds < protocol.inner_folds:
@@ -143,22 +136,14 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
     del gram  # at 10,000 rows 0.4 GB
     svc = _svc(c, protocol).fit(whole, labels)
     del whole
-    coefficients = _pair_coefficients(svc)
-    intercept = svc.intercept_ if len(classes) > 2 else -svc.intercept_
-    support = rows[svc.support_]
-    linear = protocol.kernel == "linear"
+    coefficients, support = _pair_coefficients(svc), rows[svc.support_]
+    if gamma is None:
+        form = {"weights": coefficients @ support.astype(np.float64)}
+    else:
+        form = {"support": support, "coefficients": coefficients, "gamma": gamma}
+    intercept = np.array(svc.intercept_ if len(classes) > 2 else -svc.intercept_)
     return FittedSvm(
-        classes=classes,
-        c=c,
-        weights=coefficients @ support.astype(np.float64) if linear else None,
-        support=None if linear else support,
-        coefficients=None if linear else coefficients,
-        intercept=np.array(intercept),
-        gamma=gamma,
-        inner_scores=scores,
-        inner_folds=inner_folds,
-        rows=len(rows),
-        note="; ".join(notes) or None,
+        classes, c, intercept, **form, inner_scores=scores, note="; ".join(notes) or None
     )
 
 
@@ -168,24 +153,18 @@ def predict(fitted: FittedSvm, rows: np.ndarray) -> np.ndarray:
     The vote is libsvm's, so the labels are those of ``SVC.predict``.
     """
     classes = fitted.classes
-    if len(classes) == 1:
-        return np.full(len(rows), classes[0], dtype=np.int32)
-    labels = np.empty(len(rows), dtype=np.int32)
-    pairs = list(combinations(range(len(classes)), 2))
-    for start in range(0, len(rows), _CHUNK):
+    votes = np.zeros((len(rows), len(classes)), dtype=np.int32)
+    for start in range(0, len(rows) if len(classes) > 1 else 0, _CHUNK):
         chunk = np.asarray(rows[start : start + _CHUNK], dtype=np.float32)
         if fitted.weights is not None:
             decision = chunk.astype(np.float64) @ fitted.weights.T
         else:
             decision = _kernel(chunk, fitted.support, fitted.gamma) @ fitted.coefficients.T
-        decision += fitted.intercept
-        votes = np.zeros((len(chunk), len(classes)), dtype=np.int32)
-        for column, (first, second) in enumerate(pairs):
-            won = decision[:, column] > 0
-            votes[:, first] += won
-            votes[:, second] += ~won
-        labels[start : start + _CHUNK] = classes[votes.argmax(axis=1)]
-    return labels
+        won = decision + fitted.intercept > 0
+        for column, (first, second) in enumerate(combinations(range(len(classes)), 2)):
+            votes[start : start + _CHUNK, first] += won[:, column]
+            votes[start : start + _CHUNK, second] += ~won[:, column]
+    return classes[votes.argmax(axis=1)].astype(np.int32)
 
 
 def confusion_counts(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -261,16 +240,8 @@ def _kernel(a: np.ndarray, b: np.ndarray, gamma: float | None) -> np.ndarray:
     """
     if gamma is None:
         return a @ b.T
-    same = a is b
-    a = a.astype(np.float64)
-    b = a if same else b.astype(np.float64)  # a @ a.T is half the work
-    gram = a @ b.T
-    gram *= -2
-    gram += np.einsum("ij,ij->i", a, a)[:, None]
-    gram += np.einsum("ij,ij->i", b, b)[None, :]
-    np.maximum(gram, 0, out=gram)
-    gram *= -gamma
-    return np.exp(gram, out=gram)
+    other = None if a is b else b.astype(np.float64)
+    return rbf_kernel(a.astype(np.float64), other, gamma)
 
 
 def _pair_coefficients(svc: SVC) -> np.ndarray:

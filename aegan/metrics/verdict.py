@@ -55,12 +55,15 @@ def judge(
     Reasons are sentences; the first ones decided the word.
     """
     word, reasons = _decide(metrics, references, per_class, lanes)
-    diverged = sum(lane["status"] == "diverged" for lane in lanes)
-    collapsed = sum(lane["status"] == "collapsed" for lane in lanes)
-    for count, what in ((diverged, "diverged"), (collapsed, "collapsed")):
+    for what in ("diverged", "collapsed"):
+        count = _count(lanes, what)
         if count and word != what:
             reasons.append(f"{count} of {len(lanes)} lanes {what}")
     return {"word": word, "reasons": reasons, "rule": RULE}
+
+
+def _count(lanes: Sequence[Mapping], status: str) -> int:
+    return sum(lane["status"] == status for lane in lanes)
 
 
 def _decide(
@@ -73,13 +76,11 @@ def _decide(
     real = {name: summary["mean"] for name, summary in references["real"].items()}
     ratio = value["variance_ratio"]
     if ratio is None:
-        diverged = sum(lane["status"] == "diverged" for lane in lanes)
-        if diverged:
+        if diverged := _count(lanes, "diverged"):
             return "diverged", [f"{diverged} of {len(lanes)} lanes diverged; none has a value"]
         return "no verdict", ["no lane has a value"]
 
-    collapsed = _collapsed(per_class, lanes)
-    if collapsed:
+    if collapsed := _collapsed(per_class, lanes):
         return "collapsed", collapsed
 
     own = real["copies"] or 0.0
@@ -91,7 +92,10 @@ def _decide(
     gap = difference(
         metrics["trts_set2"]["per_lane"], references["real"]["trts_set2"]["per_lane"], lanes
     )
-    trts = f"TRTS on set-2 is {_text(value['trts_set2'])}, of real rows {_text(real['trts_set2'])}"
+    own_trts, real_trts = (
+        "unknown" if of["trts_set2"] is None else f"{of['trts_set2']:.3f}" for of in (value, real)
+    )
+    trts = f"TRTS on set-2 is {own_trts}, of real rows {real_trts}"
     spread = f"the variance ratio is {ratio:.2f}"
     above = gap["mean"]
     if above is not None and above < -TRTS_TOLERANCE:
@@ -128,7 +132,7 @@ def _collapsed(
     per_class: Mapping[str, Mapping[str, float | None]], lanes: Sequence[Mapping]
 ) -> list[str]:
     reasons = []
-    count = sum(lane["status"] == "collapsed" for lane in lanes)
+    count = _count(lanes, "collapsed")
     if 2 * count >= len(lanes) > 0:
         reasons.append(f"{count} of {len(lanes)} lanes collapsed")
     missing = sorted({name for lane in lanes for name in lane.get("classes_missing") or ()})
@@ -138,7 +142,3 @@ def _collapsed(
         if ratio is not None and ratio < COLLAPSED_RATIO:
             reasons.append(f"class {name} has a variance ratio of {ratio:.3f}")
     return reasons
-
-
-def _text(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"

@@ -50,18 +50,14 @@ def check_collapse(
     finite = np.isfinite(synthetic_z).all(axis=1)
     if not finite.all():
         return Collapse(0.0, (), int((~finite).sum()))
-    means = np.stack([real_z[labels == c].mean(axis=0) for c in range(len(classes))])
+    everything = range(len(classes))
+    means = np.stack([real_z[labels == c].mean(axis=0) for c in everything])
     # |x - m|^2 without |x|^2, which is the same for every class
-    distances = (means**2).sum(axis=1) - 2 * synthetic_z @ means.T
-    looks_like = distances.argmin(axis=1)
-    missing = tuple(
-        name
-        for c, name in enumerate(classes)
-        if not np.any((synthetic_labels == c) & (looks_like == c))
-    )
-    return Collapse(
-        variance_ratio(synthetic_z, synthetic_labels, real_z, labels).overall, missing, 0
-    )
+    looks_like = ((means**2).sum(axis=1) - 2 * synthetic_z @ means.T).argmin(axis=1)
+    seen = {c for c in everything if np.any((synthetic_labels == c) & (looks_like == c))}
+    missing = tuple(name for c, name in enumerate(classes) if c not in seen)
+    ratio = variance_ratio(synthetic_z, synthetic_labels, real_z, labels).overall
+    return Collapse(ratio, missing, 0)
 
 
 def convergence(training_losses: np.ndarray) -> float | None:

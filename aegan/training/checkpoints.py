@@ -32,34 +32,17 @@ class Checkpoint(NamedTuple):
     seconds: float  # spent on training so far, over all its sittings
 
 
-def open_manager(directory: Path) -> ocp.CheckpointManager:
-    """A manager of the checkpoints in ``directory``; close it, or saves under way are lost.
-
-    Of several hosts only the first has one: the others would wait for each other at every save.
-    """
-    directory = Path(directory).resolve()
-    several = jax.process_count() > 1
-    if several:  # orbax does not, for some of the hosts
-        directory.mkdir(parents=True, exist_ok=True)
-    return ocp.CheckpointManager(
-        directory,
-        options=ocp.CheckpointManagerOptions(
-            max_to_keep=KEEP,
-            create=not several,
-            multiprocessing_options=ocp.options.MultiprocessingOptions(
-                primary_host=0, active_processes={0}, barrier_sync_key_prefix="first-host"
-            )
-            if several
-            else ocp.options.MultiprocessingOptions(),
-        ),
-        item_names=("state", "history", "meta"),
-    )
-
-
 class Keeper:
-    """The checkpoints of a run: one of their number is read, others are written.
+    """The checkpoints of a run: the newest sound one is read, others are written.
 
     On several hosts all call the same methods; only the first touches files.
+
+    Args:
+        manager: of the folder; None keeps nothing.
+        meta: what the run is ("features" and "feature_set" its contract); a checkpoint of anything
+            else is refused.
+        keys: (lanes,) of the run.
+        losses: how many the model has.
     """
 
     def __init__(
@@ -69,25 +52,9 @@ class Keeper:
         keys: jax.Array,
         losses: int,
     ) -> None:
-        self._manager, self._meta, self._keys, self._losses = manager, meta, keys, losses
-
-    def restore(self, like: LaneState) -> Checkpoint | None:
-        """``restore`` on the first host, whose answer all hosts return; a save is waited for."""
-        found = hosts.settle(lambda: self._found(like))
-        if not hosts.are_together():
-            return found
-        return _from_first_host(found, like, self._keys.shape[0], self._losses)
-
-    def _found(self, like: LaneState) -> Checkpoint | None:
-        if self._manager is None:
-            return None
-        self._manager.wait_until_finished()
-        return restore(self._manager, like, self._keys, self._meta, self._losses)
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        """``save``, on the first host."""
-        if self._manager is not None:
-            save(self._manager, checkpoint, self._keys, self._meta)
+        self._manager, self._meta, self._losses = manager, meta, losses
+        # As numbers in numpy: of several hosts one alone may write these.
+        self._keys = np.asarray(jax.random.key_data(keys))
 
     def due(self, saved: float, every: float) -> bool:
         """Whether the last checkpoint, of the monotonic time ``saved``, is older than ``every`` s.
@@ -95,6 +62,101 @@ class Keeper:
         All hosts go by the first one's clock, since gathering the states takes them all.
         """
         return hosts.agree(time.monotonic() - saved > every)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Saves in the background."""
+        if self._manager is None:
+            return
+        # Copies of what is on the device: training may donate it while the save is under way.
+        state = jax.tree.map(
+            lambda leaf: np.array(leaf) if isinstance(leaf, jax.Array) else leaf, checkpoint.state
+        )
+        meta = {**self._meta, "format": FORMAT, "seconds": checkpoint.seconds}
+        self._manager.save(
+            checkpoint.epochs,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave({"lanes": state, "keys": self._keys}),
+                history=ocp.args.StandardSave({"losses": checkpoint.history}),
+                meta=ocp.args.JsonSave(meta),
+            ),
+            force=True,
+        )
+
+    def restore(self, like: LaneState) -> Checkpoint | None:
+        """The newest checkpoint that can be read, or None if there is none yet.
+
+        Args:
+            like: a state, or its shapes, as this run would make it.
+
+        Raises:
+            InputError: the checkpoint is of other features, another config or other lanes, or none
+                of those there can be read.
+        """
+        found = hosts.settle(lambda: self._newest(like))
+        if not hosts.are_together():
+            return found
+        return _from_first_host(found, like, len(self._keys), self._losses)
+
+    def _newest(self, like: LaneState) -> Checkpoint | None:
+        if self._manager is None:
+            return None
+        self._manager.wait_until_finished()
+        damaged = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                checkpoint = self._read(step, like)
+            except InputError:
+                raise
+            except Exception as error:  # whatever orbax and its storage raise for a damaged file
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
+                say(f"checkpoint of epoch {step} is damaged and left out ({reason})")
+                damaged.append(step)
+                continue
+            for other in damaged:  # in the way of the one to come
+                self._manager.delete(other)
+            return checkpoint
+        if damaged:
+            raise InputError(
+                f"{self._manager.directory}: no checkpoint can be read; delete the folder to train "
+                "anew"
+            )
+        return None
+
+    def _read(self, step: int, like: LaneState) -> Checkpoint:
+        place, meta = str(self._manager.directory), self._meta
+        stored = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
+        stored = stored.meta
+        if stored.get("format") != FORMAT:
+            raise InputError(f"{place}: a checkpoint of an older version; give another --workdir")
+        check_same(place, _contract(stored), "this run", _contract(meta))
+        for field, value in meta.items():
+            if field not in ("features", "feature_set") and stored.get(field) != value:
+                raise InputError(
+                    f"{place}: a checkpoint of another {field} ({stored.get(field)}, this run has "
+                    f"{value}); give another --workdir"
+                )
+        history = np.empty((step, 2, len(self._keys), self._losses), np.float32)
+        abstract = jax.tree.map(_place_for, {"lanes": like, "keys": self._keys})
+        restored = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(abstract),
+                history=ocp.args.StandardRestore({"losses": _place_for(history)}),
+            ),
+        )
+        if not np.array_equal(restored.state["keys"], self._keys):
+            raise InputError(f"{place}: a checkpoint of other seeds; give another --workdir")
+        losses = np.asarray(restored.history["losses"])
+        return Checkpoint(step, restored.state["lanes"], losses, stored["seconds"])
+
+
+def _place_for(leaf: jax.ShapeDtypeStruct | np.ndarray) -> np.ndarray:
+    """What tells orbax to restore into numpy, on however many devices; takes no memory."""
+    return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+
+
+def _contract(meta: Mapping[str, Any]) -> FeatureContract:
+    return FeatureContract(tuple(meta.get("features", ())), meta.get("feature_set", UNKNOWN))
 
 
 @contextmanager
@@ -108,7 +170,19 @@ def open_keeper(
     if directory is None or not hosts.is_first():
         yield Keeper(None, meta, keys, losses)
         return
-    with open_manager(directory) as manager:
+    directory = Path(directory).resolve()
+    options = ocp.CheckpointManagerOptions(max_to_keep=KEEP)
+    if jax.process_count() > 1:
+        # The first host alone has a manager: the others would wait for each other at every save.
+        directory.mkdir(parents=True, exist_ok=True)  # orbax does not, for some of the hosts
+        options.create = False
+        options.multiprocessing_options = ocp.options.MultiprocessingOptions(
+            primary_host=0, active_processes={0}, barrier_sync_key_prefix="first-host"
+        )
+    # Closing waits for saves under way.
+    with ocp.CheckpointManager(
+        directory, options=options, item_names=("state", "history", "meta")
+    ) as manager:
         yield Keeper(manager, meta, keys, losses)
 
 
@@ -130,123 +204,3 @@ def _from_first_host(
         lambda leaf: np.asarray(multihost_utils.broadcast_one_to_all(leaf)), held
     )
     return Checkpoint(epochs, state, history, float(facts[1]))
-
-
-def save(
-    manager: ocp.CheckpointManager,
-    checkpoint: Checkpoint,
-    keys: jax.Array,
-    meta: Mapping[str, Any],
-) -> None:
-    """Saves in the background; ``meta`` says what the checkpoint belongs to."""
-    state = jax.tree.map(_own, checkpoint.state)
-    manager.save(
-        checkpoint.epochs,
-        args=ocp.args.Composite(
-            state=ocp.args.StandardSave({"lanes": state, "keys": _plain(keys)}),
-            history=ocp.args.StandardSave({"losses": checkpoint.history}),
-            meta=ocp.args.JsonSave({**meta, "format": FORMAT, "seconds": checkpoint.seconds}),
-        ),
-        force=True,
-    )
-
-
-def _own(leaf: jax.Array | np.ndarray) -> np.ndarray:
-    """A copy of a jax array: training may donate it while the save is under way."""
-    return np.array(leaf) if isinstance(leaf, jax.Array) else leaf
-
-
-def _plain(keys: jax.Array) -> np.ndarray:
-    """Keys as numbers in numpy: of several hosts one alone may write these."""
-    return np.asarray(jax.random.key_data(keys))
-
-
-def _place_for(leaf: jax.ShapeDtypeStruct | np.ndarray) -> np.ndarray:
-    """What tells orbax to restore into numpy, on however many devices; takes no memory."""
-    return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
-
-
-def _contract(meta: Mapping[str, Any]) -> FeatureContract:
-    return FeatureContract(tuple(meta.get("features", ())), meta.get("feature_set", UNKNOWN))
-
-
-def restore(
-    manager: ocp.CheckpointManager,
-    like: LaneState,
-    keys: jax.Array,
-    meta: Mapping[str, Any],
-    losses: int,
-) -> Checkpoint | None:
-    """The newest checkpoint that can be read, or None if there is none yet.
-
-    Args:
-      manager: of the run's checkpoints.
-      like: a state, or its shapes, as this run would make it.
-      keys: (lanes,) of this run.
-      meta: what this run is ("features" and "feature_set" its contract); a checkpoint of anything
-        else is refused.
-      losses: how many losses the model has.
-
-    Raises:
-      InputError: the checkpoint is of other features, another config or other lanes, or none of
-        those there can be read.
-    """
-    damaged = []
-    for step in sorted(manager.all_steps(), reverse=True):
-        try:
-            checkpoint = _restore_step(manager, step, like, keys, meta, losses)
-        except InputError:
-            raise
-        except Exception as error:  # whatever orbax and its storage raise for a damaged file
-            say(f"checkpoint of epoch {step} is damaged and left out ({_first_line(error)})")
-            damaged.append(step)
-            continue
-        for other in damaged:  # in the way of the one to come
-            manager.delete(other)
-        return checkpoint
-    if damaged:
-        raise InputError(
-            f"{manager.directory}: no checkpoint can be read; delete the folder to train anew"
-        )
-    return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
-
-
-def _restore_step(
-    manager: ocp.CheckpointManager,
-    step: int,
-    like: LaneState,
-    keys: jax.Array,
-    meta: Mapping[str, Any],
-    losses: int,
-) -> Checkpoint:
-    stored = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
-    place = str(manager.directory)
-    if stored.get("format") != FORMAT:
-        raise InputError(f"{place}: a checkpoint of an older version; give another --workdir")
-    check_same(place, _contract(stored), "this run", _contract(meta))
-    for field, value in meta.items():
-        if field not in ("features", "feature_set") and stored.get(field) != value:
-            raise InputError(
-                f"{place}: a checkpoint of another {field} ({stored.get(field)}, this run has "
-                f"{value}); give another --workdir"
-            )
-    shape = (step, 2, keys.shape[0], losses)
-    history = _place_for(jax.ShapeDtypeStruct(shape, np.float32))
-    abstract = jax.tree.map(_place_for, {"lanes": like, "keys": _plain(keys)})
-    restored = manager.restore(
-        step,
-        args=ocp.args.Composite(
-            state=ocp.args.StandardRestore(abstract),
-            history=ocp.args.StandardRestore({"losses": history}),
-        ),
-    )
-    if not np.array_equal(restored.state["keys"], _plain(keys)):
-        raise InputError(
-            f"{manager.directory}: a checkpoint of other seeds; give another --workdir"
-        )
-    losses_so_far = np.asarray(restored.history["losses"])
-    return Checkpoint(step, restored.state["lanes"], losses_so_far, stored["seconds"])

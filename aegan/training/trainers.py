@@ -6,8 +6,9 @@ to rounding; they differ in which lanes share a call, a device or a process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,6 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from aegan.learning.schedule import Lane, LaneState, Table
-from aegan.learning.steps import Learner
 from aegan.training.job import (
     MAX_EPOCHS_PER_CALL,
     Job,
@@ -111,8 +111,27 @@ class Sharded:
         self._places[job.number :] = 0
         self._table = self._put(job.table, PartitionSpec())
         self._lanes = self._put(self._padded(plain_keys(job.lanes)), PartitionSpec(AXIS))
-        self._init = _sharded_init(job.learner, self.mesh)
-        self._run = _sharded_run(job.learner, self.mesh)
+        one, spread = PartitionSpec(), PartitionSpec(AXIS)
+
+        def init(lanes: Lane) -> LaneState:
+            return init_lanes(job.learner, typed_keys(lanes))
+
+        def run(table: Table, lanes: Lane, *rest: Any) -> tuple[LaneState, jax.Array]:
+            return epochs(job.learner, table, typed_keys(lanes), *rest, MAX_EPOCHS_PER_CALL)
+
+        # Unchecked: what is constant on each device, such as zeros, is spread too, and the losses
+        # start as one constant and end different per device.
+        spread_out = partial(jax.shard_map, mesh=self.mesh, check_vma=False)
+        self._init = jax.jit(spread_out(init, in_specs=spread, out_specs=spread))
+        self._run = jax.jit(
+            spread_out(
+                run,
+                in_specs=(one, spread, spread, one, one),
+                out_specs=(spread, PartitionSpec(None, None, AXIS)),
+            ),
+            donate_argnums=2,
+            compiler_options=compiler_options(),
+        )
 
     def _padded(self, tree: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf)[self._places], tree)
@@ -149,34 +168,3 @@ def _gathered(tree: Any) -> Any:
     if jax.process_count() == 1:
         return jax.tree.map(np.array, tree)
     return multihost_utils.process_allgather(tree, tiled=True)
-
-
-def _sharded_init(learner: Learner, mesh: Mesh) -> Callable[[Lane], LaneState]:
-    def init(lanes: Lane) -> LaneState:
-        return init_lanes(learner, typed_keys(lanes))
-
-    spread = PartitionSpec(AXIS)
-    # Without a check, as below: what is constant on each device, such as zeros, is spread too.
-    return jax.jit(
-        jax.shard_map(init, mesh=mesh, in_specs=spread, out_specs=spread, check_vma=False)
-    )
-
-
-def _sharded_run(learner: Learner, mesh: Mesh) -> Callable[..., Any]:
-    def run(
-        table: Table, lanes: Lane, state: LaneState, first: jax.Array, count: jax.Array
-    ) -> tuple[LaneState, jax.Array]:
-        return epochs(learner, table, typed_keys(lanes), state, first, count, MAX_EPOCHS_PER_CALL)
-
-    one, spread = PartitionSpec(), PartitionSpec(AXIS)
-    return jax.jit(
-        jax.shard_map(
-            run,
-            mesh=mesh,
-            in_specs=(one, spread, spread, one, one),
-            out_specs=(spread, PartitionSpec(None, None, AXIS)),
-            check_vma=False,  # the losses start as one constant and end different per device
-        ),
-        donate_argnums=2,
-        compiler_options=compiler_options(),
-    )

@@ -22,9 +22,8 @@ import numpy as np
 from aegan.data.corpus import Corpus
 from aegan.data.folds import fit_standardiser, make_folds
 from aegan.errors import InputError
-from aegan.metrics.bootstrap import DRAWS, by_speaker, contrast
 from aegan.metrics.fid import fid_scores, train_net
-from aegan.metrics.intervals import crossed_estimate
+from aegan.metrics.intervals import DRAWS, by_speaker, contrast, crossed_estimate
 from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.svm import FittedSvm, confusion_counts, predict, tune_and_fit, uar
 from aegan.run.schema import at_least

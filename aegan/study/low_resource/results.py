@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from aegan.metrics.bootstrap import DRAWS, contrast
-from aegan.metrics.references import JITTER_NOISE
-from aegan.study.augmentation import BASELINES, SMOTE_NEIGHBOURS
+from aegan.metrics.intervals import DRAWS, contrast
+from aegan.metrics.references import BASELINES, JITTER_NOISE, SMOTE_NEIGHBOURS
 from aegan.study.experiment import Records
 from aegan.study.low_resource.tasks import MODES, NAME, NONE, task_name
 from aegan.study.parts import TARGET

@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
-from aegan.metrics.bootstrap import by_speaker
+from aegan.metrics.intervals import by_speaker
+from aegan.metrics.references import BASELINES
 from aegan.run.schema import Rule, at_least, is_number, is_whole
 from aegan.sampling.rows import Rows
-from aegan.study.augmentation import BASELINES, first
 from aegan.study.experiment import Task
 from aegan.study.generators import generator_task, rows_of, seed_of
 from aegan.study.low_resource.classifier import ClassifierProtocol, classify, train_classifier
@@ -165,7 +165,7 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
         start = table.put(0, real)
         for method, sizes in _methods(study, modes):
             if method == NONE:
-                rows = first(real, 0)
+                rows = real
             elif method in BASELINES:
                 rows = BASELINES[method](*real, sizes[-1], replicate)
             else:
@@ -174,7 +174,7 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
             for n in sizes:
                 counts = None
                 if rows is not None:
-                    end = table.put(start, first(rows, n))
+                    end = table.put(start, (rows[0][:n], rows[1][:n]))  # always the first
                     net = train_classifier(low, classes, table.features, table.labels, end, key)
                     predicted = classify(net, test)
                     counts = by_speaker(truth, predicted, speakers, names, classes).tolist()
