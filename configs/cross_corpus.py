@@ -1,8 +1,6 @@
 """Table 4: generators of the source corpus judged on the target corpus.
 
-    python -m experiments.paper --config=configs/cross_corpus.py
-
-One experiment of configs/paper.py alone, with its fields and variants.
+python -m experiments.paper --config=configs/cross_corpus.py
 """
 
 from aegan.study.registry import alone

@@ -1,8 +1,6 @@
 """Tables 2 and 3 and Fig. 3: the three models in cross-validation.
 
-    python -m experiments.paper --config=configs/cross_validation.py
-
-One experiment of configs/paper.py alone, with its fields and variants.
+python -m experiments.paper --config=configs/cross_validation.py
 """
 
 from aegan.study.registry import alone

@@ -1,8 +1,6 @@
 """Fig. 6: a classifier on a part of the source with and without synthetic rows.
 
-    python -m experiments.paper --config=configs/low_resource.py
-
-One experiment of configs/paper.py alone, with its fields and variants.
+python -m experiments.paper --config=configs/low_resource.py
 """
 
 from aegan.study.registry import alone

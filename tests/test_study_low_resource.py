@@ -111,10 +111,10 @@ def test_the_same_task_gives_the_same_bits(study, records):
 
 
 def test_one_program_serves_both_scopes(study, records):
-    before = classifier._train._cache_size()
+    before = classifier.train_classifier._cache_size()
     run_cells(study, "target", 50.0, 0)
     run_cells(study, "source", 20.0, 0)
-    assert before >= 1 and classifier._train._cache_size() == before
+    assert before >= 1 and classifier.train_classifier._cache_size() == before
 
 
 @pytest.mark.parametrize("scope", ["target", "source"])

@@ -33,6 +33,7 @@ class Below(NamedTuple):
     points: pd.DataFrame
     colour: str
     name: str
+    alpha: float = 0.8
 
 
 def scatter_panel(
@@ -61,8 +62,8 @@ def _draw(
     below: Below | None,
 ) -> None:
     if below:
-        rows, colour, name = below
-        axes.plot(rows["x"], rows["y"], "o", color=colour, alpha=0.8, **_DOT)
+        rows, colour, name, alpha = below
+        axes.plot(rows["x"], rows["y"], "o", color=colour, alpha=alpha, **_DOT)
         axes.plot([], [], "o", color=colour, ms=6, mew=0, label=name)
     groups = {name: points[points[column] == name] for name in style}
     groups = {name: rows for name, rows in groups.items() if len(rows)}

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Annotated, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -38,6 +37,7 @@ class ClassifierProtocol:
     rate: Annotated[float, positive] = 1e-3  # of Adam
 
 
+@partial(jax.jit, static_argnums=(0, 1))
 def train_classifier(
     protocol: ClassifierProtocol,
     classes: int,
@@ -56,18 +56,6 @@ def train_classifier(
         rows: of the training set, 1 to padded.
         key: of the initial parameters and of the batches; the former do not depend on the rows.
     """
-    return _train(protocol, classes, features, labels, jnp.int32(rows), key)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _train(
-    protocol: ClassifierProtocol,
-    classes: int,
-    features: jax.Array,
-    labels: jax.Array,
-    rows: jax.Array,
-    key: jax.Array,
-) -> Params:
     net = MLP(protocol.hidden, classes)
     optimiser = optax.adam(protocol.rate)
     init_key, batch_key = jax.random.split(key)

@@ -12,7 +12,7 @@ from aegan.report.kit.figures import GREY, Figure
 from aegan.report.kit.numbers import Results, said
 from aegan.report.kit.tables import Table
 from aegan.study import words as W
-from aegan.study.scatter import Plane, scatter_panel, square
+from aegan.study.scatter import Below, Plane, scatter_panel, square
 from aegan.study.toy.tasks import NAME
 
 _COLOURS = ("#0072B2", "#D55E00", "#000000", "#9970AB")  # of clusters: no emotions
@@ -63,9 +63,10 @@ def figure(points: pd.DataFrame) -> Figure:
     for name, title in _PANELS.items():
         rows = points[points["panel"] == name]
         if len(rows):
-            alt, file = f"{title[4:]}: points in the plane.", f"fig1-{name}"
-            of = dict.fromkeys(clusters, (GREY, "o")) if name == "source" else style
-            data = rows, "cluster", of, plane
-            panels.append(scatter_panel(file, alt, title, *data, height=3.3))
+            alt, below = f"{title[4:]}: points in the plane.", None
+            if name == "source":
+                below, rows = Below(rows, GREY, "source", 0.65), rows[:0]
+            data = rows, "cluster", style, plane, below
+            panels.append(scatter_panel(f"fig1-{name}", alt, title, *data, height=3.3))
     caption = W.told(NAME, "figure")
     return Figure("fig1", "Fig. 1: GAN and InfoGAN", caption, tuple(panels), points, wide=True)
