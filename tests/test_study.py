@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,13 @@ from study_helpers import tiny_config, tiny_study
 
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
+from aegan.models.m1 import M1
 from aegan.run.plan import make_plan
 from aegan.run.programs import load
+from aegan.study.codes.tasks import encoding
 from aegan.study.config import run_values
 from aegan.study.opening import check_folder, claim_folder, read_study
+from aegan.study.registry import EXPERIMENTS, tasks_of
 
 
 def write_table(path, corpus, drop_class=None, rename=None):
@@ -53,6 +56,28 @@ def test_the_runs_are_those_of_experiments_run(tmp_path):
     alone = make_plan(run)
     assert alone.identity["config_hash"] == study.plans["m3"].identity["config_hash"]
     assert run_values(config, "m3")["model"]["name"] == "m3"
+
+
+@dataclass(frozen=True)
+class M9(M1):
+    """A model that no line of the package names."""
+
+    name = "m9"
+    title = "M9: of a test"
+
+
+def test_the_models_are_those_of_the_config(tmp_path):
+    section = tiny_config()["m1"]
+    section["model"]["name"] = "m9"
+    study = tiny_study(tmp_path, models=("m9", "m3"), m9=section, low_resource__honest=("m9",))
+    assert study.models == tuple(study.plans) == tuple(study.part_plans) == ("m9", "m3")
+    names = {task.name for task in tasks_of(study, EXPERIMENTS)}
+    for name in ("train-m9", "evaluate-m3", "codes-svm-m9-fold0", "table4-tstr-m9-0"):
+        assert name in names
+    assert not any("m1" in name or "m2" in name for name in names)
+    assert encoding(study) == "m9"
+    (task,) = (t for t in tasks_of(study, ["low_resource"]) if t.name == "lowres-target-p20-r0")
+    assert {n for n in task.needs if "p20" in n} == {"part-m9-0-target-p20-r0"}
 
 
 def test_parts_train_in_the_shapes_of_the_whole_source(tmp_path):

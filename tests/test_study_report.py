@@ -302,6 +302,19 @@ def test_an_experiment_alone_has_its_own_sections(study, name):
     assert all(len(line) <= 80 for line in text_summary(alone).splitlines())
 
 
+def test_another_model_stands_where_those_of_the_paper_do(study):
+    text = json.dumps(study["experiments"]).replace("m2", "m9").replace("M2", "M9")
+    config = study["config"] | {"models": ["m1", "m9", "m3"]}
+    other = {**study, "config": config, "experiments": json.loads(text)}
+    other["claims"] = claims(other["experiments"])
+    markdown = markdown_page(other)
+    rows = ("M9, this study", "M9 less M1", "M9, D2", "Mixing of M1 and M9", "M9's rows")
+    for row in (*rows, "Codes of M9", "M9, 6000 rows (as the paper)"):
+        assert f"| **{row}** |" in markdown or f"| {row} |" in markdown, row
+    assert {claim["verdict"] for claim in other["claims"] if claim["number"] == 1} == {"undecided"}
+    assert "M9" in text_summary(other) and "M2 " not in text_summary(other).partition("Tables")[2]
+
+
 def test_nothing_run_is_said(study):
     nothing = {**study, "experiments": {}, "claims": []}
     assert "No claim of the paper was tested" in markdown_page(nothing)
