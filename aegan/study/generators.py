@@ -88,10 +88,7 @@ def train_run(study: Study, model: str) -> dict[str, Any]:
     state = stages.trained_state(plan, workdir)
     for place, (seed, fold) in enumerate(plan.lanes if model in study.encoders else ()):
         encoder = lane_of(state, place).params[ENCODER]
-        with (
-            replacing(study.dir.encoder(model, seed, fold)) as path,
-            open(path, "wb") as file,
-        ):
+        with replacing(study.dir.encoder(model, seed, fold)) as path, open(path, "wb") as file:
             np.savez(file, **flat_arrays(jax.device_get(encoder), "encoder"))
     return {}
 

@@ -12,15 +12,7 @@ from aegan.report.kit.documents import Section
 from aegan.report.kit.figures import Figure
 from aegan.report.kit.numbers import Estimate, Results, percent, plain
 from aegan.report.kit.tables import Table, tabulate
-from aegan.report.tables import (
-    MAIN_COLUMNS,
-    TITLES,
-    UARS,
-    Row,
-    cells,
-    paper_row,
-    reference_rows,
-)
+from aegan.report.tables import MAIN_COLUMNS, TITLES, UARS, Row, cells, paper_row, reference_rows
 from aegan.study import words as W
 
 NAME = "cross_validation"

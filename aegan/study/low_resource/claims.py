@@ -10,17 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aegan.study.low_resource.results import compared_of, gains_of
-from aegan.study.rule import (
-    ALIKE,
-    Claim,
-    Condition,
-    Estimate,
-    Part,
-    above,
-    below,
-    figure,
-    within,
-)
+from aegan.study.rule import ALIKE, Claim, Condition, Estimate, Part, above, below, figure, within
 
 LOW_PERCENT = 40  # "P less than 40 %"
 LARGE_PERCENT = 80  # "higher values of P"

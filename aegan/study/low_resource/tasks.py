@@ -179,9 +179,4 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
                     predicted = classify(net, test)
                     counts = by_speaker(truth, predicted, speakers, names, classes).tolist()
                 cells.append({"modes": list(modes), "method": method, "n": n, "counts": counts})
-    return {
-        "rows": len(part.rows),
-        "fold": part.fold,
-        "speakers": names.tolist(),
-        "cells": cells,
-    }
+    return {"rows": len(part.rows), "fold": part.fold, "speakers": names.tolist(), "cells": cells}
