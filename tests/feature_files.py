@@ -26,18 +26,19 @@ ARFF = """\
 'a.wav',1.110000e+02,5.898961e-01,?
 'b.wav',3.000000e+00,1.000000e-01,?
 """
-
-
-def error_of(path, options: Options | None = None) -> str:
-    with pytest.raises(InputError) as caught:
-        read_table(path, options)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+AUDFORMAT = """\
+file,start,end,loud,pitch
+db/a.wav,0 days,0 days 00:00:02.500000,1.5,2
+db/a.wav,0 days 00:00:02.500000,,3,4
+db/b.wav,0.25,1.75,5,6
+"""
 
 
 def check_error(path, *parts: str, options: Options | None = None) -> None:
-    message = error_of(path, options)
-    assert message.startswith(str(path))
+    """The file is refused in one line that begins with its path and holds the parts."""
+    with pytest.raises(InputError) as caught:
+        read_table(path, options)
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith(str(path)), message
     for part in parts:
         assert part in message, message

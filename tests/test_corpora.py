@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from corpus_trees import emotions, error_of, read, reasons, speakers, touch
 
-from aegan.corpora.interface import CLASSES, count_differences, four_classes
+from aegan.corpora.interface import count_differences, four_classes
 from aegan.corpora.listing import LARGEST_LABEL_FILE, decode
 from aegan.corpora.registry import CORPORA, describe_corpora, get_corpus
 from aegan.corpora.table import csv_corpus
+from aegan.tables.emotions import CLASSES
 
 BY_NAME = {
     "crema_d": ("1001_DFA_ANG_XX.wav", "crema_1001", "anger"),

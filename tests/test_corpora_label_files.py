@@ -18,8 +18,9 @@ from corpus_trees import (
     touch,
 )
 
-from aegan.corpora.interface import CLASSES, four_classes
+from aegan.corpora.interface import four_classes
 from aegan.corpora.published import IEMOCAP, MSP_IMPROV
+from aegan.tables.emotions import CLASSES
 
 
 def test_iemocap_speaker_is_the_session_and_the_last_tokens_letter(tmp_path):

@@ -18,10 +18,9 @@ import pytest
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.tables.assemble import with_unique_files
 from aegan.tables.labels import DROP, Labels, complete, join, read_labels
 from aegan.tables.read import read_table
-from aegan.tables.table import FeatureTable
+from aegan.tables.table import FeatureTable, with_unique_files
 from aegan.tables.write import SUFFIXES, table_writer
 
 INPUTS = 12_000  # per reader
@@ -31,55 +30,25 @@ WRITTEN = 40  # of so many tables one is written, as convert does
 _NAMES = [f"mfcc_sma[{i}]_iqr1-{i}" for i in range(7)]
 _NUMBERS = ["0", "111", "-1", "5.898961e-01", "-2.262464e-05", "1e-45", "3.4028235e+38"]
 _ROW = ",".join(_NUMBERS)
-_SMILE = "\n".join(
-    [
-        ";".join(["name", "frameTime", *_NAMES]),
-        *(
-            f"'clip{i}.wav';0.000000;" + ";".join(_NUMBERS[i % 7 :] + _NUMBERS[: i % 7])
-            for i in range(12)
-        ),
-        "'it's;a';0.000000;" + ";".join(_NUMBERS),
-        "",
-    ]
+_MIXED = [";".join(_NUMBERS[i % 7 :] + _NUMBERS[: i % 7]) for i in range(12)]
+_SMILE = ";".join(["name", "frameTime", *_NAMES]) + "\n"
+_SMILE += "".join(f"'clip{i}.wav';0.000000;{row}\n" for i, row in enumerate(_MIXED))
+_SMILE += f"'it's;a';0.000000;{_MIXED[0]}\n"
+_ARFF = "% licence: CC BY\n% note: \"a\\nb\"\n@relation 'openSMILE features'\n\n"
+_ARFF += "@attribute name string\n"
+_ARFF += "".join(f"@attribute {name} numeric\n" for name in _NAMES)
+_ARFF += "@attribute emotion unknown\n@attribute class {sad,'very angry'}\n\n@data\n% rows\n"
+_ARFF += "".join(
+    f"'clip{i}.wav',{_ROW},?,{word}\n" for i, word in enumerate(["'very angry'", "sad"] * 6)
 )
-_ARFF = "\n".join(
-    [
-        "% licence: CC BY",
-        '% note: "a\\nb"',
-        "@relation 'openSMILE features'",
-        "",
-        "@attribute name string",
-        *(f"@attribute {name} numeric" for name in _NAMES),
-        "@attribute emotion unknown",
-        "@attribute class {sad,'very angry'}",
-        "",
-        "@data",
-        "% rows",
-        *(
-            f"'clip{i}.wav',{_ROW},?,{'sad' if i % 2 else chr(39) + 'very angry' + chr(39)}"
-            for i in range(12)
-        ),
-        f"'it\\'s;a',{_ROW},?,sad",
-        "",
-    ]
+_ARFF += f"'it\\'s;a',{_ROW},?,sad\n"
+_AUDFORMAT = f"file,start,end,{','.join(_NAMES)}\n"
+_AUDFORMAT += "".join(
+    f"db/a{i}.wav,0 days 00:00:00,0 days 00:00:0{i % 6}.5,{_ROW}\n" for i in range(12)
 )
-_AUDFORMAT = "\n".join(
-    [
-        "file,start,end," + ",".join(_NAMES),
-        *(f"db/a{i}.wav,0 days 00:00:00,0 days 00:00:0{i % 6}.5,{_ROW}" for i in range(12)),
-        f"db/a0.wav,5.5,,{_ROW}",
-        "",
-    ]
-)
-_PLAIN = "\n".join(
-    [
-        '"file",speaker,' + ",".join(_NAMES) + ",emotion,passport",
-        *(
-            f'"a, ""{i}"".wav",s{i % 3},{_ROW},sad,"synthetic=true model=\'M 2\'"'
-            for i in range(12)
-        ),
-        "",
-    ]
+_AUDFORMAT += f"db/a0.wav,5.5,,{_ROW}\n"
+_PLAIN = f'"file",speaker,{",".join(_NAMES)},emotion,passport\n' + "".join(
+    f'"a, ""{i}"".wav",s{i % 3},{_ROW},sad,"synthetic=true model=\'M 2\'"\n' for i in range(12)
 )
 _LABELS = "file,speaker,emotion,session,start,end,text\n" + "".join(
     f'clip{i}.wav,s{i % 3},{"sad" if i % 2 else "angry"},{i % 2},{i % 3},,"a, ""b""\nc"\n'
@@ -94,25 +63,12 @@ _FEATURES = FeatureTable(
     contract=FeatureContract.of(["a", "b"]),
 )
 
+_BARE_SMILE = _SMILE.replace("frameTime;", "").replace(";0.000000", "")
+_TABS = "\ufeff" + _PLAIN.replace(", ", " ").replace(",", "\t")
 SEEDS = {
-    "smile": (
-        "f.csv",
-        [
-            _SMILE,
-            _SMILE.replace("\n", "\r\n"),
-            _SMILE.replace("frameTime;", "").replace(";0.000000", ""),
-        ],
-    ),
+    "smile": ("f.csv", [_SMILE, _SMILE.replace("\n", "\r\n"), _BARE_SMILE]),
     "arff": ("f.arff", [_ARFF, _ARFF.upper(), _ARFF.replace("'", '"')]),
-    "csv": (
-        "f.csv",
-        [
-            _AUDFORMAT,
-            _PLAIN,
-            "\ufeff" + _PLAIN.replace(", ", " ").replace(",", "\t"),
-            _AUDFORMAT.replace(",", ";"),
-        ],
-    ),
+    "csv": ("f.csv", [_AUDFORMAT, _PLAIN, _TABS, _AUDFORMAT.replace(",", ";")]),
     "labels": ("l.csv", [_LABELS, _LABELS.replace(",", ";"), "\ufeff" + _LABELS]),
 }
 _PIECES = """
@@ -133,43 +89,37 @@ TOKENS = [piece.replace("~", " ").encode() for piece in _PIECES.replace("\\ ", "
 
 
 def mutated(seed: bytes, other: bytes, rng: random.Random) -> bytes:
-    """The seed after one to eight edits of bytes or lines; ``other`` lends pieces."""
-    data = bytearray(seed)
+    """The seed after one to four edits of bytes or lines; ``other`` lends pieces."""
+    data = seed
     for _ in range(rng.choice([1, 1, 1, 1, 2, 4])):
         at = rng.randrange(len(data) + 1)
         end = min(len(data), at + rng.choice([1, 1, 2, 8, 64, 1000]))
-        edit = rng.randrange(10)
+        start = rng.randrange(len(other))
+        before, piece, after = data[:at], data[at:end], data[end:]
         lines = data.split(b"\n")
         line = rng.randrange(len(lines))
-        if edit == 0:
-            data[at:end] = b""
-        elif edit == 1:
-            data[at:at] = rng.choice(TOKENS)
-        elif edit == 2:
-            data[at:end] = rng.choice(TOKENS)
-        elif edit == 3:
-            data[at:end] = bytes(rng.randrange(256) for _ in range(end - at))
-        elif edit == 4:
-            data[at:at] = data[at:end] * rng.choice([1, 2, 20])
-        elif edit == 5:
-            start = rng.randrange(len(other))
-            data[at:end] = other[start : start + rng.choice([1, 20, 200])]
-        elif edit == 6:
-            lines[line:line] = [lines[rng.randrange(len(lines))]]
-            data = bytearray(b"\n".join(lines))
-        elif edit == 7:
-            separator = rng.choice([b",", b";", b"\t"])
-            cells = lines[line].split(separator)
-            cells[rng.randrange(len(cells))] = rng.choice(TOKENS)
-            lines[line] = separator.join(cells)
-            data = bytearray(b"\n".join(lines))
-        elif edit == 8:
-            del data[at:]
-        elif at < len(data):
-            data[at] ^= 1 << rng.randrange(8)
-    if rng.random() < 0.02:
-        data = bytearray(bytes(data).decode("latin-1").encode("utf-16"))
-    return bytes(data)
+        separator = rng.choice([b",", b";", b"\t"])
+        cells = lines[line].split(separator)
+        cells[rng.randrange(len(cells))] = rng.choice(TOKENS)
+        cells = separator.join(cells)
+        data = rng.choice(
+            [
+                before + after,
+                before + rng.choice(TOKENS) + piece + after,
+                before + rng.choice(TOKENS) + after,
+                before + rng.randbytes(len(piece)) + after,
+                before + piece * rng.choice([2, 3, 21]) + after,
+                before + other[start : start + rng.choice([1, 20, 200])] + after,
+                b"\n".join([*lines[:line], rng.choice(lines), *lines[line:]]),
+                b"\n".join([*lines[:line], cells, *lines[line + 1 :]]),
+                before,
+                before
+                + bytes(byte ^ 1 << rng.randrange(8) for byte in piece[:1])
+                + piece[1:]
+                + after,
+            ]
+        )
+    return data.decode("latin-1").encode("utf-16") if rng.random() < 0.02 else data
 
 
 def check_table(table: FeatureTable) -> None:

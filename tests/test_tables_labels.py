@@ -12,6 +12,9 @@ from aegan.tables.labels import DROP, Labels, complete, join, read_labels
 from aegan.tables.table import FeatureTable
 
 LABELS = "file,speaker,emotion\na.wav,x,sad\nb.wav,y,angry\nc.wav,x,happy\n"
+FOLDERS = "file,emotion\nE1/1.wav,e1\nE0/1.wav,e0\n"  # of speakers tell base names apart
+DEEP = "file,emotion\nm/E1/1.WAV,e1\nm/E0/1.WAV,e0\n"
+BARE = "file,emotion\ny/E1/1,e1\ny/E0/1,e0\n"
 
 
 def features(files, times=None, **labels) -> FeatureTable:
@@ -118,107 +121,84 @@ def test_broken_tables_of_labels_are_refused(labels, text, parts):
 # --- joining ------------------------------------------------------------------------------------
 
 
-def test_labels_in_any_order_find_their_rows(labels):
-    table = features(["c.wav", "a.wav", "b.wav"])
-    joined = join(table, labels(LABELS))
-    assert emotions(joined) == {0: "happy", 1: "sad", 2: "angry"}
-    assert joined.labels["speaker"].tolist() == ["x", "x", "y"]
-    assert joined.files.tolist() == table.files.tolist()
-    assert joined.notes == ("labels of labels.csv joined by name",)
-
-
 @pytest.mark.parametrize(
-    ("files", "how"),
+    ("files", "text", "expected", "how"),
     [
-        (["b.wav", "c.wav", "a.wav"], "name"),
-        (["b.WAV", "c.Wav", "a.wav"], "name, its suffix in any case"),
-        (["/x/b.wav", "y/c.WAV", "z\\a.wav"], "base name"),
-        (["/x/b.flac", "c", "a.MP3"], "base name without suffix"),
+        (["c.wav", "a.wav", "b.wav"], LABELS, "happy sad angry", "name"),
+        (["b.WAV", "c.Wav", "a.wav"], LABELS, "angry happy sad", "name, its suffix in any case"),
+        (["/x/b.wav", "y/c.WAV", "z\\a.wav"], LABELS, "angry happy sad", "base name"),
+        (["/x/b.flac", "c", "a.MP3"], LABELS, "angry happy sad", "base name without suffix"),
+        (["/d/m/E0/1.wav", "/d/m/E1/1.wav"], FOLDERS, "e0 e1", "the last 2 parts of the path"),
+        (["C:\\m\\E0\\1.wav", "C:\\m\\E1\\1.wav"], DEEP, "e0 e1", "the last 3 parts of the path"),
+        (
+            ["x/E0/1.wav", "x/E1/1.wav"],
+            BARE,
+            "e0 e1",
+            "the last 2 parts of the path without suffix",
+        ),
+        (
+            ["/d/A/1.wav", "/d/A/sub/1.wav", "/d/B/1.wav"],  # as many parts as make most rows agree
+            "file,emotion\nB/1.wav,calm\nA/1.wav,sad\nA/sub/1.wav,angry\n",
+            "sad angry calm",
+            "the last 2 parts of the path",
+        ),
+        (
+            ["/d/take1.WAV", "/d/take1.flac", "/d/take2.wav"],
+            "file,emotion\ntake1.wav,sad\ntake1.flac,calm\ntake2.WAV,angry\n",
+            "sad calm angry",
+            "base name",
+        ),
+        (["a.wav", "a.WAV"], "file,emotion\na.WAV,sad\na.wav,calm\n", "calm sad", "name"),
+        (["d/Zo\u00eb.wav"], "file,emotion\nZoe\u0308.wav,sad\n", "sad", "base name"),
     ],
 )
-def test_base_names_are_compared_only_if_no_whole_name_agrees(labels, files, how):
-    joined = join(features(files), labels(LABELS))
-    assert emotions(joined) == {0: "angry", 1: "happy", 2: "sad"}
-    assert joined.notes == (f"labels of labels.csv joined by {how}",)
-
-
-@pytest.mark.parametrize(
-    ("folders", "ours", "theirs", "how"),
-    [
-        ("/data/mine/{}/", "{}/", ".wav", "the last 2 parts of the path"),
-        ("C:\\mine\\{}\\", "mine/{}/", ".WAV", "the last 3 parts of the path"),
-        ("x/{}/", "y/{}/", "", "the last 2 parts of the path without suffix"),
-    ],
-)
-def test_folders_of_speakers_tell_base_names_apart(labels, folders, ours, theirs, how):
-    keys = [(speaker, clip) for speaker in ("EB0", "EB1") for clip in ("001", "002")]
-    table = features([f"{folders.format(speaker)}{clip}.wav" for speaker, clip in keys])
-    rows = [f"{ours.format(s)}{c}{theirs},{s},{s}-{c}" for s, c in reversed(keys)]
-    joined = join(table, labels("\n".join(["file,speaker,emotion", *rows])))
-    assert list(emotions(joined).values()) == [f"{s}-{c}" for s, c in keys]
-    assert joined.notes == (f"labels of labels.csv joined by {how}",)
-
-
-def test_as_many_last_parts_are_compared_as_make_most_rows_agree(labels):
-    table = features(["/d/A/1.wav", "/d/A/sub/1.wav", "/d/B/1.wav"])
-    read = labels("file,emotion\nB/1.wav,calm\nA/1.wav,sad\nA/sub/1.wav,angry\n")
-    joined = join(table, read)
-    assert emotions(joined) == {0: "sad", 1: "angry", 2: "calm"}
-    assert joined.notes == ("labels of labels.csv joined by the last 2 parts of the path",)
-
-
-def test_last_parts_that_several_recordings_share_are_refused(labels):
-    table = features(["1/A/a.wav", "2/A/a.wav"])
-    check_error(
-        lambda: join(table, labels("file,emotion\nA/a.wav,sad\n")),
-        "'1/A/a.wav' and '2/A/a.wav' have the same last 2 parts of the path, by which",
-    )
-
-
-def test_segments_are_joined_by_the_last_parts_and_time(labels):
-    text = "file,start,end,emotion\nA/1,0,2,sad\nA/1,2,3,angry\nB/1,0,2,calm\n"
-    table = features(["/d/B/1", "/d/A/1", "/d/A/1"], [[0, 2], [2, 3], [0, 2]])
+def test_labels_find_their_rows(labels, files, text, expected, how):
+    table = features(files)
     joined = join(table, labels(text))
-    assert emotions(joined) == {0: "calm", 1: "angry", 2: "sad"}
-    assert joined.notes[0].endswith("joined by the last 2 parts of the path and time")
+    assert list(emotions(joined).values()) == expected.split()
+    assert joined.files.tolist() == files
+    assert joined.notes == (f"labels of labels.csv joined by {how}",)
 
 
-def test_a_suffix_in_small_letters_is_no_other_recording_than_one_in_large_ones(labels):
-    table = features(["/d/take1.WAV", "/d/take1.flac", "/d/take2.wav"])
-    read = labels("file,emotion\ntake1.wav,sad\ntake1.flac,calm\ntake2.WAV,angry\n")
-    assert emotions(join(table, read)) == {0: "sad", 1: "calm", 2: "angry"}
-
-
-def test_names_that_differ_only_in_the_case_of_the_suffix_are_kept_apart(labels):
-    table = features(["a.wav", "a.WAV"])
-    read = labels("file,emotion\na.WAV,sad\na.wav,calm\n")
-    assert emotions(join(table, read)) == {0: "calm", 1: "sad"}
+@pytest.mark.parametrize(
+    ("files", "text", "parts"),
+    [
+        (
+            ["1/A/a.wav", "2/A/a.wav"],
+            "file,emotion\nA/a.wav,sad\n",
+            ["'1/A/a.wav' and '2/A/a.wav' have the same last 2 parts of the path, by which"],
+        ),
+        (
+            ["1/a.wav", "2/a.wav"],
+            "file,emotion\na.wav,sad\n",
+            ["features.csv: '1/a.wav' and '2/a.wav' have the same base name"],
+        ),
+        (
+            ["a.wav"],
+            "file,emotion\n1/a.wav,sad\n2/a.wav,sad\n",
+            ["labels.csv: '1/a.wav' and '2/a.wav'"],
+        ),
+        (["a.wav", "x/b.wav", "c.wav"], LABELS, ["1 of 3 rows of features.csv have no labels"]),
+        (
+            ["a.wav"],
+            LABELS + "a.wav,x,angry\na.wav,x,sad\n",
+            ["1 key with different labels: 'a.wav'", "emotion 'sad' and 'angry'"],
+        ),
+        (
+            ["a"],  # labels of segments do not label recordings
+            "file,start,end,emotion\na,0,1,sad\na,1,2,angry\n",
+            ["1 key with different labels"],
+        ),
+    ],
+)
+def test_labels_that_may_be_of_other_rows_are_refused(labels, files, text, parts):
+    check_error(lambda: join(features(files), labels(text)), *parts)
 
 
 def test_a_table_of_labels_that_is_not_there_is_called_that(tmp_path):
     check_error(
         lambda: read_labels(tmp_path / "no.csv"), "no such file; give the path of a table of labels"
     )
-
-
-def test_accents_are_compared_whatever_the_file_system_made_of_them(labels):
-    read = labels("file,speaker,emotion\nZoe\u0308.wav,x,sad\n")
-    assert emotions(join(features(["d/Zo\u00eb.wav"]), read)) == {0: "sad"}
-
-
-def test_partly_agreeing_names_are_not_helped_by_base_names(labels):
-    table = features(["a.wav", "x/b.wav", "c.wav"])
-    check_error(lambda: join(table, labels(LABELS)), "1 of 3 rows of features.csv have no labels")
-
-
-def test_base_names_that_several_recordings_share_are_refused(labels):
-    table = features(["1/a.wav", "2/a.wav"])
-    check_error(
-        lambda: join(table, labels("file,emotion\na.wav,sad\n")),
-        "features.csv: '1/a.wav' and '2/a.wav' have the same base name",
-    )
-    doubled = labels("file,emotion\n1/a.wav,sad\n2/a.wav,sad\n")
-    check_error(lambda: join(features(["a.wav"]), doubled), "labels.csv: '1/a.wav' and '2/a.wav'")
 
 
 def test_unmatched_rows_are_counted_and_named(labels):
@@ -244,15 +224,18 @@ def test_tables_of_nothing_in_common_are_refused_even_if_rows_may_be_dropped(lab
     check_error(lambda: join(features(["q.wav"]), read, DROP), "'a.wav' here, 'q.wav' there")
 
 
+def test_names_that_are_not_whole_utf_8_are_joined():
+    files = np.array(["b\udcff.wav", "a.wav"])
+    speakers = {"speaker": np.array(["\udcfe", "x"]), "emotion": np.array(["sad", "calm"])}
+    table = join(features(files[::-1]), Labels("corpus", files, None, speakers))
+    assert emotions(table) == {0: "calm", 1: "sad"}
+    assert table.labels["speaker"].tolist() == ["x", "\udcfe"]
+
+
 def test_doubled_labels_collapse_if_they_are_equal(labels):
     joined = join(features(["a.wav", "b.wav", "c.wav"]), labels(LABELS + "a.wav,x,sad\n"))
     assert joined.labels["emotion"].tolist() == ["sad", "angry", "happy"]
     assert "1 doubled row of labels left out (same labels)" in joined.notes
-    check_error(
-        lambda: join(features(["a.wav"]), labels(LABELS + "a.wav,x,angry\na.wav,x,sad\n")),
-        "1 key with different labels: 'a.wav'",
-        "emotion 'sad' and 'angry'",
-    )
 
 
 def test_segments_are_joined_by_name_and_time(labels):
@@ -265,16 +248,19 @@ def test_segments_are_joined_by_name_and_time(labels):
     check_error(lambda: join(moved, labels(text)), "1 of 3 rows")
 
 
+def test_segments_are_joined_by_the_last_parts_and_time(labels):
+    text = "file,start,end,emotion\nA/1,0,2,sad\nA/1,2,3,angry\nB/1,0,2,calm\n"
+    table = features(["/d/B/1", "/d/A/1", "/d/A/1"], [[0, 2], [2, 3], [0, 2]])
+    joined = join(table, labels(text))
+    assert emotions(joined) == {0: "calm", 1: "angry", 2: "sad"}
+    assert joined.notes[0].endswith("joined by the last 2 parts of the path and time")
+
+
 def test_segments_take_the_labels_of_their_recording(labels):
     table = features(["a.wav", "b.wav", "a.wav", "c.wav"], [[0, 1], [0, 1], [1, 2], [0, 1]])
     joined = join(table, labels(LABELS))
     assert emotions(joined) == {0: "sad", 1: "angry", 2: "sad", 3: "happy"}
     assert "1 more segments take the labels of their recording" in joined.notes
-
-
-def test_labels_of_segments_do_not_label_recordings(labels):
-    read = labels("file,start,end,emotion\na,0,1,sad\na,1,2,angry\n")
-    check_error(lambda: join(features(["a"]), read), "1 key with different labels")
 
 
 def test_labels_of_the_other_file_come_first(labels):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from feature_files import ARFF, SMILE, check_error, error_of
+from feature_files import ARFF, SMILE
 
 from aegan.tables.read import read_table
 from aegan.tables.roles import Options
@@ -41,29 +41,7 @@ def test_rows_appended_twice_are_left_out_with_a_note(file):
 def test_repeated_headers_are_left_out_with_a_note(file):
     table = read_table(file(SMILE + SMILE.replace("a.wav", "c.wav").replace("b.wav", "d.wav")))
     assert table.files.tolist() == ["a.wav", "b.wav", "c.wav", "d.wav"]
-    assert "1 repeated header line left out" in table.notes
-
-
-def test_a_header_of_other_features_in_the_middle_is_refused(file):
-    other = SMILE.replace("loud_max", "loud_min").replace("a.wav", "c.wav")
-    check_error(file(SMILE + other), "line 4 is another header", "file of their own")
-
-
-def test_one_name_with_different_values_is_refused_with_its_lines(file):
-    text = SMILE + "'a.wav';0.000000;112;1;2\n"
-    check_error(file(text), "1 key with different values", "'a.wav'", "line 2 and line 4")
-
-
-def test_rows_of_frames_are_refused_as_such(file):
-    text = SMILE + "'a.wav';0.010000;112;1;2\n"
-    check_error(file(text), "'a.wav' has rows of several times", "frameMode = full")
-
-
-@pytest.mark.parametrize("name", ["noname", "unknown", "", "?"])
-def test_rows_without_names_are_refused_with_the_mend(file, name):
-    text = SMILE.replace("a.wav", name)
-    check_error(file(text), "line 2 has not the name", "-instname")
-    check_error(file(text.replace("b.wav", name)), "no row has the name", "folder")
+    assert table.notes == ("1 repeated header line left out",)
 
 
 def test_real_files_of_opensmile(file):
@@ -105,30 +83,10 @@ def test_a_folder_of_arffs_without_name_attributes(tmp_path):
     assert "column 'emotion' left out: it is empty" in table.notes
 
 
-def test_files_of_a_folder_must_have_the_same_features(tmp_path):
-    (tmp_path / "a.csv").write_text(SMILE)
-    (tmp_path / "b.csv").write_text(SMILE.replace("loud_max", "loud_min"))
-    message = error_of(tmp_path)
-    assert message.startswith(f"{tmp_path / 'b.csv'}: not the features of a.csv")
-    assert "column 0 is 'loud_min' for 'loud_max'" in message
-
-
 def test_one_key_in_two_files_of_a_folder(tmp_path):
-    (tmp_path / "a.csv").write_text(SMILE)
-    (tmp_path / "b.csv").write_text(SMILE)
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text(SMILE)
     assert read_table(tmp_path).files.tolist() == ["a.wav", "b.wav"]
-    (tmp_path / "b.csv").write_text(SMILE.replace("111", "112"))
-    check_error(tmp_path, "'a.wav'", "(a.csv line 2 and b.csv line 2)")
-
-
-def test_files_of_a_folder_must_have_the_same_labels(tmp_path):
-    (tmp_path / "a.csv").write_text("file,emotion,f\nx,sad,1\n")
-    (tmp_path / "b.csv").write_text("file,f\ny,1\n")
-    assert "has 'file' beside the features" in error_of(tmp_path)
-
-
-def test_an_empty_folder_is_refused(tmp_path):
-    check_error(tmp_path, "no .csv or .arff file")
 
 
 # --- ARFF -------------------------------------------------------------------------------------
@@ -152,20 +110,19 @@ def test_an_arff_target_with_words_is_the_emotion(file, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "why"),
+    ("kind", "value", "note"),
     [
-        ("class numeric", "0.0", "'class' left out: numbers"),
-        ("class numeric", "?", "'class' left out: it is empty"),
-        ("label {a,b}", "?", "'label' left out: it is empty"),
-        ("emotion numeric", "1", "'emotion' left out: numbers"),
+        ("class numeric", "0.0", "column 'class' left out: numbers, not names of classes"),
+        ("class numeric", "?", "column 'class' left out: it is empty"),
+        ("label {a,b}", "?", "column 'label' left out: it is empty"),
+        ("emotion numeric", "1", "column 'emotion' left out: numbers, not names of classes"),
+        ("gender {m,f}", "?", "attribute 'gender' left out: it is empty"),
     ],
 )
-def test_an_arff_target_without_words_is_left_out_with_a_note(file, kind, value, why):
+def test_arff_text_that_says_nothing_is_left_out_with_a_note(file, kind, value, note):
     text = ARFF.replace("emotion unknown", kind).replace(",?", f",{value}")
     table = read_table(file(text, "features.arff"))
-    assert table.labels == {}
-    assert why in table.notes[0]
-    assert len(table.contract.names) == 2
+    assert table.labels == {} and table.notes == (note,) and len(table.contract.names) == 2
 
 
 def test_an_empty_emotion_leaves_the_word_to_the_class(file):
@@ -182,14 +139,9 @@ def test_classes_that_arff_declares_may_be_numbers(file):
     text = ARFF.replace("emotion unknown", "class {0,1}").replace(",?", ",0", 1)
     table = read_table(file(text.replace(",?", ",1"), "features.arff"))
     assert table.labels["emotion"].tolist() == ["0", "1"]
-
-
-def test_other_text_attributes_are_left_out_if_empty_and_refused_if_not(file):
-    text = ARFF.replace("emotion unknown", "gender {m,f}")
-    assert read_table(file(text, "f.arff")).notes == ("attribute 'gender' left out: it is empty",)
-    path = file(text.replace(",?", ",m"), "f.arff")
-    check_error(path, "attribute 'gender' is nominal", "--leave_out=gender")
-    assert read_table(path, Options(leave_out=["gender"])).features.shape == (2, 2)
+    options = Options(leave_out=["gender"])
+    text = ARFF.replace("emotion unknown", "gender {m,f}").replace(",?", ",m")
+    assert read_table(file(text, "f.arff"), options).features.shape == (2, 2)
 
 
 @pytest.mark.parametrize("quoted", ["'it\\'s'", '"it\'s"', "'it's'"])
@@ -208,32 +160,3 @@ def test_arff_comments_quoted_attributes_and_capitals(file):
     assert table.contract.names == ("a b", "c")
     assert table.files.tolist() == ["x.wav"] and table.features.tolist() == [[1, 2]]
     assert table.metadata == {"Title": "of the table", "licence": "CC BY 4.0"}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "parts"),
-    [
-        ("1.000000e-01", "?", ["line 11", "'mfcc_sma[0]_mean'", "missing or infinite ('?')"]),
-        ("1.000000e-01", "nan", ["line 11", "missing or infinite"]),
-        ("1.000000e-01", "1e39", ["line 11", "beyond float32"]),
-        ("'b.wav',3.000000e+00", "{0 'b.wav', 1 3}", ["line 11 is sparse ARFF"]),
-        (",1.000000e-01", "", ["line 11 has 3 cells for 4 columns"]),
-        ("'b.wav'", "'b.wav", ["line 11", "cells for 4 columns"]),
-        ("@data", "@date", ["line 8 is neither @attribute nor @data ('@date')"]),
-        ("@attribute loud_max numeric", "@attribute loud_max", ["line 4", "name type"]),
-        ("mfcc_sma[0]_mean numeric", "loud_max numeric", ["'loud_max' is there 2 times"]),
-    ],
-)
-def test_broken_arff_is_refused_with_its_place(file, old, new, parts):
-    check_error(file(ARFF.replace(old, new), "features.arff"), *parts)
-
-
-def test_arff_without_data_or_rows(file):
-    check_error(file(ARFF.partition("@data")[0], "f.arff"), "no @data line")
-    check_error(file(ARFF.partition("'a.wav'")[0], "f.arff"), "no rows")
-    check_error(file("@relation x\n@data\n1,2\n", "f.arff"), "no @attribute line")
-
-
-def test_an_arff_hash_that_does_not_fit_is_refused(file):
-    path = file("% feature_hash: 0123456789abcdef\n" + ARFF, "features.arff")
-    check_error(path, "not those it was written with")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import resource
 import string
 
 import arff
@@ -225,59 +227,70 @@ def test_values_that_are_not_finite_are_refused_with_their_place(tmp_path, suffi
     assert "1e+39 is not a finite float32" in refusal(tmp_path / f"t{suffix}", features)
 
 
-def test_rows_of_other_columns_are_refused(tmp_path, suffix):
-    path = tmp_path / f"t{suffix}"
-    contract = FeatureContract.of(["a", "b"])
-    good = np.ones((2, 2), np.float32)
-    cases = [
-        ({}, good, "'file' is missing"),
-        ({"file": ["x", "y"], "speaker": ["x", "y"]}, good, "'speaker' too many"),
-        ({"file": ["x"]}, good, "1 values for 2 rows"),
-        ({"file": ["x", "y"]}, good[:, :1], "features for 2"),
-        ({"file": ["x", "y"]}, good[0], "features for 2"),
-        ({"file": ["x", "\ud800"]}, good, "UTF-8"),
-    ]
-    for labels, features, part in cases:
-        with pytest.raises(InputError, match=part):
-            with table_writer(path, ["file"], contract, {}) as writer:
-                writer.write(labels, features)
-        assert not list(tmp_path.iterdir())
-    with pytest.raises(InputError, match="not a number"):
-        with table_writer(path, ["duration_s"], contract, {}) as writer:
-            writer.write({"duration_s": ["long", "short"]}, good)
+GOOD = np.ones((2, 2), np.float32)
 
 
-def test_tables_that_cannot_be_written_are_refused(tmp_path):
-    rows = rows_of(2, 2)
-    assert ".parquet, .csv, .arff" in refusal(tmp_path / "t.xlsx", rows)
-    assert "'a' is there 2 times" in refusal(tmp_path / "t.csv", rows, names=["a", "a"])
-    assert "'file' is there 2 times" in refusal(tmp_path / "t.csv", rows, names=["a", "file"])
-    for name in ("t.csv", "t.arff"):
-        labels = {"file": ["a", "b\nc"]}
-        assert "column 'file', row 1" in refusal(tmp_path / name, rows, labels)
-        assert "line break" in refusal(tmp_path / name, rows, names=["a", "b\r"])
-    passport = {"synthetic": "true"}
-    assert "'passport'" in refusal(
-        tmp_path / "t.csv", rows, names=["a", "passport"], metadata=passport
-    )
-    assert "metadata key 'a:b'" in refusal(tmp_path / "t.arff", rows, metadata={"a:b": "c"})
-    classes = {"classes": '["sad"]'}
-    labels = {"file": ["a", "b"], "emotion": ["sad", "angry"]}
-    assert "'angry'" in refusal(tmp_path / "t.arff", rows, labels, metadata=classes)
+@pytest.mark.parametrize(
+    ("label", "given", "features", "part"),
+    [
+        ("file", {}, GOOD, "'file' is missing"),
+        ("file", {"file": ["x", "y"], "speaker": ["x", "y"]}, GOOD, "'speaker' too many"),
+        ("file", {"file": ["x"]}, GOOD, "1 values for 2 rows"),
+        ("file", {"file": ["x", "y"]}, GOOD[:, :1], "features for 2"),
+        ("file", {"file": ["x", "y"]}, GOOD[0], "features for 2"),
+        ("file", {"file": ["x", "\ud800"]}, GOOD, "UTF-8"),
+        ("duration_s", {"duration_s": ["long", "short"]}, GOOD, "not a number"),
+    ],
+)
+def test_rows_of_other_columns_are_refused(tmp_path, suffix, label, given, features, part):
+    with pytest.raises(InputError, match=part):
+        with table_writer(
+            tmp_path / f"t{suffix}", [label], FeatureContract.of(["a", "b"]), {}
+        ) as writer:
+            writer.write(given, features)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "part"),
+    [
+        ("t.xlsx", {}, ".parquet, .csv, .arff"),
+        ("t.csv", {"names": ["a", "a"]}, "'a' is there 2 times"),
+        ("t.csv", {"names": ["a", "file"]}, "'file' is there 2 times"),
+        ("t.csv", {"labels": {"file": ["a", "b\nc"]}}, "column 'file', row 1"),
+        ("t.arff", {"labels": {"file": ["a", "b\nc"]}}, "column 'file', row 1"),
+        ("t.csv", {"names": ["a", "b\r"]}, "line break"),
+        ("t.arff", {"names": ["a", "b\r"]}, "line break"),
+        ("t.csv", {"names": ["a", "passport"], "metadata": {"synthetic": "true"}}, "'passport'"),
+        ("t.arff", {"metadata": {"a:b": "c"}}, "metadata key 'a:b'"),
+        (
+            "t.arff",
+            {"labels": {"emotion": ["sad", "angry"]}, "metadata": {"classes": '["sad"]'}},
+            "'angry'",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_written_are_refused(tmp_path, name, changes, part):
+    assert part in refusal(tmp_path / name, rows_of(2, 2), **changes)
+
+
+def test_places_that_cannot_be_written_are_refused(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InputError, match="is a directory"):
-        write_table(tmp_path / "folder.csv", rows)
+        write_table(tmp_path / "folder.csv", rows_of(2, 2))
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        write_table(tmp_path / "file" / "t.csv", rows)
+        write_table(tmp_path / "file" / "t.csv", rows_of(2, 2))
 
 
-def test_a_full_disk_is_one_line(tmp_path, suffix, monkeypatch):
-    sink = write._SINKS[suffix]
-    error = OSError(28, "No space left on device")
-    monkeypatch.setattr(sink, "write", lambda *_: (_ for _ in ()).throw(error))
-    message = refusal(tmp_path / f"t{suffix}", rows_of(2, 2))
-    assert "cannot be written (No space left on device)" in message
+def test_a_full_disk_is_one_line(tmp_path, suffix):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        message = refusal(tmp_path / f"t{suffix}", rows_of(50, 20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert re.search(r"cannot be written \(.*File too large\)", message), message
 
 
 def test_an_interrupted_writer_leaves_the_old_table(tmp_path, suffix):

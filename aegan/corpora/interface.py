@@ -8,15 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-CLASSES = ("angry", "happy", "neutral", "sad")
-_OTHER_NAMES = {"anger": "angry", "happiness": "happy", "sadness": "sad"}
-
-
-def own_class(emotion: str) -> str:
-    """The class of an emotion of anybody's table: one of the four, or a class of its own."""
-    name = _OTHER_NAMES.get(emotion.lower(), emotion.lower())
-    return name if name in CLASSES else emotion
-
 
 class Utterance(NamedTuple):
     """One recording and its labels."""

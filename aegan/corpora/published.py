@@ -18,9 +18,10 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from aegan.corpora.interface import CLASSES, CorpusReader, Listing, Utterance, own_class
+from aegan.corpora.interface import CorpusReader, Listing, Utterance
 from aegan.corpora.listing import Folder, list_utterances, quoted, read_text, scan, shown
 from aegan.errors import InputError
+from aegan.tables.emotions import CLASSES, own_class
 
 
 class Label(NamedTuple):

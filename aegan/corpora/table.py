@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aegan.corpora.interface import CorpusReader, Listing, PassedOver, Utterance, own_class
+from aegan.corpora.interface import CorpusReader, Listing, PassedOver, Utterance
 from aegan.corpora.listing import (
     OTHER_SUFFIXES,
     Folder,
@@ -29,6 +29,7 @@ from aegan.corpora.listing import (
     shown,
 )
 from aegan.errors import InputError
+from aegan.tables.emotions import own_class
 from aegan.tables.labels import Labels, way_to_join
 from aegan.tables.read import kind_of
 from aegan.tables.roles import Options, columns_by_role

@@ -11,24 +11,23 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aegan.data.contract import FeatureContract
+from aegan.data.parquet import Columnar, is_numeric, open_parquet, reason
 from aegan.errors import InputError
 
 REQUIRED_COLUMNS = ("file", "speaker", "emotion")
 OPTIONAL_COLUMNS = ("session", "fold", "duration_s")
 LABEL_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
-
-_COLUMNS_AT_ONCE = 64  # features decoded together; bounds the memory used beside the matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +107,8 @@ def read_corpus(
     """
     path = Path(path)
     try:
-        with _open(path) as table:
-            metadata = _metadata(table)
+        with closing(_open(path)) as table:
+            metadata = table.metadata
             if metadata.get("synthetic") == "true":
                 raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
             feature_names = _check_columns(path, table)
@@ -119,14 +118,15 @@ def read_corpus(
             speakers = _label_column(path, table, "speaker")
             emotions = _label_column(path, table, "emotion")
             sessions, fold_names = (
-                _label_column(path, table, name) if name in table.schema_arrow.names else None
+                _label_column(path, table, name) if name in table.schema.names else None
                 for name in ("session", "fold")
             )
             classes, labels = _encode(path, emotions, files, classes, section)
             features = _read_features(path, table, feature_names, files)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: cannot be read as Parquet ({reason}); write it again") from error
+        raise InputError(
+            f"{path}: cannot be read as Parquet ({reason(error)}); write it again"
+        ) from error
     return Corpus(
         name=path.stem,
         features=features,
@@ -142,19 +142,13 @@ def read_corpus(
     )
 
 
-def _metadata(table: pq.ParquetFile) -> dict[str, str]:
-    """The file's own key-value entries as text."""
-    entries = (table.schema_arrow.metadata or {}).items()
-    return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
-
-
-def _open(path: Path) -> pq.ParquetFile:
+def _open(path: Path) -> Columnar:
     if path.is_dir():
         raise InputError(f"{path}: is a directory; give the path of one Parquet file")
     if not path.exists():
         raise InputError(f"{path}: no such file; give the path of a Parquet feature table")
     try:
-        return pq.ParquetFile(path)
+        return open_parquet(path)
     except PermissionError as error:
         raise InputError(f"{path}: may not be read; change its permissions") from error
     except (pa.ArrowInvalid, OSError) as error:
@@ -164,10 +158,9 @@ def _open(path: Path) -> pq.ParquetFile:
         ) from error
 
 
-def _check_columns(path: Path, table: pq.ParquetFile) -> tuple[str, ...]:
+def _check_columns(path: Path, table: Columnar) -> tuple[str, ...]:
     """Check the columns' names and types, and return the names of the features."""
-    schema = table.schema_arrow
-    counts = Counter(schema.names)
+    counts = Counter(table.schema.names)
     for name in REQUIRED_COLUMNS:
         if name not in counts:
             raise InputError(
@@ -176,18 +169,16 @@ def _check_columns(path: Path, table: pq.ParquetFile) -> tuple[str, ...]:
     for name, count in counts.items():
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
-    index_columns = (schema.pandas_metadata or {}).get("index_columns", [])
     features = []
-    for field in schema:
+    for field in table.schema:
         if field.name in LABEL_COLUMNS:
             continue
-        if field.name in index_columns:
-            # A row number that pandas wrote beside the features would be learned as one of them.
+        if table.is_index(field.name):
             raise InputError(
                 f"{path}: column '{field.name}' is a pandas index, not a feature; "
                 "write the table with to_parquet(index=False)"
             )
-        if not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type)):
+        if not is_numeric(field.type):
             raise InputError(
                 f"{path}: column '{field.name}' is not numeric (it is {field.type}); "
                 "make it numbers or drop it"
@@ -197,27 +188,20 @@ def _check_columns(path: Path, table: pq.ParquetFile) -> tuple[str, ...]:
         raise InputError(
             f"{path}: no feature columns; add numeric ones beside {_listing(LABEL_COLUMNS)}"
         )
-    if table.metadata.num_rows == 0:
+    if table.rows == 0:
         raise InputError(f"{path}: no rows; a table needs one row per utterance")
     return tuple(features)
 
 
-def _label_column(path: Path, table: pq.ParquetFile, name: str) -> np.ndarray:
+def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:
     """One label column as a numpy array of str; none of its cells is empty."""
-    column = table.read(columns=[name]).column(name)
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
-    ):
-        raise InputError(f"{path}: column '{name}' is {kind}, not text; store it as strings")
-    values = pc.cast(pc.cast(column, kind), pa.string()).to_pylist()
-    for row, value in enumerate(values):
-        if value is None or not value.strip():
-            raise InputError(
-                f"{path}: column '{name}' is empty in row {row} (counted from 0); "
-                "fill it in or drop the row"
-            )
-    return np.array([value.strip() for value in values], dtype=str)  # "A " is no other speaker
+    values = table.texts(name, table.column(table.schema.names.index(name)))
+    if "" in values:
+        raise InputError(
+            f"{path}: column '{name}' is empty in row {values.index('')} (counted from 0); "
+            "fill it in or drop the row"
+        )
+    return np.array(values, dtype=str)
 
 
 def _check_unique_files(path: Path, files: np.ndarray) -> None:
@@ -256,36 +240,23 @@ def _encode(
 
 
 def _read_features(
-    path: Path, table: pq.ParquetFile, names: tuple[str, ...], files: np.ndarray
+    path: Path, table: Columnar, names: tuple[str, ...], files: np.ndarray
 ) -> np.ndarray:
-    """All features as one (rows, dim) float32 matrix, checked cell by cell.
+    """All features as one (rows, dim) float32 matrix, checked cell by cell."""
 
-    Columns are decoded in small groups into a matrix allocated once, so that the peak of memory
-    is the matrix itself and little more.
-    """
-    features = np.empty((len(files), len(names)), dtype=np.float32)
-    for start in range(0, len(names), _COLUMNS_AT_ONCE):
-        group = names[start : start + _COLUMNS_AT_ONCE]
-        # Selected by name once more: a name "a" also fetches a column called "a.b".
-        columns = table.read(columns=list(group))
-        block = features[:, start : start + len(group)]
-        with np.errstate(over="ignore"):  # reported below, with its place
-            for offset, name in enumerate(group):
-                block[:, offset] = columns.column(name).to_numpy()
-        if not np.isfinite(block).all():
-            offset, row = np.argwhere(~np.isfinite(block.T))[0]
-            value = columns.column(group[offset])[int(row)].as_py()
-            _raise_bad_cell(path, group[offset], int(row), files[row], value)
-    return features
+    def refuse(row: int, position: int, value: float | None) -> NoReturn:
+        column = table.schema.names[position]
+        place = f"{path}: column '{column}', row {row} (counted from 0, file '{files[row]}')"
+        if value is None or np.isnan(value):
+            raise InputError(f"{place}: the value is missing (NaN); fill it in or drop the row")
+        if np.isinf(value):
+            raise InputError(f"{place}: the value is infinite; mend it or drop the row")
+        raise InputError(
+            f"{place}: {value:g} is beyond float32; rescale the column or drop the row"
+        )
 
-
-def _raise_bad_cell(path: Path, column: str, row: int, file: str, value: float | None) -> None:
-    place = f"{path}: column '{column}', row {row} (counted from 0, file '{file}')"
-    if value is None or np.isnan(value):
-        raise InputError(f"{place}: the value is missing (NaN); fill it in or drop the row")
-    if np.isinf(value):
-        raise InputError(f"{place}: the value is infinite; mend it or drop the row")
-    raise InputError(f"{place}: {value:g} is beyond float32; rescale the column or drop the row")
+    position = {name: i for i, name in enumerate(table.schema.names)}
+    return table.matrix([position[name] for name in names], refuse)
 
 
 def _listing(names: Iterable[str]) -> str:

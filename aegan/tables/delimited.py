@@ -8,9 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from aegan.errors import InputError
-from aegan.tables.assemble import Columns, targets_of
-from aegan.tables.roles import FRAMES, KEYS, Options, Roles, assign
-from aegan.tables.rows import MAX_COLUMNS, Csv, Lines, RowParser, Smile, decode, most_rows
+from aegan.tables.roles import FRAMES, KEYS, Columns, Options, Roles, assign, no_feature
+from aegan.tables.rows import MAX_COLUMNS, Rows, csv_split, decode, lines_of, smile_split
 from aegan.tables.text import is_number
 
 SEPARATORS = (b",", b";", b"\t", b"|")
@@ -39,64 +38,45 @@ def read_delimited(path: Path, options: Options) -> Columns:
     Raises:
         InputError: a header or a row that cannot be understood, text where a feature should be.
     """
-    place = str(path)
-    with Lines(path) as lines:
-        rows = iter(lines)
-        first = next((line for line in rows if line.strip()), b"")
-        if max(map(first.count, SEPARATORS)) >= MAX_COLUMNS:
-            raise InputError(f"{place}: more than {MAX_COLUMNS} columns; not a feature table")
-        separator, header = split_header(first)
-        if not header:
-            raise InputError(f"{place}: no header; the first line has the names of the columns")
-        header_line = lines.number
-        line = next((line for line in rows if line.strip() and line != first), None)
-        if line is None:
-            raise InputError(f"{place}: no rows below the header; a table has one per recording")
-        smile = _is_smile(header, line)
-        dialect = Smile(separator, len(header)) if smile else Csv(separator)
-        cells = [decode(cell.strip()) for cell in dialect.split(line)]
-        notes = []
-        header = _named(place, header, cells, notes)
-        roles = assign(place, header, options)
-        _check_features(place, roles, header_line, lines.number, cells, len(header))
-        capacity = most_rows(path, len(header), len(roles.features))
-        parser = RowParser(path, header, list(roles.texts), dialect, capacity)
-        parser.add(lines.number, line)
-        repeated = 0
-        first_cell = first.partition(separator)[0] + separator
-        for line in rows:
-            if line == first:
-                repeated += 1
-            elif line.strip():
-                if line.startswith(first_cell):
-                    raise InputError(
-                        f"{place}: line {lines.number} is another header than line {header_line}: "
-                        "rows of other features were appended; keep them in a file of their own"
-                    )
-                parser.add(lines.number, line)
-        grid = parser.finish()
+    lines = ((number, line) for number, line in lines_of(path) if line.strip())
+    header_number, first = next(lines, (0, b""))
+    if max(map(first.count, SEPARATORS)) >= MAX_COLUMNS:
+        raise InputError(f"{path}: more than {MAX_COLUMNS} columns; not a feature table")
+    separator, header = split_header(first)
+    if not header:
+        raise InputError(f"{path}: no header; the first line has the names of the columns")
+    number, line = next((found for found in lines if found[1] != first), (0, b""))
+    if not number:
+        raise InputError(f"{path}: no rows below the header; a table has one per recording")
+    # SMILExtract's: a name in single quotes, then frameTime or features.
+    frames = line.lstrip()[:1] == b"'" or header[1:2] and header[1].lower() in FRAMES
+    split = smile_split if header[0].lower() == "name" and frames else csv_split
+    cells = [decode(cell.strip()) for cell in split(separator)(line, len(header))]
+    notes = []
+    header = _named(path, header, cells, notes)
+    roles = assign(str(path), header, options)
+    _check_features(path, roles, header_number, number, cells, len(header))
+    rows = Rows(path, header, roles, separator, split(separator))
+    rows.add(number, line)
+    repeated = 0
+    first_cell = first.partition(separator)[0] + separator
+    for number, line in lines:
+        if line == first:
+            repeated += 1
+        elif line.startswith(first_cell):
+            raise InputError(
+                f"{path}: line {number} is another header than line {header_number}: rows of "
+                "other features were appended; keep them in a file of their own"
+            )
+        else:
+            rows.add(number, line)
     if repeated:
         notes.append(f"{repeated} repeated header line{'s' * (repeated > 1)} left out")
-    return Columns(
-        place=place,
-        texts={role: grid.texts[i] for i, role in roles.texts.items() if role},
-        features=grid.numbers,
-        names=tuple(roles.features.values()),
-        row_name=grid.row_name(),
-        targets=targets_of(roles),
-        changed=bool(options.leave_out),
-        notes=(*notes, *roles.notes),
-    )
-
-
-def _is_smile(header: Sequence[str], line: bytes) -> bool:
-    """Whether the file is SMILExtract's: a name in single quotes, then frameTime or features."""
-    second = header[1].lower() if len(header) > 1 else ""
-    return header[0].lower() == "name" and (line.lstrip()[:1] == b"'" or second in FRAMES)
+    return rows.finish(bool(options.leave_out), {}, notes)
 
 
 def _named(
-    place: str, header: Sequence[str], cells: Sequence[str], notes: list[str]
+    path: Path, header: Sequence[str], cells: Sequence[str], notes: list[str]
 ) -> tuple[str, ...]:
     """The header, with "file" for a first column without a name that must be the keys."""
     if header[0] and not header[0].startswith("Unnamed: "):
@@ -104,7 +84,7 @@ def _named(
     has_key = any(name.lower() in KEYS for name in header)
     if has_key or not cells or not cells[0] or is_number(cells[0]):
         raise InputError(
-            f"{place}: column 1 has no name (a row number of pandas?); write the table again with "
+            f"{path}: column 1 has no name (a row number of pandas?); write the table again with "
             "to_csv(index=False)"
         )
     notes.append("column 1 has no name; its text is taken as the names of the recordings")
@@ -112,17 +92,13 @@ def _named(
 
 
 def _check_features(
-    place: str, roles: Roles, header_line: int, number: int, cells: Sequence[str], width: int
+    path: Path, roles: Roles, header_number: int, number: int, cells: Sequence[str], width: int
 ) -> None:
     """Refuses text columns among the features, by the first row; cells are checked later."""
     if 2 * sum(map(is_number, roles.features.values())) > len(roles.features):
-        raise InputError(f"{place}: line {header_line} has no names of columns; add a header")
-    if len(cells) != width:
-        return
-    for position, name in roles.features.items():
+        raise InputError(f"{path}: line {header_number} has no names of columns; add a header")
+    for position, name in roles.features.items() if len(cells) == width else ():
         cell = cells[position]
         if cell not in ("", "?") and not is_number(cell.replace(",", ".")):
-            raise InputError(
-                f"{place}: column '{name}' is text ('{cell[:40]}' in line {number}), not a feature;"
-                f" take it out with --leave_out={name}, or say what it is with --columns"
-            )
+            what = f"column '{name}' is text ('{cell[:40]}' in line {number})"
+            raise no_feature(str(path), what, name)

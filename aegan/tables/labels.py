@@ -5,31 +5,37 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from aegan.errors import InputError
-from aegan.tables.assemble import seconds
-from aegan.tables.columnar import read_texts
+from aegan.tables.columnar import read_texts, row_name
 from aegan.tables.delimited import split_header
-from aegan.tables.read import kind_of
+from aegan.tables.read import kind_of, unreadable
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
-from aegan.tables.rows import decode
-from aegan.tables.table import FeatureTable
+from aegan.tables.rows import decode, lines_of
+from aegan.tables.table import FeatureTable, blank, times_of
 from aegan.tables.text import cut, flaw, listed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 REFUSE, DROP = "refuse", "drop"
-NEEDED = ("speaker", "emotion")
+NEEDED = {
+    "speaker": "folds keep speakers apart, so every row needs its speaker",
+    "emotion": "every row needs the emotion that it stands for",
+}
 
 _MAX_LINE = 1 << 20  # bytes
-_MISSING = ("", "?", "nan")
 _MOST_PARTS = 16  # of a path that are compared
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+
+_Choose = Callable[[Sequence[str]], Mapping[str, int]]  # the header -> columns by role
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,130 +61,89 @@ def read_labels(path: str | Path, rename: Mapping[str, str] | None = None) -> La
     Raises:
         InputError: no keys or no labels in it, or a row that cannot be understood.
     """
-    path, options = Path(path), Options(dict(rename or {}))
-    place, kind = str(path), kind_of(path, "a table of labels")
+    path = Path(path)
+    kind = kind_of(path, "a table of labels")
     if kind == "arff":
-        raise InputError(f"{place}: is ARFF; write the labels as CSV with file, speaker, emotion")
-
-    def choose(header: Sequence[str]) -> dict[str, int]:
-        return _choose(place, header, options)
-
+        raise InputError(f"{path}: is ARFF; write the labels as CSV with file, speaker, emotion")
+    choose = partial(_choose, path, Options(dict(rename or {})))
+    lines: list[int] = []
     try:
         if kind == "text":
-            columns, row_names = _read_text(path, choose)
+            columns = _read_text(path, choose, lines)
         else:
             columns = read_texts(path, kind, choose)
-            row_names = [f"row {row} (counted from 0)" for row in range(len(columns["file"]))]
     except OSError as error:
-        raise InputError(f"{place}: cannot be read ({error.strerror}); see to that") from error
-    return _labels(place, columns, row_names)
+        raise unreadable(path, error) from error
+    files = columns["file"]
+
+    def place(row: int) -> str:
+        return f"{path}: {f'line {lines[row]}' if lines else row_name(row)}"
+
+    if not files:
+        raise InputError(f"{path}: no rows below the header; a table of labels has one per file")
+    if "" in files:
+        raise InputError(f"{place(files.index(''))} has no file; fill it in or drop the row")
+    return Labels(
+        str(path),
+        np.array(files, dtype=str),
+        times_of(columns, len(files), place),
+        {name: np.array(blank(columns[name]), dtype=str) for name in LABELS if name in columns},
+    )
 
 
-def _choose(place: str, header: Sequence[str], options: Options) -> dict[str, int]:
+def _choose(path: Path, options: Options, header: Sequence[str]) -> dict[str, int]:
     """Positions of the columns that are read."""
     header = [name.strip() for name in header]
-    check_there(place, header, options)
+    check_there(str(path), header, options)
     used = columns_by_role(header, options)
     roles = {role: used[role] for role in ("file", *TIMES, *LABELS) if used.get(role)}
     if "file" not in roles:
         raise InputError(
-            f"{place}: no column with the names of the recordings (it has {listed(header)}); call "
+            f"{path}: no column with the names of the recordings (it has {listed(header)}); call "
             "one 'file', or say which it is with --columns=file=..."
         )
     for name in roles.values():
         if header.count(name) > 1:
-            raise InputError(f"{place}: column '{name}' is there twice; rename or drop one")
+            raise InputError(f"{path}: column '{name}' is there twice; rename or drop one")
     if not set(LABELS) & set(roles):
         raise InputError(
-            f"{place}: no labels (it has {listed(header)}); add speaker and emotion, or say which "
+            f"{path}: no labels (it has {listed(header)}); add speaker and emotion, or say which "
             "they are with --columns=speaker=...,emotion=..."
         )
     return {role: header.index(name) for role, name in roles.items()}
 
 
-def _read_text(
-    path: Path, choose: Callable[[Sequence[str]], Mapping[str, int]]
-) -> tuple[dict[str, list[str]], list[str]]:
-    """Cells by role, and the name of every row."""
-    with path.open("rb") as file:
-        lines = _lines(path, file)
-        first = next((line for line in lines if line.strip()), "")
-        separator, header = split_header(first.strip("\r\n").encode())
-        chosen = choose(header)
-        columns: dict[str, list[str]] = {role: [] for role in chosen}
-        row_names = []
-        reader = csv.reader(lines, delimiter=separator.decode(), skipinitialspace=True)
-        try:
-            for cells in reader:
-                if not any(map(str.strip, cells)):
-                    continue
-                name = f"line {lines.number}"
-                if len(cells) != len(header):
-                    raise InputError(
-                        f"{path}: {name} has {len(cells)} cells for {len(header)} columns; quote "
-                        "what holds a separator, or mend the line"
-                    )
-                row_names.append(name)
-                for role, position in chosen.items():
-                    cell = cells[position].strip()
-                    wrong = flaw(cell)
-                    if wrong:
-                        raise InputError(f"{path}: {name}, column '{header[position]}' {wrong}")
-                    columns[role].append(cell)
-        except csv.Error as error:
-            raise InputError(
-                f"{path}: line {lines.number}: not CSV ({error}); close its quotes or mend it"
-            ) from error
-    return columns, row_names
-
-
-class _lines:
-    """Text lines of a file; ``number`` is that of the last one, from 1."""
-
-    def __init__(self, path: Path, file) -> None:
-        self._path, self._file, self.number = path, file, 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._file.readline(_MAX_LINE + 1)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        if len(line) > _MAX_LINE:
-            raise InputError(
-                f"{self._path}: line {self.number} is longer than {_MAX_LINE >> 20} MB; write one "
-                "line per row"
-            )
-        return decode(line.removeprefix(b"\xef\xbb\xbf") if self.number == 1 else line)
-
-
-def _labels(place: str, columns: dict[str, list[str]], row_names: Sequence[str]) -> Labels:
-    files = columns["file"]
-    if not files:
-        raise InputError(f"{place}: no rows below the header; a table of labels has one per file")
-    for row, file in enumerate(files):
-        if not file:
-            raise InputError(f"{place}: {row_names[row]} has no file; fill it in or drop the row")
-    times = None
-    if "start" in columns or "end" in columns:
-        times = np.full((len(files), 2), np.nan)
-        for i, role in enumerate(TIMES):
-            for row, text in enumerate(columns.get(role, ())):
-                times[row, i] = seconds(text, f"{place}: {row_names[row]}", role)
-        times[np.isnan(times[:, 0]), 0] = 0.0
-    texts = {
-        role: ["" if cell.lower() in _MISSING else cell for cell in columns[role]]
-        for role in LABELS
-        if role in columns
-    }
-    return Labels(
-        place,
-        np.array(files, dtype=str),
-        times,
-        {role: np.array(cells, dtype=str) for role, cells in texts.items()},
-    )
+def _read_text(path: Path, choose: _Choose, numbers: list[int]) -> dict[str, list[str]]:
+    """Cells by role; appends the line of every row to ``numbers``."""
+    lines = lines_of(path, _MAX_LINE)
+    before, first = next((found for found in lines if decode(found[1]).strip()), (0, b""))
+    separator, header = split_header(first)
+    chosen = choose(header)
+    columns: dict[str, list[str]] = {role: [] for role in chosen}
+    texts = (decode(line) + "\n" for _, line in lines)  # a cell in quotes may hold a line break
+    rows = csv.reader(texts, delimiter=separator.decode(), skipinitialspace=True)
+    try:
+        for cells in rows:
+            if not any(map(str.strip, cells)):
+                continue
+            numbers.append(before + rows.line_num)
+            place = f"{path}: line {numbers[-1]}"
+            if len(cells) != len(header):
+                raise InputError(
+                    f"{place} has {len(cells)} cells for {len(header)} columns; quote what holds a "
+                    "separator, or mend the line"
+                )
+            for role, position in chosen.items():
+                cell = cells[position].strip()
+                wrong = flaw(cell)
+                if wrong:
+                    raise InputError(f"{place}, column '{header[position]}' {wrong}")
+                columns[role].append(cell)
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: line {before + rows.line_num}: not CSV ({error}); close its quotes or mend it"
+        ) from error
+    return columns
 
 
 def _parts(file: str) -> list[str]:
@@ -209,16 +174,15 @@ def _ways(most: int) -> Iterator[list[tuple[str, Callable[[str], str]]]]:
     ``most`` is the number of parts of a path that are compared at most.
     """
     yield [("name", str), ("name, its suffix in any case", _with_small_suffix)]
-    for without, suffix in (("", True), (" without suffix", False)):
-        yield [
-            (
-                f"the last {parts} parts of the path{without}",
-                partial(_tail, parts=parts, suffix=suffix),
-            )
-            for parts in range(most, 1, -1)
-        ]
-    for without, suffix in (("", True), (" without suffix", False)):
-        yield [(f"base name{without}", partial(_tail, parts=1, suffix=suffix))]
+    for many in (True, False):
+        for without, suffix in (("", True), (" without suffix", False)):
+            yield [
+                (
+                    f"{f'the last {parts} parts of the path' if many else 'base name'}{without}",
+                    partial(_tail, parts=parts, suffix=suffix),
+                )
+                for parts in (range(most, 1, -1) if many else (1,))
+            ]
 
 
 def way_to_join(table: FeatureTable, labels: Labels) -> Way | None:
@@ -235,7 +199,7 @@ def way_to_join(table: FeatureTable, labels: Labels) -> Way | None:
     for timed in (True, False) if both_timed else (False,):
         for alike in _ways(min(most, _MOST_PARTS)):
             ways = [Way(f"{how}{' and time' if timed else ''}", key, timed) for how, key in alike]
-            agreeing = [len(set(_keys(table, w)) & set(_keys(labels, w))) for w in ways]
+            agreeing = [len({*_keys(table, way)} & {*_keys(labels, way)}) for way in ways]
             if any(agreeing):
                 return ways[agreeing.index(max(agreeing))]
     return None
@@ -264,31 +228,49 @@ def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> Featur
             f"{labels.source}: no row is of a recording of {table.source} (files like "
             f"'{cut(labels.files[0])}' here, '{cut(table.files[0])}' there); name both alike"
         )
-    wanted, offered = _keys(table, way), _keys(labels, way)
-    matched = set(wanted) & set(offered)
-    _check_distinct(table.source, table.files, wanted, matched, way)
-    _check_distinct(labels.source, labels.files, offered, matched, way)
-    rows, doubled = _rows_of_keys(labels, offered)
-    found = np.array([rows.get(key, -1) for key in wanted])
+    ours, theirs = _keyed(table, way, {}), _keyed(labels, way, labels.columns)
+    _check_distinct(table.source, ours[ours["key"].isin(theirs["key"])], way)
+    _check_distinct(labels.source, theirs[theirs["key"].isin(ours["key"])], way)
+    single = theirs.drop_duplicates("key")
+    _check_same_labels(labels, theirs, single)
+    merged = ours.merge(
+        single, "outer", on="key", suffixes=("", "_there"), validate="m:1", indicator="side"
+    )
+    both, bare, unused = (
+        merged[merged["side"] == side].sort_values(row)
+        for side, row in (("both", "row"), ("left_only", "row"), ("right_only", "row_there"))
+    )
     notes = [f"labels of {Path(labels.source).name} joined by {way.how}"]
+    doubled = len(theirs) - len(single)
     if doubled:
         notes.append(f"{doubled} doubled row{'s' * (doubled > 1)} of labels left out (same labels)")
-    shared = int((found >= 0).sum()) - len(matched)
+    shared = len(both) - both["key"].nunique()
     if shared:
         notes.append(f"{shared} more segments take the labels of their recording")
-    notes += _unmatched(
-        table, labels, found, [key for key in rows if key not in matched], rows, unmatched, way
-    )
-    if (found < 0).any():
-        table, found = select_rows(table, found >= 0), found[found >= 0]
+    said = [
+        f"{len(rows)} of {total} rows of {Path(source).name} have no {what} ({listed(rows[file])})"
+        for rows, total, source, what, file in (
+            (bare, len(ours), table.source, "labels", "file"),
+            (unused, len(single), labels.source, "features", "file_there"),
+        )
+        if len(rows)
+    ]
+    if said and unmatched == REFUSE:
+        raise InputError(
+            f"{labels.source}: {' and '.join(said)}; mend the names, compared by {way.how}, or "
+            "leave such rows out with --unmatched=drop"
+        )
+    notes += [f"left out: {text}" for text in said]
+    if len(bare):
+        table = table.select(both["row"].to_numpy(int))
     joined = dict(table.labels)
     for name, values in labels.columns.items():
-        own = joined.get(name)
-        differing = 0 if own is None else int((own != values[found]).sum())
+        values = values[both["row_there"].to_numpy(int)]
+        differing = int((joined.get(name, values) != values).sum())
         if differing:
             notes.append(f"{differing} values of '{name}' in the features replaced by the labels'")
-        joined[name] = values[found]
-    return replace(table, labels=joined, notes=(*table.notes, *notes))
+        joined[name] = values
+    return table.but(*notes, labels=joined)
 
 
 def complete(table: FeatureTable, source: str, unmatched: str = REFUSE) -> FeatureTable:
@@ -302,14 +284,10 @@ def complete(table: FeatureTable, source: str, unmatched: str = REFUSE) -> Featu
     Raises:
         InputError: a missing column, or empty cells in it.
     """
-    why = {
-        "speaker": "folds keep speakers apart, so every row needs its speaker",
-        "emotion": "every row needs the emotion that it stands for",
-    }
-    for name in NEEDED:
+    for name, why in NEEDED.items():
         if name not in table.labels:
             raise InputError(
-                f"{source}: no column '{name}'; {why[name]}; add it, or say which it is with "
+                f"{source}: no column '{name}'; {why}; add it, or say which it is with "
                 f"--columns={name}=..."
             )
     for name in (*NEEDED, "session", "fold"):
@@ -325,88 +303,50 @@ def complete(table: FeatureTable, source: str, unmatched: str = REFUSE) -> Featu
             )
         if empty.all():
             raise InputError(f"{source}: no row has the label '{name}'; fill the column in")
-        note = f"{count}, left out: {first}"
-        table = replace(select_rows(table, ~empty), notes=(*table.notes, note))
+        table = table.select(~empty, f"{count}, left out: {first}")
     return table
 
 
-def _keys(rows: FeatureTable | Labels, way: Way) -> list[Hashable]:
+def _keys(rows: FeatureTable | Labels, way: Way) -> list[str]:
     files = [way.key(file) for file in rows.files.tolist()]
     if not way.timed:
         return files
     times = np.round(np.nan_to_num(rows.times, nan=-1.0), 4).tolist()  # to a tenth of a millisecond
-    return [(file, *span) for file, span in zip(files, times, strict=True)]
+    return [f"{file}\0{start}\0{end}" for file, (start, end) in zip(files, times, strict=True)]
 
 
-def _check_distinct(
-    source: str, files: np.ndarray, keys: Sequence[Hashable], matched: set, way: Way
-) -> None:
+def _keyed(rows: FeatureTable | Labels, way: Way, labels: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Key, file, number and labels of every row."""
+    import pandas as pd  # half a second, which no other use of this module needs
+
+    # Bytes, as names of files need not be whole UTF-8.
+    keys = [key.encode(errors="surrogatepass") for key in _keys(rows, way)]
+    columns = {"key": keys, "file": rows.files, "row": range(len(keys)), **labels}
+    return pd.DataFrame(columns, dtype=object)
+
+
+def _check_distinct(source: str, rows: pd.DataFrame, way: Way) -> None:
     """Refuses short keys that several recordings share."""
-    first: dict[Hashable, str] = {}
-    for file, key in zip(files.tolist(), keys, strict=True):
-        if key in matched and first.setdefault(key, file) != file:
-            how = way.how.removeprefix("the ")
-            raise InputError(
-                f"{source}: '{first[key]}' and '{file}' have the same {how}, by which features and "
-                "labels are joined; give both files the same names"
-            )
-
-
-def _rows_of_keys(labels: Labels, keys: Sequence[Hashable]) -> tuple[dict[Hashable, int], int]:
-    """The row of every key, and the number of doubled rows with the same labels."""
-    rows: dict[Hashable, int] = {}
-    clashes: dict[Hashable, tuple[int, int]] = {}
-    for row, key in enumerate(keys):
-        before = rows.setdefault(key, row)
-        if before != row and any(v[before] != v[row] for v in labels.columns.values()):
-            clashes.setdefault(key, (before, row))
-    if clashes:
-        (before, row) = next(iter(clashes.values()))
-        name = next(n for n, v in labels.columns.items() if v[before] != v[row])
+    files = rows.drop_duplicates(["key", "file"])
+    for key, second in files.loc[files["key"].duplicated(), ["key", "file"]].to_numpy()[:1]:
+        first = files.loc[files["key"] == key, "file"].iloc[0]
         raise InputError(
-            f"{labels.source}: {len(clashes)} key{'s' * (len(clashes) > 1)} with different labels: "
-            f"{listed(labels.files[a] for a, _ in clashes.values())} ('{labels.files[row]}' has "
-            f"{name} '{labels.columns[name][before]}' and '{labels.columns[name][row]}'); keep one"
+            f"{source}: '{first}' and '{second}' have the same {way.how.removeprefix('the ')}, by "
+            "which features and labels are joined; give both files the same names"
         )
-    return rows, len(keys) - len(rows)
 
 
-def _unmatched(
-    table: FeatureTable,
-    labels: Labels,
-    found: np.ndarray,
-    unused: Sequence[Hashable],
-    rows: Mapping[Hashable, int],
-    unmatched: str,
-    way: Way,
-) -> list[str]:
-    """Notes of rows that only one side has; refuses them unless they are to be dropped."""
-    said = []
-    if (found < 0).any():
-        count = int((found < 0).sum())
-        said.append(
-            f"{count} of {len(found)} rows of {Path(table.source).name} have no labels "
-            f"({listed(table.files[found < 0])})"
-        )
-    if unused:
-        said.append(
-            f"{len(unused)} of {len(rows)} rows of {Path(labels.source).name} have no features "
-            f"({listed(labels.files[rows[key]] for key in unused)})"
-        )
-    if said and unmatched == REFUSE:
-        raise InputError(
-            f"{labels.source}: {' and '.join(said)}; mend the names, compared by {way.how}, or "
-            "leave such rows out with --unmatched=drop"
-        )
-    return [f"left out: {text}" for text in said]
-
-
-def select_rows(table: FeatureTable, keep: np.ndarray) -> FeatureTable:
-    """The rows of a mask (rows,)."""
-    return replace(
-        table,
-        files=table.files[keep],
-        times=None if table.times is None else table.times[keep],
-        labels={name: values[keep] for name, values in table.labels.items()},
-        features=table.features[keep],
+def _check_same_labels(labels: Labels, rows: pd.DataFrame, single: pd.DataFrame) -> None:
+    """Refuses a key whose rows have different labels; ``single`` has the first row of each."""
+    again = rows.drop_duplicates(["key", *labels.columns])
+    again = again[again["key"].duplicated()].drop_duplicates("key")
+    if again.empty:
+        return
+    first = single.set_index("key").loc[again["key"]]
+    before, row = first["row"].iloc[0], again["row"].iloc[0]
+    name = next(n for n, v in labels.columns.items() if v[before] != v[row])
+    raise InputError(
+        f"{labels.source}: {len(again)} key{'s' * (len(again) > 1)} with different labels: "
+        f"{listed(first['file'])} ('{labels.files[row]}' has {name} "
+        f"'{labels.columns[name][before]}' and '{labels.columns[name][row]}'); keep one"
     )

@@ -12,11 +12,10 @@ import numpy as np
 from aegan.data.contract import check_same
 from aegan.errors import InputError
 from aegan.tables.arff import read_arff
-from aegan.tables.assemble import Columns, assemble, contract_of, name_by_stem
 from aegan.tables.columnar import read_columnar
 from aegan.tables.delimited import read_delimited
-from aegan.tables.roles import Options
-from aegan.tables.table import FeatureTable
+from aegan.tables.roles import Columns, Options
+from aegan.tables.table import NO_NAME, FeatureTable, assemble, contract_of
 from aegan.tables.text import listed
 
 _HEAD = 4096  # bytes that tell what a file is
@@ -33,10 +32,6 @@ _REFUSED = (
     (b"\xff\xfe", "is text in UTF-16; save it as UTF-8"),
     (b"\xfe\xff", "is text in UTF-16; save it as UTF-8"),
     (b"version https://git-lfs", "is a pointer of Git LFS; fetch the file itself with git lfs"),
-)
-_PICKLE = (
-    "is a pickle, and a pickle can run code when it is read; save the frame with to_parquet or "
-    "to_csv"
 )
 
 
@@ -76,7 +71,7 @@ def kind_of(path: Path, wanted: str = "a feature file") -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of {wanted}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); see to that") from error
+        raise unreadable(path, error) from error
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"ARROW1"):
@@ -86,7 +81,10 @@ def kind_of(path: Path, wanted: str = "a feature file") -> str:
             raise InputError(f"{path}: {why}")
     pickled = head[:1] == b"\x80" and head[1:2] <= b"\x05"
     if pickled or path.suffix.lower() in (".pkl", ".pickle"):
-        raise InputError(f"{path}: {_PICKLE}")
+        raise InputError(
+            f"{path}: is a pickle, and a pickle can run code when it is read; save the frame with "
+            "to_parquet or to_csv"
+        )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise InputError(f"{path}: is empty; write it again")
@@ -101,6 +99,11 @@ def kind_of(path: Path, wanted: str = "a feature file") -> str:
     return "text"
 
 
+def unreadable(path: Path, error: OSError) -> InputError:
+    """The error of a file that is there and cannot be read."""
+    return InputError(f"{path}: cannot be read ({error.strerror}); see to that")
+
+
 def _read_columns(path: Path, options: Options) -> Columns:
     kind = kind_of(path)
     try:
@@ -108,27 +111,27 @@ def _read_columns(path: Path, options: Options) -> Columns:
             return read_columnar(path, kind, options)
         return read_arff(path, options) if kind == "arff" else read_delimited(path, options)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); see to that") from error
+        raise unreadable(path, error) from error
 
 
 def _read_folder(folder: Path, options: Options) -> FeatureTable:
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); see to that") from error
+        raise unreadable(folder, error) from error
     paths = [folder / name for name in names if Path(name).suffix.lower() in _FOLDER_SUFFIXES]
     if not paths:
         raise InputError(f"{folder}: no .csv or .arff file in it; give a feature file")
-    parts: list[Columns] = []
-    notes: Counter[str] = Counter()
-    contract = None
+    parts, notes, contract = [], Counter(), None
     for path in paths:
-        part = name_by_stem(_read_columns(path, options), path.stem)
-        found = contract_of(part)
+        part = _read_columns(path, options)
+        files = part.texts.get("file", [""])
+        if len(part.features) == 1 and files[0].lower() in NO_NAME:
+            part.texts["file"] = [path.stem]
+        found, _ = contract_of(part)
         contract = contract or found
         check_same(part.place, found, paths[0].name, contract)
-        if parts:
-            _check_alike(part, parts[0])
+        _check_alike(part, (parts or [part])[0])
         notes.update(part.notes)
         parts.append(part)
     said = [f"{note} (in {count} files)" if count > 1 else note for note, count in notes.items()]
@@ -137,50 +140,40 @@ def _read_folder(folder: Path, options: Options) -> FeatureTable:
 
 def _check_alike(part: Columns, first: Columns) -> None:
     """Refuses a file with other labels than the first, or another origin."""
+    name, apart = Path(first.place).name, "keep them in folders of their own"
     if set(part.texts) != set(first.texts):
         raise InputError(
-            f"{part.place}: has {listed(sorted(part.texts))} beside the features, but "
-            f"{Path(first.place).name} has {listed(sorted(first.texts))}; keep them in folders of "
-            "their own"
+            f"{part.place}: has {listed(sorted(part.texts))} beside the features, but {name} has "
+            f"{listed(sorted(first.texts))}; {apart}"
         )
     if part.metadata.get("synthetic") != first.metadata.get("synthetic"):
         raise InputError(
-            f"{part.place}: one of it and {Path(first.place).name} is synthetic, the other is not; "
-            "keep them in folders of their own"
+            f"{part.place}: one of it and {name} is synthetic, the other is not; {apart}"
         )
 
 
-def _stack(place: str, parts: list[Columns], notes: list[str]) -> Columns:
+def _stack(place: str, parts: list[Columns | None], notes: list[str]) -> Columns:
     """The rows of all files; the files are given up one by one, to hold hardly more than a copy."""
     first = parts[0]
-    metadata = {
-        key: value
-        for key, value in first.metadata.items()
-        if all(part.metadata.get(key) == value for part in parts)
-    }
-    rows = [len(part.features) for part in parts]
-    starts = np.cumsum([0, *rows])
-    features = np.empty((starts[-1], len(first.names)), np.float32)
-    texts: dict[str, list[str]] = {role: [] for role in first.texts}
-    places = [(Path(part.place).name, part.row_name) for part in parts]
-    parts.reverse()
-    for start in starts[:-1]:
-        part = parts.pop()
+    common = set.intersection(*(set(part.metadata.items()) for part in parts))
+    rows = [
+        f"{Path(part.place).name} {part.row_name(row)}"
+        for part in parts
+        for row in range(len(part.features))
+    ]
+    texts = {role: [cell for part in parts for cell in part.texts[role]] for role in first.texts}
+    features = np.empty((len(rows), len(first.names)), np.float32)
+    start = 0
+    for i, part in enumerate(parts):
         features[start : start + len(part.features)] = part.features
-        for role, cells in part.texts.items():
-            texts[role] += cells
-
-    def row_name(row: int) -> str:
-        index = int(np.searchsorted(starts, row, side="right")) - 1
-        name, own = places[index]
-        return f"{name} {own(row - int(starts[index]))}"
-
+        start += len(part.features)
+        parts[i] = None
     return replace(
         first,
         place=place,
         texts=texts,
         features=features,
-        row_name=row_name,
-        metadata=metadata,
+        row_name=rows.__getitem__,
+        metadata={key: text for key, text in first.metadata.items() if (key, text) in common},
         notes=notes,
     )

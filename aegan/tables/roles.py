@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import numpy as np
 
 from aegan.data.corpus import LABEL_COLUMNS
 from aegan.errors import InputError
@@ -16,9 +18,14 @@ TARGETS = ("emotion", "label", "class")  # likewise for the emotion
 TIMES = ("start", "end")
 LABELS = tuple(name for name in LABEL_COLUMNS if name != "file")
 RENAMED = ("file", *TIMES, *LABELS)  # what a user may say a column is
-PASSPORT = "passport"
+PASSPORT = "passport"  # of a CSV file: says what its synthetic rows are
 FRAMES = ("frametime", "frameindex")  # openSMILE's, in lower case
-_SPECIAL = (*RENAMED, PASSPORT, *FRAMES)
+# What can be an emotion: words only; or two whole numbers at least; or whatever the file declares.
+WORDS, CODES, DECLARED = "words", "codes", "declared"
+
+_NAMES = {role: (role,) for role in (*RENAMED, PASSPORT, *FRAMES)}  # of the column that has a role
+_NAMES |= {"file": KEYS, "emotion": TARGETS}
+_ROLES = {name: role for role, names in _NAMES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -30,22 +37,52 @@ class Options:
     strict: bool = True  # refuse names in ``columns`` that the file has not
 
 
+class Target(NamedTuple):
+    """A column that may hold the emotion."""
+
+    role: str  # in ``Roles.texts``
+    name: str  # its own
+    rule: str  # WORDS, CODES or DECLARED
+
+
 class Roles(NamedTuple):
     """The columns of a file by position."""
 
     texts: dict[int, str]  # one of RENAMED, PASSPORT, FRAMES, a target's or "" for what is left out
     features: dict[int, str]  # name of the feature
-    targets: dict[str, str]  # role in ``texts`` -> column that may hold the emotion, best first
+    targets: tuple[Target, ...]  # best first
     notes: tuple[str, ...]
 
 
-def assign(place: str, header: Sequence[str], options: Options) -> Roles:
+@dataclass
+class Columns:
+    """Cells of a file, by the role of their column."""
+
+    place: str  # the file's path
+    roles: Roles
+    texts: dict[str, list[str]]  # "file", "start", "speaker", ...
+    features: np.ndarray  # (rows, dim) float32, all finite
+    row_name: Callable[[int], str]  # 3 -> "line 5"
+    changed: bool  # whether the user left columns out
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(dim,) of the features."""
+        return tuple(self.roles.features.values())
+
+
+def assign(
+    place: str, header: Sequence[str], options: Options, kinds: Mapping[str, str] | None = None
+) -> Roles:
     """The role of every column.
 
     Args:
         place: the file, for messages.
         header: names of the columns; that of a key that has none is "file".
         options: of the user.
+        kinds: by name, "string" and "nominal" for text, where the file declares it.
 
     Raises:
         InputError: doubled or nameless columns, no features, or columns of ``options`` that are
@@ -65,11 +102,12 @@ def assign(place: str, header: Sequence[str], options: Options) -> Roles:
         if count > 1:
             raise InputError(f"{place}: column '{name}' is there {count} times; rename or drop one")
     used = columns_by_role(header, options)
-    targets = _targets(header, options, used)
-    roles = {name: role for role, name in (used | targets).items() if name is not None}
+    targets = _targets(header, options, used["emotion"], kinds)
+    roles = {name: role for role, name in used.items() if name is not None}
+    roles |= {target.name: target.role for target in targets}
     texts, features, notes = {}, {}, []
     for position, name in enumerate(header):
-        other = _role_of(name.lower())
+        other = _ROLES.get(name.lower())
         if name in options.leave_out:
             texts[position] = ""
         elif name in roles:
@@ -88,35 +126,37 @@ def assign(place: str, header: Sequence[str], options: Options) -> Roles:
 
 
 def _targets(
-    header: Sequence[str], options: Options, used: Mapping[str, str | None]
-) -> dict[str, str]:
+    header: Sequence[str], options: Options, first: str | None, kinds: Mapping[str, str] | None
+) -> tuple[Target, ...]:
     """Columns that may hold the emotion: the one the user names, or all that are called so."""
-    if "emotion" in options.columns or used["emotion"] is None:
-        return {} if used["emotion"] is None else {"emotion": used["emotion"]}
-    others = [
-        name
-        for target in TARGETS
-        for name in header
-        if name.lower() == target and name != used["emotion"] and name not in options.leave_out
-    ]
-    return {"emotion": used["emotion"]} | {f"emotion {name}": name for name in others}
+    names = [] if first is None else [first]
+    if names and "emotion" not in options.columns:
+        rest = [name for name in header if name not in {first, *options.leave_out}]
+        names += [name for target in TARGETS for name in rest if name.lower() == target]
+    found = []
+    for name in names:
+        words = CODES if kinds is None and name.lower() == "emotion" else WORDS
+        rule = DECLARED if kinds and kinds[name] in ("string", "nominal") else words
+        found.append(Target(f"emotion {name}" if found else "emotion", name, rule))
+    return tuple(found)
+
+
+def no_feature(place: str, what: str, name: str) -> InputError:
+    """The error of a column of text or the like; ``what`` says what is wrong with it."""
+    return InputError(
+        f"{place}: {what}, not a feature; take it out with --leave_out={name}, or say what it is "
+        "with --columns"
+    )
 
 
 def columns_by_role(header: Sequence[str], options: Options) -> dict[str, str | None]:
     """The column that has each role, by what the user says, else by its name; None without one."""
     lower = {name.lower(): name for name in reversed(header) if name not in options.leave_out}
-    named = {role: name for role, name in options.columns.items() if name in header}
-    found = {role: lower.get(role) for role in _SPECIAL}
-    found |= {"file": _first(KEYS, lower), "emotion": _first(TARGETS, lower)}
-    return found | named
-
-
-def _role_of(name: str) -> str | None:
-    """The role that a column of this name would have; None for a feature."""
-    for role, names in (("file", KEYS), ("emotion", TARGETS)):
-        if name in names:
-            return role
-    return name if name in _SPECIAL else None
+    found = {
+        role: next((lower[name] for name in names if name in lower), None)
+        for role, names in _NAMES.items()
+    }
+    return found | {role: name for role, name in options.columns.items() if name in header}
 
 
 def check_there(place: str, header: Sequence[str], options: Options) -> None:
@@ -125,7 +165,3 @@ def check_there(place: str, header: Sequence[str], options: Options) -> None:
     for name in wanted:
         if name not in header:
             raise InputError(f"{place}: no column '{name}'; it has {listed(header)}")
-
-
-def _first(names: Sequence[str], lower: Mapping[str, str]) -> str | None:
-    return next((lower[name] for name in names if name in lower), None)

@@ -1,67 +1,55 @@
-"""Rows of text files: lines of bounded length, cells of text, and numbers read in bulk."""
+"""Rows of text files: lines of bounded length, text cut out of them, and numbers read in bulk."""
 
 from __future__ import annotations
 
 import csv
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from aegan.errors import InputError
+from aegan.tables.roles import PASSPORT, Columns, Roles
 from aegan.tables.text import flaw
 
-MAX_LINE = 16 << 20  # bytes; a row of 100,000 features has about 1.3 MB
 MAX_COLUMNS = 100_000
 
-_CHUNK = 8 << 20  # bytes of text whose numbers are read together
+_MAX_LINE = 16 << 20  # bytes; a row of 100,000 features has about 1.3 MB
+_CHUNK = 8 << 20  # bytes of text that are read together
 _FEW = 8  # rows up to which Python is quicker than a bulk reader
 # Possessive, so that no run of digits is tried in more than one way.
 _NUMBER = re.compile(rb"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
 _NOT_FINITE = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(rb"[+-]?\d++,\d++(?:[eE][+-]?\d++)?")
+_ARFF_CELL = re.compile(
+    rb"""\s*'([^'\\]*(?:\\.[^'\\]*)*)'\s*|\s*"([^"\\]*(?:\\.[^"\\]*)*)"\s*|([^,'"]*)""", re.DOTALL
+)
+
+_ARFF_PLAIN = re.compile(rb"""(?:[^,'"]*+,)++""")  # cells without quotes
+
+# A line and the number of cells that it should have -> its cells; any other number if it is broken.
+Split = Callable[[bytes, int], list[bytes]]
 
 
-class Lines:
-    """The lines of a file, without their ends; ``number`` is that of the last one, from 1."""
+def lines_of(path: Path, most: int = _MAX_LINE) -> Iterator[tuple[int, bytes]]:
+    """Number (from 1) and text of every line, without its end.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.number = 0
-        self._file = path.open("rb")
-
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __iter__(self) -> Iterator[bytes]:
-        while line := self._file.readline(MAX_LINE + 1):
-            self.number += 1
-            if len(line) > MAX_LINE:
-                raise InputError(
-                    f"{self.path}: line {self.number} is longer than {MAX_LINE >> 20} MB; "
-                    "write one line per row"
-                )
-            if self.number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            yield line.rstrip(b"\r\n")
-
-
-def most_rows(path: Path, columns: int, numeric: int) -> int:
-    """An upper bound of the rows of a text file: its lines, and what its size leaves room for."""
-    count = 1
+    Raises:
+        InputError: a line of more than ``most`` bytes.
+    """
     with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            count += block.count(b"\n")
-    # Every cell has a separator or line end, every number a digit.
-    return min(count, path.stat().st_size // (columns + numeric) + 1)
+        for number, line in enumerate(iter(lambda: file.readline(most + 1), b""), 1):
+            if len(line) > most:
+                raise InputError(
+                    f"{path}: line {number} is longer than {most >> 20} MB; write one line per row"
+                )
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            yield number, line.rstrip(b"\r\n")
 
 
 def decode(cell: bytes) -> str:
@@ -72,130 +60,60 @@ def decode(cell: bytes) -> str:
         return cell.decode("latin-1")
 
 
-class Dialect(ABC):
-    """How a line is cut into cells; the subclasses say which quotes it has."""
-
-    quotes: tuple[bytes, ...]
-    sep: bytes
-    _quoted: re.Pattern  # a cell, its text without quotes in the group "plain"
-
-    @abstractmethod
-    def split(self, line: bytes) -> list[bytes]:
-        """All cells of a line; any other number of them than it should have if it is broken."""
-
-    def text(self, match: re.Match) -> bytes:
-        """The text of a cell that the pattern found."""
-        return match["plain"]
-
-    def lead(self, line: bytes, count: int) -> list[bytes] | None:
-        """The first cells and the rest of the line; None where that takes ``split``."""
-        if not any(quote in line for quote in self.quotes):
-            return line.split(self.sep, count)
-        cells, position = [], 0
-        for _ in range(count):
-            match = self._quoted.match(line, position)
-            if match is None or line[match.end() : match.end() + 1] != self.sep:
-                return None
-            cells.append(self.text(match))
-            position = match.end() + 1
-        return [*cells, line[position:]]
-
-    def cell(self, cell: bytes) -> bytes | None:
-        """The text of one cell, None if it is not one."""
-        match = self._quoted.fullmatch(cell)
-        return match and self.text(match)
-
-
-class Csv(Dialect):
+def csv_split(sep: bytes) -> Split:
     """RFC 4180, with some separator."""
 
-    quotes = (b'"',)
-
-    def __init__(self, sep: bytes) -> None:
-        self.sep = sep
-        plain = rb'[^"' + re.escape(sep) + rb"]*"
-        self._quoted = re.compile(rb' *"([^"]*(?:""[^"]*)*)" *|(?P<plain>' + plain + rb")")
-
-    def text(self, match: re.Match) -> bytes:
-        return match[1].replace(b'""', b'"') if match["plain"] is None else match["plain"]
-
-    def split(self, line: bytes) -> list[bytes]:
+    def split(line: bytes, count: int) -> list[bytes]:
+        if b'"' not in line:
+            return line.split(sep)
         if line.count(b'"') % 2:  # a cell that goes on in the next line
             return []
+        text = [line.decode("latin-1")]  # byte for byte
         try:
-            reader = csv.reader(
-                [line.decode("latin-1")], delimiter=self.sep.decode(), skipinitialspace=True
-            )
-            cells = next(reader, [])
+            cells = next(csv.reader(text, delimiter=sep.decode(), skipinitialspace=True))
         except csv.Error:
             return []
-        return [cell.encode("latin-1") for cell in cells]  # byte for byte
+        return "\n".join(cells).encode("latin-1").split(b"\n")
+
+    return split
 
 
-class Smile(Dialect):
+def smile_split(sep: bytes) -> Split:
     """SMILExtract's CSV: a name in single quotes, which escape nothing in it, then numbers."""
 
-    quotes = ()
-
-    def __init__(self, sep: bytes, columns: int) -> None:
-        self.sep = sep
-        self._columns = columns
-
-    def lead(self, line: bytes, count: int) -> list[bytes] | None:
-        if line.count(self.sep) != self._columns - 1:
-            return None
-        name, *rest = line.split(self.sep, count)
-        return [_bare(name), *rest]
-
-    def split(self, line: bytes) -> list[bytes]:
+    def split(line: bytes, count: int) -> list[bytes]:
         # Only numbers follow the name: what they leave over is the name, separators and all.
-        name, *rest = line.rsplit(self.sep, self._columns - 1)
-        return [_bare(name), *rest]
+        name, *rest = line.rsplit(sep, count - 1)
+        name = name.strip()
+        quoted = len(name) > 1 and name[:1] == name[-1:] and name[:1] in (b"'", b'"')
+        return [name[1:-1] if quoted else name, *rest]
 
-    def cell(self, cell: bytes) -> bytes:
-        return cell
-
-
-def _bare(name: bytes) -> bytes:
-    name = name.strip()
-    for quote in (b"'", b'"'):
-        if len(name) > 1 and name[:1] == name[-1:] == quote:
-            return name[1:-1]
-    return name
+    return split
 
 
-class Arff(Dialect):
+def arff_split(line: bytes, count: int) -> list[bytes]:
     """ARFF: text in single or double quotes, with backslashes."""
-
-    quotes = (b"'", b'"')
-    sep = b","
-    _quoted = re.compile(
-        rb"""\s*'([^'\\]*(?:\\.[^'\\]*)*)'\s*|\s*"([^"\\]*(?:\\.[^"\\]*)*)"\s*"""
-        rb"""|(?P<plain>[^,'"]*)""",
-        re.DOTALL,
-    )
-
-    def __init__(self, columns: int) -> None:
-        self._columns = columns
-
-    def text(self, match: re.Match) -> bytes:
-        if match["plain"] is not None:
-            return match["plain"].strip()
-        return unescape(match[2] if match[1] is None else match[1])
-
-    def split(self, line: bytes) -> list[bytes]:
-        cells, position = [], 0
-        while match := self._quoted.match(line, position):
-            cells.append(self.text(match))
-            position = match.end() + 1
-            if line[match.end() : position] != b",":
-                break
-        if len(cells) == self._columns and match and match.end() == len(line):
-            return cells
-        # Old versions of openSMILE escape nothing in the name.
-        name, *rest = line.rsplit(b",", self._columns - 1)
-        is_name = name[:1] == name[-1:] == b"'" and len(name) > 1
-        return [name[1:-1], *rest] if is_name and not any(b"'" in cell for cell in rest) else cells
+    if b"'" not in line and b'"' not in line:
+        return line.split(b",")
+    cells, position = [], 0
+    while True:
+        if run := _ARFF_PLAIN.match(line, position):
+            cells += run[0][:-1].split(b",")
+            position = run.end()
+        match = _ARFF_CELL.match(line, position)
+        single, double, plain = match.groups()
+        quoted = double if single is None else single
+        cells.append(plain.strip() if quoted is None else unescape(quoted))
+        position = match.end() + 1
+        if line[match.end() : position] != b",":
+            break
+    if match.end() == len(line):
+        return cells
+    # Old versions of openSMILE escape nothing in the name.
+    name, *rest = line.rsplit(b",", count - 1)
+    if name[:1] == name[-1:] == b"'" and len(name) > 1 and not any(b"'" in cell for cell in rest):
+        return [name[1:-1], *rest]
+    return cells if len(cells) != count else []
 
 
 def unescape(quoted: bytes) -> bytes:
@@ -203,171 +121,152 @@ def unescape(quoted: bytes) -> bytes:
     return re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL) if b"\\" in quoted else quoted
 
 
-class Grid(NamedTuple):
-    """Cells of a file."""
-
-    texts: dict[int, list[str]]  # of every text column, by its position
-    numbers: np.ndarray  # (rows, numeric columns) float32, all finite
-    lines: np.ndarray  # (rows,) line numbers
-
-    def row_name(self) -> Callable[[int], str]:
-        """Names a row by its line; holds the line numbers only."""
-        lines = self.lines
-        return lambda row: f"line {lines[row]}"
-
-
-class RowParser:
+class Rows:
     """Reads rows whose text and numeric columns are known.
 
-    Text columns at the edges of a line are cut off and the numbers between them read in bulk. What
-    cannot be read so is read cell by cell, which also finds the place of an error.
+    pyarrow reads them in bulk. What it cannot is read cell by cell, which also finds the place of
+    an error.
     """
 
     def __init__(
-        self,
-        path: Path,
-        columns: Sequence[str],
-        texts: Sequence[int],
-        dialect: Dialect,
-        capacity: int,
+        self, path: Path, names: Sequence[str], roles: Roles, sep: bytes, split: Split
     ) -> None:
-        """``texts`` are the positions of text columns; ``capacity`` is the most rows expected."""
-        self._path = path
-        self._columns = columns
-        self._dialect = dialect
-        self._texts = sorted(texts)
-        self._numeric = sorted(set(range(len(columns))) - set(texts))
-        first, last = self._numeric[0], self._numeric[-1]
-        self._lead, self._trail = first, len(columns) - 1 - last
-        self._edges = last - first + 1 == len(self._numeric)  # no text between the numbers
-        self._numbers = np.empty((capacity, len(self._numeric)), np.float32)
-        self._read = 0  # rows whose numbers are read
-        self._cells: list[list[str]] = [[] for _ in texts]
+        """``names`` are those of all columns, ``sep`` and ``split`` part the cells of a line."""
+        self._path, self._names, self._roles = path, names, roles
+        self._sep, self._split = sep, split
+        self._texts, self._numeric = sorted(roles.texts), sorted(roles.features)
+        self._features = np.empty((self._most_rows(), len(self._numeric)), np.float32)
+        self._cells: list[list[str]] = [[] for _ in self._texts]
         self._known: dict[bytes, str] = {}
-        self._line_numbers: list[int] = []
-        self._held: list[bytes] = []  # numbers of the rows that are not read yet
+        self._numbers: list[int] = []  # of all lines
+        self._held: list[bytes] = []  # lines that are not read yet
         self._held_size = 0
 
     def add(self, number: int, line: bytes) -> None:
         """Takes line ``number`` (from 1)."""
-        texts, numbers = self._cut(line) or self._cut_slowly(number, line)
-        for position, cells, cell in zip(self._texts, self._cells, texts, strict=True):
-            cells.append(self._text(number, position, cell.strip()))
-        self._line_numbers.append(number)
-        self._held.append(numbers)
-        self._held_size += len(numbers)
+        self._numbers.append(number)
+        self._held.append(line)
+        self._held_size += len(line)
         if self._held_size > _CHUNK:
             self._read_held()
 
-    def finish(self) -> Grid:
-        """All that was taken."""
+    def finish(self, changed: bool, metadata: Mapping[str, str], notes: Sequence[str]) -> Columns:
+        """All that was taken; ``changed`` is whether the user left columns out."""
         self._read_held()
-        numbers = self._numbers[: self._read]
-        if 2 * self._read < len(self._numbers):  # little of much: give the rest back
-            numbers = numbers.copy()
-        return Grid(
-            dict(zip(self._texts, self._cells, strict=True)),
-            numbers,
-            np.array(self._line_numbers, np.int64),
+        features = self._features[: len(self._numbers)]
+        if 2 * len(features) < len(self._features):  # little of much: give the rest back
+            features = features.copy()
+        numbers = np.array(self._numbers, np.int64)
+        texts = zip(self._texts, self._cells, strict=True)
+        return Columns(
+            place=str(self._path),
+            roles=self._roles,
+            texts={self._roles.texts[i]: cells for i, cells in texts if self._roles.texts[i]},
+            features=features,
+            row_name=lambda row: f"line {numbers[row]}",
+            changed=changed,
+            metadata=metadata,
+            notes=[*notes, *self._roles.notes],
         )
 
-    def _text(self, number: int, position: int, cell: bytes) -> str:
-        if cell in self._known:
-            return self._known[cell]
-        text = decode(cell)
-        wrong = flaw(text)
-        if wrong and self._columns[position].lower() != "passport":
-            raise InputError(f"{self._place(number, position)} {wrong}")
-        if position > 0:  # labels recur, names (which mostly come first) do not
-            self._known[cell] = text
-        return text
-
-    def _cut(self, line: bytes) -> tuple[list[bytes], bytes] | None:
-        """Text cells and the numbers between them, or None where that takes a closer look."""
-        parts = self._dialect.lead(line, self._lead) if self._edges else None
-        if parts is None or len(parts) != self._lead + 1:
-            return None
-        *texts, numbers = parts
-        if self._trail:
-            numbers, *tail = numbers.rsplit(self._dialect.sep, self._trail)
-            texts += [self._dialect.cell(cell) for cell in tail]
-        right = len(texts) == len(self._texts) and None not in texts
-        if not right or numbers.count(self._dialect.sep) != len(self._numeric) - 1:
-            return None
-        if any(quote in numbers for quote in self._dialect.quotes):
-            return None
-        return texts, numbers
-
-    def _cut_slowly(self, number: int, line: bytes) -> tuple[list[bytes], bytes]:
-        cells = self._dialect.split(line)
-        if len(cells) != len(self._columns):
-            raise InputError(
-                f"{self._path}: line {number} has {max(len(cells), 1)} cells for "
-                f"{len(self._columns)} columns; mend the line or take it out"
-            )
-        for position in self._numeric:
-            if self._dialect.sep in cells[position]:
-                self._refuse(number, position, cells[position])
-        numbers = self._dialect.sep.join(cells[position] for position in self._numeric)
-        return [cells[position] for position in self._texts], numbers
+    def _most_rows(self) -> int:
+        """An upper bound of the rows: the lines, and what the file's size leaves room for."""
+        with self._path.open("rb") as file:
+            lines = 1 + sum(block.count(b"\n") for block in iter(lambda: file.read(_CHUNK), b""))
+        # Every cell has a separator or line end, every number a digit.
+        width = len(self._names) + len(self._numeric)
+        return min(lines, self._path.stat().st_size // width + 1)
 
     def _read_held(self) -> None:
-        rows, dim = len(self._held), len(self._numeric)
-        if not rows:
-            return
-        end = self._read + rows
-        if end > len(self._numbers):
+        held = self._held
+        first = len(self._numbers) - len(held)
+        if len(self._numbers) > len(self._features):
             raise InputError(f"{self._path}: grew while it was read; read it once it is whole")
-        block = self._numbers[self._read : end]
-        columns = self._in_bulk() if rows > _FEW else None
-        if columns is None:
-            for i, numbers in enumerate(self._held):
-                block[i] = self._one_by_one(self._line_numbers[self._read + i], numbers)
+        block = self._features[first : len(self._numbers)]
+        rows = self._in_bulk(held, range(len(self._names)), block)
+        if rows is None:
+            self._cell_by_cell(first, block)
         else:
-            for i in range(dim):
-                block[:, i] = columns[i]
-        if not np.isfinite(block).all():
-            row, column = np.argwhere(~np.isfinite(block))[0]
-            cell = self._held[row].split(self._dialect.sep)[column]
-            self._refuse(self._line_numbers[self._read + row], self._numeric[column], cell)
-        self._read = end
+            for number, row in zip(self._numbers[first:], rows, strict=True):
+                self._take_texts(number, row)
+        for row, column in np.argwhere(~np.isfinite(block))[:1]:
+            position = self._numeric[column]
+            cell = self._split(held[row], len(self._names))[position]
+            self._refuse(self._numbers[first + row], position, cell)
         self._held, self._held_size = [], 0
 
-    def _in_bulk(self) -> list[np.ndarray] | None:
-        """The numbers held, column by column; None where a cell is not plainly a number."""
-        text = b"\n".join(self._held)
-        if b"\r" in text or b'"' in text:
+    def _in_bulk(
+        self, lines: Sequence[bytes], positions: Sequence[int], block: np.ndarray
+    ) -> list[Sequence[bytes]] | None:
+        """Text of every row, its numbers put into ``block``; None if cells take a closer look.
+
+        ``positions`` are those of the columns that the lines have.
+        """
+        data = b"\n".join(lines)
+        if len(lines) <= _FEW or b"\r" in data:
             return None
-        names = list(map(str, range(len(self._numeric))))
+        types = {str(i): pa.binary() if i in self._roles.texts else pa.float32() for i in positions}
         try:
             table = pcsv.read_csv(
-                pa.py_buffer(text),
-                pcsv.ReadOptions(column_names=names, block_size=len(text) + 1),
+                pa.py_buffer(data),
+                pcsv.ReadOptions(column_names=list(types), block_size=len(data) + 1),
                 pcsv.ParseOptions(
-                    delimiter=self._dialect.sep.decode(), quote_char=False, ignore_empty_lines=False
+                    delimiter=self._sep.decode(), quote_char=False, ignore_empty_lines=False
                 ),
-                pcsv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.float32()), null_values=[]
-                ),
+                pcsv.ConvertOptions(column_types=types, null_values=[]),
             )
         except pa.ArrowInvalid:
             return None
-        if table.num_rows != len(self._held):
+        if table.num_rows != len(lines):
             return None
-        return [column.to_numpy() for column in table.columns]
+        for i, position in enumerate(self._numeric):
+            block[:, i] = table.column(str(position)).to_numpy()
+        texts = [table.column(str(i)).to_pylist() for i in positions if i in self._roles.texts]
+        rows = list(zip(*texts, strict=True)) or [()] * len(lines)
+        for i, row in enumerate(rows):
+            joined = self._sep.join(row)
+            if b"'" in joined or b'"' in joined:
+                rows[i] = self._split(joined, len(row))
+                if len(rows[i]) != len(row):  # a separator in quotes
+                    return None
+        return rows
 
-    def _one_by_one(self, number: int, numbers: bytes) -> np.ndarray:
-        cells = numbers.split(self._dialect.sep)
-        values = np.empty(len(cells))
-        for i, cell in enumerate(cells):
-            cell = cell.strip()
-            if not _NUMBER.fullmatch(cell):
-                self._refuse(number, self._numeric[i], cell)
-            values[i] = float(cell)
-        with np.errstate(over="ignore"):  # the caller refuses infinity
-            return values.astype(np.float32)
+    def _cell_by_cell(self, first: int, block: np.ndarray) -> None:
+        rows = []
+        for number, line in zip(self._numbers[first:], self._held, strict=True):
+            rows.append(self._split(line, len(self._names)))
+            if len(rows[-1]) != len(self._names):
+                raise InputError(
+                    f"{self._path}: line {number} has {max(len(rows[-1]), 1)} cells for "
+                    f"{len(self._names)} columns; mend the line or take it out"
+                )
+            self._take_texts(number, [rows[-1][i] for i in self._texts])
+        joined = [self._sep.join([row[i] for i in self._numeric]) for row in rows]
+        if self._in_bulk(joined, self._numeric, block) is None:
+            with np.errstate(over="ignore"):  # the caller refuses infinity
+                for number, row, values in zip(self._numbers[first:], rows, block, strict=True):
+                    values[:] = [self._number(number, i, row[i]) for i in self._numeric]
 
-    def _refuse(self, number: int, position: int, cell: bytes) -> None:
+    def _number(self, number: int, position: int, cell: bytes) -> float:
+        if not _NUMBER.fullmatch(cell.strip()):
+            self._refuse(number, position, cell)
+        return float(cell)
+
+    def _take_texts(self, number: int, row: Sequence[bytes]) -> None:
+        for position, cells, cell in zip(
+            self._texts, self._cells, map(bytes.strip, row), strict=True
+        ):
+            text = self._known.get(cell)
+            if text is None:
+                text = decode(cell)
+                wrong = flaw(text)
+                if wrong and self._names[position].lower() != PASSPORT:
+                    raise InputError(f"{self._place(number, position)} {wrong}")
+                if position > 0:  # labels recur, names (which mostly come first) do not
+                    self._known[cell] = text
+            cells.append(text)
+
+    def _refuse(self, number: int, position: int, cell: bytes) -> NoReturn:
         place = self._place(number, position)
         cell = cell.strip()
         shown = decode(cell[:40])
@@ -383,4 +282,4 @@ class RowParser:
         raise InputError(f"{place}: {shown!r} is not a number; mend it, or take the column out")
 
     def _place(self, number: int, position: int) -> str:
-        return f"{self._path}: line {number}, column '{self._columns[position]}'"
+        return f"{self._path}: line {number}, column '{self._names[position]}'"

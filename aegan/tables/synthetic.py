@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aegan.data.contract import FeatureContract
+from aegan.data.parquet import Columnar, open_parquet, reason
 from aegan.errors import InputError
 from aegan.tables.write import table_writer
 
@@ -87,15 +87,8 @@ def read_passport(path: Path) -> dict[str, str]:
     Raises:
         InputError: no such file, or not a synthetic table.
     """
-    with _refusing(path):
-        schema = pq.read_schema(path)
-    metadata = {
-        key.decode(errors="replace"): value.decode(errors="replace")
-        for key, value in (schema.metadata or {}).items()
-    }
-    if metadata.get("synthetic") != "true" or "emotion" not in schema.names:
-        raise InputError(f"{path}: not a synthetic table of aegan (no synthetic=true in it)")
-    return metadata
+    with _opened(path) as file:
+        return file.metadata
 
 
 def read_synthetic(path: Path) -> SyntheticTable:
@@ -104,32 +97,35 @@ def read_synthetic(path: Path) -> SyntheticTable:
     Raises:
         InputError: anything else, or a damaged one.
     """
-    metadata = read_passport(path)
-    with _refusing(path):
-        table = pq.read_table(path)
-        classes = tuple(json.loads(metadata.pop("classes")))
-        names = tuple(name for name in table.column_names if name not in COLUMNS)
-        features = np.empty((table.num_rows, len(names)), np.float32)
-        for i, name in enumerate(names):
-            features[:, i] = table.column(name).to_numpy()
+    with _opened(path) as file:
+        passport = file.metadata
+        columns = file.schema.names
+        classes = tuple(json.loads(passport.pop("classes")))
+        features = {i: name for i, name in enumerate(columns) if name not in COLUMNS}
+        values = file.matrix(list(features))
         index = {name: i for i, name in enumerate(classes)}
-        labels = np.array([index[name] for name in table.column("emotion").to_pylist()], np.int32)
-    contract = FeatureContract.from_metadata(str(path), names, metadata)
-    return SyntheticTable(features, labels, classes, contract, metadata)
+        emotions = file.column(columns.index("emotion")).to_pylist()
+        labels = np.array([index[name] for name in emotions], np.int32)
+    contract = FeatureContract.from_metadata(str(path), features.values(), passport)
+    return SyntheticTable(values, labels, classes, contract, passport)
 
 
 @contextmanager
-def _refusing(path: Path) -> Iterator[None]:
-    """Whatever a damaged or foreign table raises, in one line."""
+def _opened(path: Path) -> Iterator[Columnar]:
+    """A synthetic table; whatever a damaged or foreign one raises, in one line."""
     try:
-        yield
+        with closing(open_parquet(path)) as file:
+            if file.metadata.get("synthetic") != "true" or "emotion" not in file.schema.names:
+                raise InputError(
+                    f"{path}: not a synthetic table of aegan (no synthetic=true in it)"
+                )
+            yield file
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; run the train stage again, which writes it anew"
         ) from None
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "damaged"
         raise InputError(
-            f"{path}: not a whole synthetic table ({reason}); delete it and run the train stage "
-            "again, which writes it anew"
+            f"{path}: not a whole synthetic table ({reason(error)}); delete it and run the train "
+            "stage again, which writes it anew"
         ) from None

@@ -7,10 +7,10 @@ import io
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,21 +20,14 @@ import pyarrow.parquet as pq
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 from aegan.system.files import replacing
+from aegan.tables.roles import PASSPORT
 from aegan.tables.text import is_metadata_key, write_one_line
 
 SUFFIXES = (".parquet", ".csv", ".arff")
-PASSPORT = "passport"  # the column of a CSV file that says what its synthetic rows are
 NUMERIC_LABELS = ("duration_s",)
 
 _ROW_GROUP = 16384  # rows held in memory and written together: 104 MB of 1582 features
 _TEXT_ROWS = 1024  # rows turned into text together
-
-
-class TableWriter(Protocol):
-    """Takes blocks of rows in their order."""
-
-    def write(self, labels: Mapping[str, Sequence[str]], features: np.ndarray) -> None:
-        """Appends rows: label columns (rows,), features (rows, dim) float32."""
 
 
 @contextmanager
@@ -65,86 +58,63 @@ def table_writer(
             finite, text that the format cannot hold, or a file that cannot be written.
     """
     path = Path(path)
-    open_sink = _SINKS.get(path.suffix.lower())
-    if open_sink is None:
+    opened = _SINKS.get(path.suffix.lower())
+    if opened is None:
         raise InputError(f"{path}: no such format; end the name in {', '.join(SUFFIXES)}")
     if path.is_dir():
         raise InputError(f"{path}: is a directory; give the path of a file")
-    labels = tuple(labels)
     if not contract.names:
         raise InputError(f"{path}: no feature columns; a table needs at least one")
     _check_doubled(path, (*labels, *contract.names))
     entries = {str(key): str(value) for key, value in metadata.items()} | contract.to_metadata()
-    with _blaming(path), replacing(path) as temporary:
-        sink = open_sink(_Target(path, temporary, labels, contract.names, entries))
-        finite = finite or open_sink is not _ParquetSink
-        writer = _BlockWriter(path, labels, contract.names, sink, finite)
-        try:
-            with _passing_on():
-                yield writer
-            writer.flush()
-            sink.close()
-        except BaseException:
-            with suppress(Exception):  # the file is thrown away
-                sink.close()
+    passed = None
+    try:
+        with replacing(path) as temporary:
+            target = _Target(path, temporary, tuple(labels), contract.names, entries)
+            with opened(target) as write:
+                writer = TableWriter(target, write, finite or opened is not _parquet)
+                try:
+                    yield writer
+                except OSError as error:  # of the caller's block: says nothing of this file
+                    passed = error
+                    raise
+                writer.flush()
+    except OSError as error:
+        if error is passed:
             raise
-
-
-class _Passed(Exception):
-    """An error of the block that writes, which says nothing of the file written."""
-
-
-@contextmanager
-def _passing_on() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _Passed from error
-
-
-@contextmanager
-def _blaming(path: Path) -> Iterator[None]:
-    """Errors of writing in one line, those of the caller's block as they are."""
-    try:
-        yield
-    except _Passed as passed:
-        raise passed.__cause__ from None
-    except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         raise InputError(
             f"{path}: cannot be written ({reason}); make room, or give another path"
         ) from error
 
 
-def passport_text(entries: Mapping[str, str]) -> str:
-    """Metadata as ``synthetic=true model=M2 ...``, values with spaces in quotes (as in a shell)."""
-    ordered = sorted(entries.items(), key=lambda item: item[0] != "synthetic")
-    return " ".join(f"{key}={shlex.quote(write_one_line(value))}" for key, value in ordered)
+class _Target(NamedTuple):
+    """What is written, and to where."""
+
+    path: Path  # of the finished table, for messages
+    temporary: Path  # that is written
+    labels: tuple[str, ...]
+    names: tuple[str, ...]  # of the features
+    entries: Mapping[str, str]  # metadata
 
 
-def _check_doubled(path: Path, columns: Sequence[str]) -> None:
-    for name, count in Counter(columns).items():
-        if count > 1:
-            raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
+# Writes label columns (rows,), features (dim, rows) and has the number of the first row.
+_Write = Callable[[dict[str, pa.Array], np.ndarray, int], None]
 
 
-class _BlockWriter:
-    """Checks blocks and gathers them to row groups."""
+class TableWriter:
+    """Takes blocks of rows in their order, checks them and gathers them to row groups."""
 
-    def __init__(
-        self, path: Path, labels: tuple[str, ...], names: tuple[str, ...], sink, finite: bool
-    ) -> None:
-        self._path = path
-        self._finite = finite
-        self._labels = labels
-        self._names = names
-        self._sink = sink
+    def __init__(self, target: _Target, write: _Write, finite: bool) -> None:
+        self._path, self._labels, self._names = target.path, target.labels, target.names
+        self._write, self._finite = write, finite
         self._rows = 0  # taken so far
         self._held = 0
         self._features: np.ndarray | None = None  # (dim, row group): columns lie together
-        self._texts: dict[str, list] = {name: [] for name in labels}
+        self._texts: dict[str, list[pa.Array]] = {name: [] for name in self._labels}
 
     def write(self, labels: Mapping[str, Sequence[str]], features: np.ndarray) -> None:
+        """Appends rows: label columns (rows,), features (rows, dim) float32."""
         features = np.asarray(features)
         texts = {name: self._label(name, labels.get(name), len(features)) for name in self._labels}
         for name in labels:
@@ -155,40 +125,28 @@ class _BlockWriter:
                 f"{self._path}: rows of {features.shape[1:]} features for {len(self._names)}; "
                 "write rows of the features that the table was opened with"
             )
-        for start in range(0, len(features), _ROW_GROUP):
-            part = slice(start, start + _ROW_GROUP)
-            with np.errstate(over="ignore"):  # reported below, with its place
-                block = features[part].astype(np.float32, copy=False)
-            self._check_finite(block, features[part])
-            self._take({name: text[part] for name, text in texts.items()}, block)
-
-    def flush(self) -> None:
-        """Writes what is held."""
-        if not self._held:
-            return
-        columns = {
-            name: pa.concat_arrays([part for part in parts if len(part)])
-            for name, parts in self._texts.items()
-        }
-        self._sink.write(columns, self._features[:, : self._held], self._rows - self._held)
-        self._texts = {name: [] for name in self._labels}
-        self._held = 0
-
-    def _take(self, texts: dict[str, pa.Array], block: np.ndarray) -> None:
         if self._features is None:
             self._features = np.empty((len(self._names), _ROW_GROUP), np.float32)
         start = 0
-        while start < len(block):
+        while start < len(features):
             part = slice(start, start + _ROW_GROUP - self._held)
-            count = len(block[part])
-            self._features[:, self._held : self._held + count] = block[part].T
+            block = self._block(features[part])
+            start += len(block)
+            self._features[:, self._held : self._held + len(block)] = block.T
             for name, text in texts.items():
                 self._texts[name].append(text[part])
-            self._held += count
-            self._rows += count
-            start += count
+            self._held += len(block)
+            self._rows += len(block)
             if self._held == _ROW_GROUP:
                 self.flush()
+
+    def flush(self) -> None:
+        """Writes what is held."""
+        if self._held:
+            columns = {name: pa.concat_arrays(parts) for name, parts in self._texts.items()}
+            self._write(columns, self._features[:, : self._held], self._rows - self._held)
+        self._texts = {name: [] for name in self._labels}
+        self._held = 0
 
     def _label(self, name: str, values: Sequence[str] | None, rows: int) -> pa.Array:
         place = f"{self._path}: label column '{name}'"
@@ -197,21 +155,23 @@ class _BlockWriter:
         if len(values) != rows:
             raise InputError(f"{place} has {len(values)} values for {rows} rows; give one per row")
         try:
-            if name in NUMERIC_LABELS:
-                with np.errstate(over="ignore"):
-                    numbers = np.asarray(values).astype(np.float32)
-                if not np.isfinite(numbers).all():
-                    raise ValueError
+            if name not in NUMERIC_LABELS:
+                return pa.array([str(value) for value in values], pa.string())
+            with np.errstate(over="ignore"):
+                numbers = np.asarray(values).astype(np.float32)
+            if np.isfinite(numbers).all():
                 return pa.array(numbers)
-            texts = pa.array([str(value) for value in values], pa.string())
+            raise ValueError
         except ValueError as error:
             what = "a number" if name in NUMERIC_LABELS else "text that UTF-8 can hold"
             raise InputError(f"{place} has a value that is not {what}; mend or drop it") from error
-        return texts
 
-    def _check_finite(self, block: np.ndarray, given: np.ndarray) -> None:
+    def _block(self, given: np.ndarray) -> np.ndarray:
+        """Rows as float32."""
+        with np.errstate(over="ignore"):  # refused below
+            block = given.astype(np.float32, copy=False)
         if not self._finite or np.isfinite(block).all():
-            return
+            return block
         row, column = np.argwhere(~np.isfinite(block))[0]
         raise InputError(
             f"{self._path}: column '{self._names[column]}', row {self._rows + row} (counted from "
@@ -219,144 +179,70 @@ class _BlockWriter:
         )
 
 
-class _Target(NamedTuple):
-    """What a sink writes, and to where."""
-
-    path: Path  # of the finished table, for messages
-    temporary: Path  # that is written
-    labels: tuple[str, ...]
-    names: tuple[str, ...]  # of the features
-    entries: Mapping[str, str]  # metadata
-
-
-class _ParquetSink:
+@contextmanager
+def _parquet(target: _Target) -> Iterator[_Write]:
     """Row groups of Parquet. Byte-stream split with zstd: 10 % smaller than plain, as quick."""
+    kinds = {
+        name: pa.float32() if name in NUMERIC_LABELS else pa.string() for name in target.labels
+    }
+    schema = pa.schema(kinds | dict.fromkeys(target.names, pa.float32()))
+    with pq.ParquetWriter(
+        target.temporary,
+        schema.with_metadata(dict(target.entries)),
+        compression="zstd",
+        use_dictionary=list(target.labels),
+        column_encoding=dict.fromkeys(target.names, "BYTE_STREAM_SPLIT"),
+        write_statistics=False,  # of 1582 columns a row group they would fill the footer
+    ) as writer:
 
-    def __init__(self, target: _Target) -> None:
-        path, temporary, labels, names, entries = target
-        fields = [
-            (name, pa.float32() if name in NUMERIC_LABELS else pa.string()) for name in labels
-        ]
-        self._schema = pa.schema([*fields, *((name, pa.float32()) for name in names)])
-        self._writer = pq.ParquetWriter(
-            temporary,
-            self._schema.with_metadata(dict(entries)),
-            compression="zstd",
-            use_dictionary=list(labels),
-            column_encoding=dict.fromkeys(names, "BYTE_STREAM_SPLIT"),
-            write_statistics=False,  # of 1582 columns a row group they would fill the footer
+        def write(labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
+            table = pa.table([*labels.values(), *map(pa.array, features)], schema=schema)
+            writer.write_table(table, row_group_size=_ROW_GROUP)
+
+        yield write
+
+
+def _csv(target: _Target) -> AbstractContextManager[_Write]:
+    """RFC 4180 with a header; text in quotes, numbers as short as they read back."""
+    columns, passport = [*target.labels, *target.names], []
+    if target.entries.get("synthetic") == "true":
+        columns.insert(len(target.labels), PASSPORT)
+        _check_doubled(target.path, columns)
+        ordered = sorted(target.entries.items(), key=lambda item: item[0] != "synthetic")
+        pairs = (f"{_key(target, k)}={shlex.quote(write_one_line(v))}" for k, v in ordered)
+        passport = [_csv_quoted("", " ".join(pairs))]
+    head = io.StringIO()
+    csv.writer(head, lineterminator="\n").writerow(columns)
+    return _text(target, columns, head.getvalue(), _csv_quoted, passport)
+
+
+def _csv_quoted(name: str, text: str, row: int = 0) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _arff(target: _Target) -> AbstractContextManager[_Write]:
+    """ARFF as Weka and liac-arff read it: text in single quotes, metadata as comments on top."""
+    path, _, labels, names, entries = target
+    classes = _classes(entries) if "emotion" in labels else ()
+    kinds = dict.fromkeys(labels, "string") | dict.fromkeys(names, "numeric")
+    kinds |= {name: "numeric" for name in NUMERIC_LABELS if name in kinds}
+    if classes:
+        kinds["emotion"] = "{" + ",".join(map(_arff_word, classes)) + "}"
+    head = [f"% {_key(target, key)}: {write_one_line(value)}" for key, value in entries.items()]
+    head += [f"@relation {_arff_word(path.stem)}", ""]
+    head += [f"@attribute {_arff_word(name)} {kind}" for name, kind in kinds.items()]
+
+    def quoted(name: str, text: str, row: int) -> str:
+        if name != "emotion" or not classes:
+            return _arff_quoted(text)
+        if text in classes:
+            return _arff_word(text)
+        raise InputError(
+            f"{path}: emotion '{text}' at row {row} or after is not one of the classes "
+            f"{', '.join(classes)}"
         )
 
-    def write(self, labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
-        columns = [*labels.values(), *map(pa.array, features)]
-        table = pa.table(columns, schema=self._schema)
-        self._writer.write_table(table, row_group_size=_ROW_GROUP)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class _CsvSink:
-    """RFC 4180 with a header; text in quotes, numbers as short as they read back."""
-
-    def __init__(self, target: _Target) -> None:
-        path, temporary, labels, names, entries = target
-        self._path = path
-        synthetic = entries.get("synthetic") == "true"
-        if synthetic:
-            _check_keys(path, entries)
-        self._passport = pa.scalar(passport_text(entries)) if synthetic else None
-        self._header = (*labels, *((PASSPORT,) if synthetic else ()), *names)
-        _check_doubled(path, self._header)
-        for name in self._header:
-            _check_one_line(path, "the name of column", name)
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(self._header)
-        self._file = temporary.open("wb")
-        self._file.write(line.getvalue().encode())
-
-    def write(self, labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
-        _check_cells(self._path, labels, first_row)
-        columns = list(labels.values())
-        if self._passport is not None:
-            columns.append(pa.repeat(self._passport, features.shape[1]))
-        table = pa.table([*columns, *map(pa.array, features)], names=list(self._header))
-        pcsv.write_csv(table, self._file, pcsv.WriteOptions(include_header=False))
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _ArffSink:
-    """ARFF as Weka and liac-arff read it: text in single quotes, metadata as comments on top."""
-
-    def __init__(self, target: _Target) -> None:
-        path, temporary, labels, names, entries = target
-        self._path = path
-        self._classes = _classes(entries) if "emotion" in labels else ()
-        for name in (*labels, *names):
-            _check_one_line(path, "the name of column", name)
-        _check_keys(path, entries)
-        lines = [f"% {key}: {write_one_line(value)}" for key, value in entries.items()]
-        lines += [f"@relation {_arff_word(path.stem)}", ""]
-        for name in labels:
-            kind = "numeric" if name in NUMERIC_LABELS else "string"
-            if name == "emotion" and self._classes:
-                kind = "{" + ",".join(map(_arff_word, self._classes)) + "}"
-            lines.append(f"@attribute {_arff_word(name)} {kind}")
-        lines += [f"@attribute {_arff_word(name)} numeric" for name in names]
-        self._file = temporary.open("wb")
-        self._file.write("\n".join([*lines, "", "@data", ""]).encode())
-
-    def write(self, labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
-        _check_cells(self._path, labels, first_row)
-        columns = []
-        for name, column in labels.items():
-            if name in NUMERIC_LABELS:
-                columns.append(column.cast(pa.string()).to_pylist())
-            elif name == "emotion" and self._classes:
-                columns.append([self._nominal(value, first_row) for value in column.to_pylist()])
-            else:
-                columns.append([_arff_quoted(value) for value in column.to_pylist()])
-        rows = list(zip(*columns, strict=True)) or [()] * features.shape[1]
-        for start in range(0, features.shape[1], _TEXT_ROWS):
-            part = slice(start, start + _TEXT_ROWS)
-            numbers = _number_lines(features[:, part])
-            for texts, line in zip(rows[part], numbers, strict=True):
-                self._file.write(",".join([*texts, ""]).encode() + line + b"\n")
-
-    def _nominal(self, value: str, first_row: int) -> str:
-        if value not in self._classes:
-            raise InputError(
-                f"{self._path}: emotion '{value}' at row {first_row} or after is not one of the "
-                f"classes {', '.join(self._classes)}"
-            )
-        return _arff_word(value)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-_SINKS: dict[str, Callable] = dict(zip(SUFFIXES, (_ParquetSink, _CsvSink, _ArffSink), strict=True))
-
-
-def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
-    """The classes that the metadata tell, none where they do not."""
-    try:
-        classes = json.loads(entries.get("classes", "[]"))
-    except (ValueError, RecursionError):  # a file's own, which may hold anything
-        return ()
-    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
-        return tuple(classes)
-    return ()
-
-
-def _number_lines(features: np.ndarray) -> list[bytes]:
-    """Features (dim, rows) as one comma-separated line per row."""
-    table = pa.table(list(map(pa.array, features)), names=[""] * len(features))
-    text = pa.BufferOutputStream()
-    pcsv.write_csv(table, text, pcsv.WriteOptions(include_header=False))
-    return text.getvalue().to_pybytes().splitlines()
+    return _text(target, kinds, "\n".join([*head, "", "@data", ""]), quoted)
 
 
 def _arff_quoted(text: str) -> str:
@@ -370,20 +256,73 @@ def _arff_word(text: str) -> str:
     return text if plain else _arff_quoted(text)
 
 
-def _check_cells(path: Path, labels: dict[str, pa.Array], first_row: int) -> None:
-    for name, column in labels.items():
+_SINKS = dict(zip(SUFFIXES, (_parquet, _csv, _arff), strict=True))
+
+
+@contextmanager
+def _text(
+    target: _Target,
+    columns: Iterable[str],
+    head: str,
+    quoted: Callable[[str, str, int], str],
+    last: Sequence[str] = (),
+) -> Iterator[_Write]:
+    """A file with ``head``, then a line per row: ``quoted`` labels, ``last`` and the features."""
+    path = target.path
+    for name in columns:
+        _check_one_line(path, "the name of column", name)
+
+    def cells(name: str, column: pa.Array, first_row: int) -> list[str]:
+        texts = column.cast(pa.string()).to_pylist()
         if name in NUMERIC_LABELS:
-            continue
-        for row, value in enumerate(column.to_pylist(), first_row):
-            _check_one_line(path, f"column '{name}', row {row} (counted from 0), value", value)
+            return texts
+        for row, text in enumerate(texts, first_row):
+            _check_one_line(path, f"column '{name}', row {row} (counted from 0), value", text)
+        return [quoted(name, text, first_row) for text in texts]
+
+    with target.temporary.open("wb") as file:
+        file.write(head.encode())
+
+        def write(labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
+            columns = [cells(name, column, first_row) for name, column in labels.items()]
+            columns += [[text] * features.shape[1] for text in (*last, "")]
+            rows = list(zip(*columns, strict=True))
+            for start in range(0, features.shape[1], _TEXT_ROWS):
+                part = slice(start, start + _TEXT_ROWS)
+                numbers = pa.table(list(map(pa.array, features[:, part])), names=target.names)
+                lines = pa.BufferOutputStream()
+                pcsv.write_csv(numbers, lines, pcsv.WriteOptions(include_header=False))
+                lines = lines.getvalue().to_pybytes().splitlines()
+                for texts, line in zip(rows[part], lines, strict=True):
+                    file.write(",".join(texts).encode() + line + b"\n")
+
+        yield write
 
 
-def _check_keys(path: Path, entries: Mapping[str, str]) -> None:
-    for key in entries:
-        if not is_metadata_key(key):
-            raise InputError(
-                f"{path}: the metadata key {key!r} is no plain word; rename it, or write Parquet"
-            )
+def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
+    """The classes that the metadata tell, none where they do not."""
+    try:
+        classes = json.loads(entries.get("classes", "[]"))
+    except (ValueError, RecursionError):  # a file's own, which may hold anything
+        return ()
+    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
+        return tuple(classes)
+    return ()
+
+
+def _check_doubled(path: Path, columns: Sequence[str]) -> None:
+    for name, count in Counter(columns).items():
+        if count > 1:
+            raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
+
+
+def _key(target: _Target, key: str) -> str:
+    """A key of the metadata, if text formats can hold it."""
+    if is_metadata_key(key):
+        return key
+    raise InputError(
+        f"{target.path}: the metadata key {key!r} is no plain word; rename it, or write Parquet"
+    )
 
 
 def _check_one_line(path: Path, what: str, text: str) -> None:

@@ -1,0 +1,123 @@
+"""The columns of Parquet and Feather files, fetched in small groups.
+
+So the peak of memory is what is made of them and little more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aegan.errors import InputError
+
+_COLUMNS_AT_ONCE = 64
+
+
+class Columnar(NamedTuple):
+    """An open file; ``close`` ends it (see `contextlib.closing`)."""
+
+    place: str  # the file, for messages
+    schema: pa.Schema
+    rows: int
+    fetch: Callable[[Sequence[int]], pa.Table]  # positions of columns -> these columns
+    close: Callable[[], None]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Key-value entries of the file as text."""
+        entries = (self.schema.metadata or {}).items()
+        return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
+
+    def is_index(self, name: str) -> bool:
+        """Whether pandas wrote the column beside the features: it would be learned as one."""
+        return name in (self.schema.pandas_metadata or {}).get("index_columns", [])
+
+    def column(self, position: int) -> pa.ChunkedArray:
+        """One column, its categories as what they stand for."""
+        column = self.fetch([position]).column(0)
+        return (
+            column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        )
+
+    def texts(self, name: str, column: pa.ChunkedArray) -> list[str]:
+        """Cells of text or whole numbers, without spaces around them; "" where there is none."""
+        if not (is_text(column.type) or pa.types.is_integer(column.type)):
+            raise InputError(
+                f"{self.place}: column '{name}' is {column.type}, not text; store it as strings"
+            )
+        return [(text or "").strip() for text in pc.cast(column, pa.string()).to_pylist()]
+
+    def matrix(
+        self,
+        positions: Sequence[int],
+        refuse: Callable[[int, int, float | None], NoReturn] | None = None,
+    ) -> np.ndarray:
+        """Numeric columns as (rows, columns) float32.
+
+        ``refuse`` raises the error of a cell that is missing or not finite as float32, by its row,
+        its position and its value; without it such cells stay.
+        """
+        matrix = np.empty((self.rows, len(positions)), np.float32)
+        for start in range(0, len(positions), _COLUMNS_AT_ONCE):
+            group = positions[start : start + _COLUMNS_AT_ONCE]
+            columns = self.fetch(group)
+            block = matrix[:, start : start + len(group)]
+            with np.errstate(over="ignore"):  # refused below
+                for offset in range(len(group)):
+                    block[:, offset] = columns.column(offset).to_numpy()
+            if refuse and not np.isfinite(block).all():
+                offset, row = np.argwhere(~np.isfinite(block.T))[0].tolist()
+                refuse(row, group[offset], columns.column(offset)[row].as_py())
+        return matrix
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether cells are text, or categories of text."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    """Whether cells can be a feature."""
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def reason(error: Exception) -> str:
+    """What pyarrow says of a damaged file, in one line."""
+    return next(iter(str(error).strip().splitlines()), "damaged")[:200]
+
+
+def open_parquet(path: Path) -> Columnar:
+    """Opens a Parquet file; raises what pyarrow does, many kinds of errors."""
+    file = pq.ParquetFile(path)
+    schema = file.schema_arrow
+
+    def fetch(positions: Sequence[int]) -> pa.Table:
+        names = [schema.names[i] for i in positions]
+        # Selected once more: the name "a" also fetches a column called "a.b".
+        return file.read(columns=names).select(names)
+
+    return Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close)
+
+
+def open_feather(path: Path) -> Columnar:
+    """Opens a Feather file; raises what pyarrow does."""
+    source = pa.memory_map(str(path))
+    with pa.ipc.open_file(source) as file:
+        schema = file.schema
+
+    def fetch(positions: Sequence[int]) -> pa.Table:
+        chosen = pa.ipc.IpcReadOptions(included_fields=list(positions))
+        with pa.ipc.open_file(source, options=chosen) as file:
+            table = file.read_all()
+        table.validate(full=True)  # a damaged file may point outside of itself
+        return table.select([schema.names[i] for i in positions])
+
+    rows = fetch([0]).num_rows if len(schema) else 0
+    return Columnar(str(path), schema, rows, fetch, source.close)

@@ -1,0 +1,201 @@
+"""From a feature file and its labels to a table that trains."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from aegan.data.audit import row_digests
+from aegan.data.contract import UNKNOWN, FeatureContract
+from aegan.data.corpus import LABEL_COLUMNS, read_corpus
+from aegan.errors import InputError
+from aegan.system import screen
+from aegan.system.screen import counts, say, together
+from aegan.tables.emotions import own_classes, with_classes
+from aegan.tables.labels import REFUSE, Labels, complete, join
+from aegan.tables.read import read_table
+from aegan.tables.roles import Options
+from aegan.tables.table import FeatureTable, with_unique_files, without_common_folder
+from aegan.tables.text import cut, is_metadata_key, is_number, listed
+from aegan.tables.write import table_writer
+
+_DURATION = "duration_s"
+_FEW = 3  # own columns that are named in a flag
+_OPENSMILE = re.compile("_sma|__Turn")  # in every name of the sets that names tell
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user asks for."""
+
+    source: Path  # feature file, or a folder of them
+    out: Path  # table to write
+    columns: Mapping[str, str] = field(default_factory=dict)  # "speaker" -> "spk"
+    leave_out: Sequence[str] = ()
+    emotions: Mapping[str, str] = field(default_factory=dict)  # "Wut" -> "angry"; {}: by name
+    unmatched: str = REFUSE
+    feature_set: str | None = None
+    licence: str | None = None
+
+
+class LabelSource(NamedTuple):
+    """Labels of another file or of a corpus, and what comes with them."""
+
+    labels: Labels
+    classes: Mapping[str, str]  # the corpus' own class -> class; empty: as they are
+    metadata: Mapping[str, str]
+
+
+def convert(
+    choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None = None
+) -> tuple[tuple[int, int], Mapping[str, np.ndarray] | None]:
+    """Reads, labels, checks and writes a table, and says what was found on the way.
+
+    Args:
+        choices: of the user.
+        labels_for: gives labels of other origin for a table of features; None takes its own.
+
+    Returns:
+        Rows and features, and the labels (rows,) if a training can take the table as it stands.
+
+    Raises:
+        InputError: anything that would have to be guessed.
+    """
+    table, lines = _read_all(choices, labels_for)
+    say(*lines)
+    shape, labels, out = table.features.shape, table.labels, choices.out
+    if out.suffix.lower() != ".parquet" or table.metadata.get("synthetic") == "true":
+        _write(table, out)
+        return shape, None
+    temporary = out.with_name(f".{out.stem}.{os.getpid()}.unchecked.parquet")
+    try:
+        _write(table, temporary)
+        del table  # its rows come back with the check
+        read_corpus(temporary)  # as a training would
+        os.replace(temporary, out)
+    except InputError as error:
+        raise InputError(str(error).replace(str(temporary), str(out))) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return shape, labels
+
+
+def _read_all(
+    choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None
+) -> tuple[FeatureTable, list[str]]:
+    """The finished table, and what was found on the way in lines for the user."""
+    place = str(choices.source)
+    options = Options(choices.columns, choices.leave_out, strict=labels_for is None)
+    table = _with_feature_set(read_table(place, options), choices.feature_set)
+    rows, dim = table.features.shape
+    lines = [f"{place}: {rows} rows x {dim} features ({table.contract.feature_set})"]
+
+    def add(name: str, *texts: str) -> None:
+        for text in filter(None, texts):
+            lines.extend(screen.field(name, text))
+
+    add("note", *table.notes, _note_of_own_columns(table.contract))
+    read = len(table.notes)
+    odd = [key for key in table.metadata if not is_metadata_key(key)]
+    metadata = {key: text for key, text in table.metadata.items() if key not in odd}
+    add("note", f"metadata left out: {listed(odd)}" if odd else "")
+    synthetic = metadata.get("synthetic") == "true"
+    add("synthetic", "yes, by its passport, which the new table keeps" if synthetic else "")
+    classes, renamed, left = choices.emotions, "", []
+    if labels_for:
+        other = labels_for(table)
+        if synthetic:
+            raise InputError(f"{place}: its rows are synthetic; no labels of recordings are theirs")
+        place, classes = other.labels.source, classes or other.classes
+        table = join(table, other.labels, choices.unmatched)
+        metadata |= other.metadata
+    if not synthetic:
+        table = complete(table, place, choices.unmatched)
+        if not classes:
+            classes, renamed = own_classes(table.labels["emotion"])
+    if classes:
+        table, left = with_classes(table, classes, place, strict=bool(choices.emotions))
+    table = _with_durations(with_unique_files(without_common_folder(table)))
+    add("labels", *table.notes[read:])
+    add("note", renamed, "" if synthetic else _note_of_equal_rows(table))
+    if left:
+        other_rows = f"{len(left)} row{'s' * (len(left) != 1)} of other emotions"
+        add("left out", f"{other_rows}: {together(counts(left))}")
+    emotions = table.labels.get("emotion", np.array([], dtype=str)).tolist()
+    add("classes", together(counts(emotions)) or "none")
+    for name in ("speaker", "session", "fold"):
+        if name in table.labels:
+            add(f"{name}s", str(len(np.unique(table.labels[name]))))
+    if choices.licence is not None:
+        metadata["licence"] = choices.licence
+    if emotions and (choices.out.suffix.lower() == ".arff" or "classes" in metadata):
+        if not synthetic or choices.emotions or "classes" not in metadata:
+            metadata["classes"] = json.dumps(sorted(set(emotions)))
+    if not synthetic:
+        metadata.setdefault("source", choices.source.name)
+    return replace(table, metadata=metadata), lines
+
+
+def _write(table: FeatureTable, path: Path) -> None:
+    columns = {"file": table.files, **table.labels}
+    order = [name for name in LABEL_COLUMNS if name in columns]
+    with table_writer(path, order, table.contract, table.metadata) as writer:
+        writer.write({name: columns[name].tolist() for name in order}, table.features)
+
+
+def _with_feature_set(table: FeatureTable, name: str | None) -> FeatureTable:
+    """The table with the stated feature set, if one is stated."""
+    if name is None:
+        return table
+    known = {table.contract.feature_set, FeatureContract.of(table.contract.names).feature_set}
+    for other in sorted(known - {name, UNKNOWN}):
+        raise InputError(f"--feature_set={name}: {table.source} has {other}; leave the flag out")
+    return replace(table, contract=FeatureContract.of(table.contract.names, name))
+
+
+def _with_durations(table: FeatureTable) -> FeatureTable:
+    """The table without durations that are not all there."""
+    if all(map(is_number, table.labels.get(_DURATION, np.array([])).tolist())):
+        return table
+    labels = {name: column for name, column in table.labels.items() if name != _DURATION}
+    return table.but(f"column '{_DURATION}' left out: not a number in every row", labels=labels)
+
+
+def _note_of_own_columns(contract: FeatureContract) -> str:
+    """What to say of a known feature set with own columns among its names; empty for others."""
+    own = [name for name in contract.names if not _OPENSMILE.search(name)]
+    known = FeatureContract.of(name for name in contract.names if _OPENSMILE.search(name))
+    if not own or known.feature_set == UNKNOWN:
+        return ""
+    found = f"{known.feature_set} and {len(own)} more column{'s' * (len(own) > 1)}: {listed(own)}"
+    if len(own) == 1:
+        return f"{found}; --leave_out={shlex.quote(own[0])} if it is no feature"
+    all_of_them = f"={shlex.quote(','.join(own))}" if len(own) <= _FEW else ""
+    return f"{found}; --leave_out{all_of_them} if they are no features"
+
+
+def _note_of_equal_rows(table: FeatureTable) -> str:
+    """What to say of rows whose features an earlier row has, too; empty where there are none."""
+    _, first, inverse = np.unique(
+        row_digests(table.features), return_index=True, return_inverse=True
+    )
+    before, rows = first[inverse], np.arange(len(inverse))
+    again = rows[before != rows]
+    if not len(again):
+        return ""
+    speakers = table.labels["speaker"]
+    apart = again[speakers[before[again]] != speakers[again]]
+    row = (apart if len(apart) else again)[0]
+    found = (
+        "1 row equals another row" if len(again) == 1 else f"{len(again)} rows equal another row"
+    )
+    files = f"'{cut(table.files[before[row]])}' and '{cut(table.files[row])}'"
+    return f"{found}, first {files}{' of different speakers' if len(apart) else ''}"
