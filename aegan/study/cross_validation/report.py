@@ -121,9 +121,8 @@ def in_short(results: Results) -> list[str]:
     """What an SVM learns from each model's rows, their FID, and lanes in trouble."""
     found = W.of_experiment(results, NAME)
     runs = {key: run["metrics"] for key, run in found["models"].items()}
-    gaussian = means(
-        {"": (found.get("references") or {}).get("class_gaussian") or {}}, "fid_over_floor"
-    )
+    gaussian = (found.get("references") or {}).get("class_gaussian") or {}
+    gaussian = Estimate.of(gaussian.get("fid_over_floor")).mean
     text = W.told(
         NAME,
         "in_short",
@@ -131,7 +130,7 @@ def in_short(results: Results) -> list[str]:
         tstr=means(runs, "tstr_set2"),
         ceilings=list(means(runs, "real_to_real").values()),
         fid=means(runs, "fid_over_floor"),
-        gaussian=list(gaussian.values()),
+        gaussian=gaussian,
         chance=W.chance(results),
     )
     return [text, *_troubles(found)]

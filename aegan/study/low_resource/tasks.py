@@ -21,7 +21,6 @@ import numpy as np
 from aegan.metrics.intervals import by_speaker
 from aegan.metrics.references import BASELINES
 from aegan.run.schema import Rule, at_least, is_number, is_whole
-from aegan.sampling.rows import Rows
 from aegan.study.experiment import Task
 from aegan.study.generators import generator_task, rows_of, seed_of
 from aegan.study.low_resource.classifier import ClassifierProtocol, classify, train_classifier
@@ -58,24 +57,6 @@ class Settings(ClassifierProtocol):
     replicates: Annotated[int, at_least(1)] = 5  # draws of the P %, each with a seed of the net
     scopes: Annotated[tuple[str, ...], _scopes] = SCOPES  # tested on: target, held-out speakers
     honest: tuple[str, ...] = ("m1",)  # models trained on the same P % as the classifier
-
-
-class _Table:
-    """Training rows padded to one size, so that one program serves every cell.
-
-    The rows of a cell are copied over those of the cell before; what lies beyond them is never
-    drawn.
-    """
-
-    def __init__(self, rows: int, dim: int) -> None:
-        self.features = np.zeros((rows, dim), np.float32)
-        self.labels = np.zeros(rows, np.int32)
-
-    def put(self, start: int, rows: Rows) -> int:
-        """Copies rows in from ``start``; gives the place after them."""
-        end = start + len(rows[1])
-        self.features[start:end], self.labels[start:end] = rows
-        return end
 
 
 def tasks(study: Study) -> list[Task]:
@@ -151,8 +132,12 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
         corpus, tested = source, study.fold(part.fold).valid
     truth, speakers = corpus.labels[tested], corpus.speakers[tested]
     names = np.unique(speakers)
-    table = _Table(len(source.labels) + max(low.sizes), source.features.shape[1])
     key = jax.random.key(replicate)  # the same first weights in every cell of a replicate
+    # Padded to one size, so that one program serves every cell: the rows of a cell are copied over
+    # those of the cell before, and what lies beyond them is never drawn.
+    padded = len(source.labels) + max(low.sizes)
+    features = np.zeros((padded, source.features.shape[1]), np.float32)
+    labels = np.zeros(padded, np.int32)
 
     cells = []
     for modes in _blocks(percent):
@@ -162,7 +147,8 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
         of_test = study.target_standardiser if own else statistics
         test = of_test.to_z(corpus.features[tested])
         real = statistics.to_z(source.features[part.rows]), source.labels[part.rows]
-        start = table.put(0, real)
+        start = len(part.rows)
+        features[:start], labels[:start] = real
         for method, sizes in _methods(study, modes):
             if method == NONE:
                 rows = real
@@ -174,8 +160,9 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
             for n in sizes:
                 counts = None
                 if rows is not None:
-                    end = table.put(start, (rows[0][:n], rows[1][:n]))  # always the first
-                    net = train_classifier(low, classes, table.features, table.labels, end, key)
+                    end = start + n
+                    features[start:end], labels[start:end] = rows[0][:n], rows[1][:n]
+                    net = train_classifier(low, classes, features, labels, end, key)
                     predicted = classify(net, test)
                     counts = by_speaker(truth, predicted, speakers, names, classes).tolist()
                 cells.append({"modes": list(modes), "method": method, "n": n, "counts": counts})

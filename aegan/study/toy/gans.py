@@ -43,13 +43,18 @@ class Settings:
     points: Annotated[int, at_least(40)] = 2000
 
 
+class Networks(NamedTuple):
+    """The networks of a GAN, their parameters, or gradients of those."""
+
+    generator: Any  # z (and a label) -> a point
+    trunk: Any  # a point -> what both heads read
+    head: Any  # -> the logit that a point is synthetic
+    auxiliary: Any  # -> the logits of the label; without parameters in the vanilla GAN
+
+
 @dataclass(frozen=True)
 class Gan:
-    """One of the two; hashable.
-
-    The generator brings z (and a label) to a point; the trunk reads a point for both heads, of
-    which ``head`` gives the logit that it is synthetic, and ``auxiliary`` those of its label.
-    """
+    """One of the two; hashable."""
 
     settings: Settings
     labelled: bool  # the InfoGAN
@@ -59,29 +64,9 @@ class Gan:
         return MixturePrior(2, self.settings.radius, self.settings.spread)
 
     @property
-    def generator(self) -> MLP:
-        return MLP(self.settings.hidden, self.target.latent)
-
-    @property
-    def trunk(self) -> Trunk:
-        return Trunk(self.settings.hidden)
-
-    @property
-    def head(self) -> MLP:
-        return MLP((), 1)
-
-    @property
-    def auxiliary(self) -> MLP:
-        return MLP((), COMPONENTS)
-
-
-class Networks(NamedTuple):
-    """Parameters of a GAN, or gradients of them."""
-
-    generator: Any
-    trunk: Any
-    head: Any
-    auxiliary: Any  # {} of the vanilla GAN
+    def nets(self) -> Networks:
+        hidden = self.settings.hidden
+        return Networks(MLP(hidden, 2), Trunk(hidden), MLP((), 1), MLP((), COMPONENTS))
 
 
 class Points(NamedTuple):
@@ -93,23 +78,18 @@ class Points(NamedTuple):
 
 def init(s: Gan, key: jax.Array) -> Networks:
     """Fresh parameters."""
-    keys = jax.random.split(key, 4)
-    code = jnp.zeros((1, s.target.latent + COMPONENTS * s.labelled))
-    point = jnp.zeros((1, s.target.latent))
-    hidden = jnp.zeros((1, s.settings.hidden[-1]))
-    return Networks(
-        s.generator.init(keys[0], code),
-        s.trunk.init(keys[1], point),
-        s.head.init(keys[2], hidden),
-        s.auxiliary.init(keys[3], hidden) if s.labelled else {},
-    )
+    hidden = s.settings.hidden[-1]
+    inputs = (2 + COMPONENTS * s.labelled, 2, hidden, hidden)
+    several = zip(s.nets, jax.random.split(key, 4), inputs, strict=True)
+    found = Networks(*(net.init(key, jnp.zeros((1, width))) for net, key, width in several))
+    return found if s.labelled else found._replace(auxiliary={})
 
 
 def draw_source(s: Gan, key: jax.Array, n: int) -> Points:
     """``n`` points of the standard normal, each with a label drawn uniformly."""
     z_key, label_key = jax.random.split(key)
     labels = jax.random.randint(label_key, (n,), 0, COMPONENTS)
-    z = jax.random.normal(z_key, (n, s.target.latent))
+    z = jax.random.normal(z_key, (n, 2))
     return Points(z, jax.nn.one_hot(labels, COMPONENTS))
 
 
@@ -122,7 +102,7 @@ def draw_target(s: Gan, key: jax.Array, n: int) -> Points:
 def generate(s: Gan, generator: Any, source: Points) -> jax.Array:
     """Points (n, 2) of the source brought to the target."""
     code = jnp.concatenate(source, axis=-1) if s.labelled else source.z
-    return s.generator.apply(generator, code)
+    return s.nets.generator.apply(generator, code)
 
 
 def discriminator_loss(
@@ -130,8 +110,8 @@ def discriminator_loss(
 ) -> jax.Array:
     """Eq. (1) for D, which calls a synthetic point 1; ``discriminator`` is trunk and head."""
     trunk, head = discriminator
-    hidden = s.trunk.apply(trunk, jnp.concatenate([synthetic, real]))
-    fake, true = jnp.split(s.head.apply(head, hidden)[:, 0], [len(synthetic)])
+    hidden = s.nets.trunk.apply(trunk, jnp.concatenate([synthetic, real]))
+    fake, true = jnp.split(s.nets.head.apply(head, hidden)[:, 0], [len(synthetic)])
     return losses.feature_discriminator(fake, true).mean()
 
 
@@ -140,10 +120,10 @@ def generator_loss(
 ) -> jax.Array:
     """Eq. (3) for G in the form that does not saturate; ``trained`` is G and the auxiliary head."""
     generator, auxiliary = trained
-    hidden = s.trunk.apply(trunk, generate(s, generator, source))
-    loss = losses.generator_adversarial(s.head.apply(head, hidden)[:, 0])
+    hidden = s.nets.trunk.apply(trunk, generate(s, generator, source))
+    loss = losses.generator_adversarial(s.nets.head.apply(head, hidden)[:, 0])
     if s.labelled:
-        told = losses.information(s.auxiliary.apply(auxiliary, hidden), source.labels)
+        told = losses.information(s.nets.auxiliary.apply(auxiliary, hidden), source.labels)
         loss += s.settings.information_weight * told
     return loss.mean()
 
