@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from aegan.report.kit.figures import INK, Panel, legend, panel
+from aegan.report.kit.figures import INK, legend
 
 _SLICES = 8  # no group hides another
 _DOT = {"ms": 2.6, "mew": 0}
@@ -36,31 +36,16 @@ class Below(NamedTuple):
     alpha: float = 0.8
 
 
-def scatter_panel(
-    file: str,
-    alt: str,
-    title: str,
-    points: pd.DataFrame,
-    column: str,
-    style: Style,
-    plane: Plane,
-    below: Below | None = None,
-    height: float = 3.7,
-) -> Panel:
-    """The groups of ``column`` in turn, a slice of each at a time; the legend names each once."""
-    data = title, points, column, style, plane, below
-    return panel(file, alt, height, _draw, *data)
-
-
-def _draw(
+def scatter(
     axes: Axes,
     title: str,
     points: pd.DataFrame,
     column: str,
     style: Style,
     plane: Plane,
-    below: Below | None,
+    below: Below | None = None,
 ) -> None:
+    """The groups of ``column`` in turn, a slice of each at a time; the legend names each once."""
     if below:
         rows, colour, name, alpha = below
         axes.plot(rows["x"], rows["y"], "o", color=colour, alpha=alpha, **_DOT)

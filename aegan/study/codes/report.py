@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from aegan.report.kit.documents import Section
-from aegan.report.kit.figures import INK, Figure, class_style
+from aegan.report.kit.figures import INK, Figure, class_style, panel
 from aegan.report.kit.numbers import Results, number, said
 from aegan.report.kit.tables import Table
 from aegan.study import words as W
 from aegan.study.codes.tasks import NAME
-from aegan.study.scatter import Plane, scatter_panel, square
+from aegan.study.scatter import Plane, scatter, square
 
 # Title, unit and unit of a difference.
 _COLUMNS = {
@@ -88,7 +88,9 @@ def figure(results: Results, points: pd.DataFrame) -> Figure:
         rows, title = points[points["source"] == name], f"({letter}) {words}"
         if len(rows):
             alt = f"{words}: two-dimensional codes by class, with the prior's components."
-            panels.append(scatter_panel(f"fig5-{name}", alt, title, rows, "class", style, plane))
+            panels.append(
+                panel(f"fig5-{name}", alt, 3.7, scatter, title, rows, "class", style, plane)
+            )
     name = f"Fig. 5: codes by the encoder of {_encoder(found)}"
     caption = W.told(NAME, "figure", model=_encoder(found), fold=found["fold"])
     return Figure("fig5", name, caption, tuple(panels), points)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from aegan.report.kit.documents import Section
-from aegan.report.kit.figures import PALE, Figure, class_style, model_style
+from aegan.report.kit.figures import PALE, Figure, class_style, model_style, panel
 from aegan.report.kit.numbers import Results, plain, said
 from aegan.report.kit.tables import Table
 from aegan.report.tables import REFERENCES
 from aegan.study import words as W
 from aegan.study.cross_validation.report import pairs_once
 from aegan.study.embedding.tasks import NAME
-from aegan.study.scatter import Below, Plane, scatter_panel, square
+from aegan.study.scatter import Below, Plane, scatter, square
 
 
 def sections(results: Results, folder: Path | None) -> Iterator[Section]:
@@ -75,7 +75,7 @@ def figures(results: Results, points: pd.DataFrame) -> Iterator[Figure]:
             alt = f"Embedding of real rows and of the rows of {title}."
             data = rows.assign(source=name), "source", {name: styles[model]}, plane, real
             title = f"Real rows and {title}"
-            panels.append(scatter_panel(f"fig4a-{model}", alt, title, *data))
+            panels.append(panel(f"fig4a-{model}", alt, 3.7, scatter, title, *data))
     caption = W.told(NAME, "by_source", of=_method(found))
     title = "Fig. 4 (a): models on the real rows"
     yield Figure("fig4a", title, caption, tuple(panels), points)
@@ -86,6 +86,6 @@ def figures(results: Results, points: pd.DataFrame) -> Iterator[Figure]:
             alt = f"Embedding of {name.lower()}, coloured by class."
             title = f"{name[:1].upper()}{name[1:]} by class"
             data = groups[source], "class", style, plane
-            panels.append(scatter_panel(f"fig4b-{source}", alt, title, *data))
+            panels.append(panel(f"fig4b-{source}", alt, 3.7, scatter, title, *data))
     title, caption = "Fig. 4 (b): the classes of each model", W.told(NAME, "by_class")
     yield Figure("fig4b", title, caption, tuple(panels), points, wide=True)

@@ -6,7 +6,8 @@ P = 100 %, where both are one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from aegan.study.low_resource.results import compared_of, gains_of
@@ -17,16 +18,10 @@ LARGE_PERCENT = 80  # "higher values of P"
 
 _SCOPE = "low_resource/scopes/target"
 _MODES = {"paper": "", "honest": ", honest mode"}
-_Add = Callable[[str, Estimate | None, Condition], Part]
 
 
-def _part(mode: str) -> _Add:
-    """Makes a part of a mode, in points."""
-
-    def made(what: str, value: Estimate | None, condition: Condition) -> Part:
-        return Part(what + _MODES[mode], value, condition, "points", deciding=mode == "paper")
-
-    return made
+def _part(mode: str, what: str, value: Estimate | None, condition: Condition) -> Part:
+    return Part(what + _MODES[mode], value, condition, "points", deciding=mode == "paper")
 
 
 def _of_mode(percents: list[float], mode: str) -> list[float]:
@@ -46,7 +41,7 @@ def _rows_help(experiments: Mapping[str, Any], classes: int) -> Iterator[Part]:
     steps = list(zip(sizes, sizes[1:], strict=False)) if small else []
     alike = within(ALIKE, "points")
     for mode in _MODES:
-        part = _part(mode)
+        part = partial(_part, mode)
         for percent in _of_mode(percents, mode):
             value = gains.get((mode, "m1", percent, size))
             yield part(f"M1, {size} rows: gain at P = {percent:g} %", value, above(0))
@@ -77,7 +72,7 @@ def _three_models(experiments: Mapping[str, Any], classes: int) -> Iterator[Part
     percents, size = sorted(found["percents"]), max(found["sizes"])
     ends = {True: (above(0), ""), False: (below(ALIKE, "points"), ", none to speak of")}
     for mode in _MODES:
-        part = _part(mode)
+        part = partial(_part, mode)
         for percent in _of_mode(percents, mode):
             value = compared.get((mode, percent, ("m1", size), ("m2", size)))
             what = f"P = {percent:g} %: M1 less M2, alike"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
 
 import matplotlib as mpl
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from aegan.report.kit.figures import GREY, Figure, Panel, grid, legend, model_style, panel
+from aegan.report.kit.figures import GREY, Figure, grid, legend, model_style, panel
 from aegan.report.kit.numbers import Estimate, Results
 from aegan.report.tables import REFERENCES
 from aegan.study import words as W
@@ -29,8 +29,7 @@ _GAINS = {
     "paper": ("#0072B2", "o", "-", "as the paper"),
     "honest": ("#009E73", "D", (0, (5, 1.5)), "honest"),
 }
-Curve = tuple[str, int]  # method, number of rows
-Style = Mapping[Curve, tuple]
+Line = tuple[pd.DataFrame, Sequence, str, bool]  # rows, style, words, with a band
 
 
 def method_title(method: str, size: int | None = None) -> str:
@@ -70,11 +69,25 @@ def figure(results: Results, scope: str) -> Figure:
         curves = {curve: _curve(data, mode, *curve) for curve in style}
         curves = {curve: rows for curve, rows in curves.items() if len(rows)}
         if len(curves) > 1:
+            several = len({size for _, size in curves}) > 2
+            lines = []
+            for (method, size), rows in curves.items():
+                words = f"N = {size}" if size and several else method_title(method)
+                lines.append((rows, style[method, size], words, method not in _BASELINES))
             alt = f"{title}: UAR over the share of real rows, with 95 % bands (data in the CSV)."
             height = 3.0 + 0.18 * ((len(curves) + 1) // 2 - 2)
-            drawn = curves, style, found["percents"], title, limits
+            drawn = lines, "uar", found["percents"], title, "UAR (%)", limits
             panels.append(panel(f"fig6-{scope}-{key}", alt, height, _draw, *drawn))
-    panels += _gain_panels(found, data, scope, m1)
+    lines = []
+    for mode, (*style, words) in _GAINS.items():
+        rows = _curve(data, mode, m1, largest)
+        if rows["gain"].notna().any():
+            lines.append((rows[rows["gain"].notna()], style, words, True))
+    if lines:
+        alt = f"Gain of {m1.upper()}'s rows over no added rows, both modes, with 95 % bands (data "
+        alt, title = f"{alt}in the CSV).", f"(d) Gain of {m1.upper()}, N = {largest}"
+        drawn = lines, "gain", found["percents"], title, "gain (points of UAR)"
+        panels.append(panel(f"fig6-{scope}-d", alt, 3.0, _draw, *drawn))
     caption = W.told(
         NAME,
         "figure",
@@ -108,65 +121,27 @@ def _curve(data: pd.DataFrame, mode: str, method: str, size: int) -> pd.DataFram
 
 def _draw(
     axes: Axes,
-    curves: Mapping[Curve, pd.DataFrame],
-    style: Style,
+    lines: Sequence[Line],
+    name: str,
     percents: Sequence[float],
     title: str,
-    limits: tuple[float, float],
+    label: str,
+    limits: tuple[float, float] | None = None,
 ) -> None:
-    several = len({size for _, size in curves}) > 2
-    for (method, size), rows in curves.items():
-        label = f"N = {size}" if size and several else method_title(method)
-        band = method not in _BASELINES
-        _line(axes, rows, "uar", style[method, size], label, band)
-    axes.set(ylim=limits, ylabel="UAR (%)")
-    _over_percents(axes, percents, title)
-
-
-def _line(
-    axes: Axes, rows: pd.DataFrame, name: str, style: tuple, label: str, band: bool = True
-) -> None:
-    colour, marker, dash = style
-    low, high = (100 * rows[f"{name}_{end}"] for end in ("low", "high"))
-    if band:
-        axes.fill_between(rows["percent"], low, high, color=colour, alpha=0.13, lw=0)
-    axes.plot(
-        rows["percent"], 100 * rows[name], marker=marker, ls=dash, color=colour, lw=1.6, ms=5,
-        label=label,
-    )  # fmt: skip
-
-
-def _gain_panels(found: Results, data: pd.DataFrame, scope: str, model: str) -> list[Panel]:
-    """The gain of the model's largest number of rows in both modes; none if there is no gain."""
-    largest = max(found["sizes"])
-    gains = {mode: _curve(data, mode, model, largest) for mode in _GAINS}
-    gains = {
-        m: rows[rows["gain"].notna()] for m, rows in gains.items() if rows["gain"].notna().any()
-    }
-    if not gains:
-        return []
-    alt = f"Gain of {model.upper()}'s rows over no added rows, both modes, with 95 % bands"
-    title = f"(d) Gain of {model.upper()}, N = {largest}"
-    drawn = gains, found["percents"], title
-    alt += " (data in the CSV)."
-    return [panel(f"fig6-{scope}-d", alt, 3.0, _draw_gains, *drawn)]
-
-
-def _draw_gains(
-    axes: Axes, gains: Mapping[str, pd.DataFrame], percents: Sequence[float], title: str
-) -> None:
-    for mode, rows in gains.items():
-        *style, label = _GAINS[mode]
-        _line(axes, rows, "gain", style, label)
-    axes.axhline(0, color=GREY, lw=1)
-    axes.set_ylabel("gain (points of UAR)")
-    _over_percents(axes, percents, title)
-
-
-def _over_percents(axes: Axes, percents: Sequence[float], title: str) -> None:
+    """Lines of the measure ``name`` over P, ``label`` at the y axis."""
+    for rows, (colour, marker, dash), words, band in lines:
+        x, low, high = rows["percent"], 100 * rows[f"{name}_low"], 100 * rows[f"{name}_high"]
+        if band:
+            axes.fill_between(x, low, high, color=colour, alpha=0.13, lw=0)
+        style = {"marker": marker, "ls": dash, "color": colour, "label": words}
+        axes.plot(x, 100 * rows[name], lw=1.6, ms=5, **style)
+    if limits:
+        axes.set_ylim(limits)
+    else:
+        axes.axhline(0, color=GREY, lw=1)
     axes.set_xticks(sorted(percents))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set(xlabel="real rows seen by the classifier, P (%)", title=title)
+    axes.set(xlabel="real rows seen by the classifier, P (%)", ylabel=label, title=title)
     grid(axes, "y")
     legend(axes, fontsize=8, handlelength=3.2)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from aegan.report.kit.documents import Section
-from aegan.report.kit.figures import GREY, Figure
+from aegan.report.kit.figures import GREY, Figure, panel
 from aegan.report.kit.numbers import Results, said
 from aegan.report.kit.tables import Table
 from aegan.study import words as W
-from aegan.study.scatter import Below, Plane, scatter_panel, square
+from aegan.study.scatter import Below, Plane, scatter, square
 from aegan.study.toy.tasks import NAME
 
 _COLOURS = ("#0072B2", "#D55E00", "#000000", "#9970AB")  # of clusters: no emotions
@@ -67,6 +67,6 @@ def figure(points: pd.DataFrame) -> Figure:
             if name == "source":
                 below, rows = Below(rows, GREY, "source", 0.65), rows[:0]
             data = rows, "cluster", style, plane, below
-            panels.append(scatter_panel(f"fig1-{name}", alt, title, *data, height=3.3))
+            panels.append(panel(f"fig1-{name}", alt, 3.3, scatter, title, *data))
     caption = W.told(NAME, "figure")
     return Figure("fig1", "Fig. 1: GAN and InfoGAN", caption, tuple(panels), points, wide=True)
