@@ -149,11 +149,12 @@ class GeneratorEstimator(BaseEstimator):
         wanted = {None: n} if classes is None else _places(classes, self.classes_)
         passport = self.generator_.passport
         key = sampling_key(lane_key(passport["seed"], passport["fold"]), random_state)
-        blocks = [
-            block
-            for label, rows in wanted.items()
-            for block in sample_blocks(self.generator_, key, rows, label)
-        ]
+        with jax.default_matmul_precision("float32"):  # as the command draws
+            blocks = [
+                block
+                for label, rows in wanted.items()
+                for block in sample_blocks(self.generator_, key, rows, label)
+            ]
         width = len(self.generator_.contract.names)
         X = np.concatenate([np.zeros((0, width), np.float32), *(rows for rows, _ in blocks)])
         y = np.concatenate([np.zeros(0, np.int32), *(labels for _, labels in blocks)])

@@ -42,14 +42,7 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.scaling.batch_sizes = (16, 64, 256)
     config.scaling.features = (400, 1582, 3164)
     if variant == "quick":
-        config.models = ("m2",)
-        config.batches = 8
-        config.rounds = 3
-        config.compiling = False
-        config.metrics.rows = 600
-        config.metrics.tested = 300
-        config.scaling.batches = ()
-        config.scaling.lanes = ()
-        config.scaling.batch_sizes = ()
-        config.scaling.features = ()
+        config.update(models=("m2",), batches=8, rounds=3, compiling=False)
+        config.metrics.update(rows=600, tested=300)
+        config.scaling.update(dict.fromkeys(config.scaling, ()))
     return config

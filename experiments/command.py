@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,14 +37,9 @@ def parse_flags(argv: list[str]) -> list[str]:
         fail(message)
 
 
-def call_of(program: str) -> str:
-    """How a program of this folder is called: "python -m experiments.run", or "aegan run"."""
-    return f"{_CALL}{program}"
-
-
 def command_line(program: str) -> str:
-    """This call of a program, as it can be typed again."""
-    return f"{call_of(program)} {shlex.join(sys.argv[1:])}".rstrip()
+    """This call of a program, as it can be typed again: "python -m experiments.run ..."."""
+    return f"{_CALL}{program} {shlex.join(sys.argv[1:])}".rstrip()
 
 
 def fail(message: object) -> NoReturn:
@@ -57,13 +53,12 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
 
     ``argv`` is what the flags left over; ``after_interrupt`` is what the user reads after Ctrl-C.
     """
-    if len(argv) > 1:
-        print(f"error: left-over argument {argv[1]!r}; flags are --name=value", file=sys.stderr)
-        return 2
     logging.set_verbosity(logging.ERROR)
     # An orderly end, so that what is under way is finished or thrown away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        if len(argv) > 1:
+            raise InputError(f"left-over argument {argv[1]!r}; flags are --name=value")
         body()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -77,6 +72,13 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
 def start(main: Callable[[Sequence[str]], int], parse: Callable = parse_flags) -> None:
     """Parses the flags and runs ``main``."""
     app.run(main, flags_parser=parse)
+
+
+def need(*needed: flags.FlagHolder) -> None:
+    """Refuses to go on without these flags."""
+    for flag in needed:
+        if not flag.value:
+            raise InputError(f"--{flag.name} is missing; give one, see --help")
 
 
 def check_out(out: Path, overwrite: bool) -> None:
@@ -124,21 +126,17 @@ def next_command(
 ) -> list[str]:
     """The command that takes a written table, in lines of at most 80 columns where they can be.
 
-    Args:
-        out: the table.
-        emotions: of its rows.
-        speakers: of its rows.
-        own_folds: whether it has a column `fold` or `session`.
+    Emotions and speakers are those of its rows; ``own_folds``: it has a column `fold` or `session`.
     """
     if out.suffix.lower() != ".parquet":
-        command = [f"next: {call_of('convert')}", f"--in={shlex.quote(str(out))}"]
+        command = [f"next: {_CALL}convert", f"--in={shlex.quote(str(out))}"]
         command.append(f"--out={shlex.quote(str(out.with_suffix('.parquet')))}")
     else:
         emotions, speakers = list(emotions), list(speakers)
         folds = _FOLDS if own_folds else _most_folds(emotions, speakers)
         if folds is None:
             return ["next: recordings of more speakers; these are too few for two folds"]
-        command = [f"next: {call_of('run')}", f"--config={_CONFIG}"]
+        command = [f"next: {_CALL}run", f"--config={_CONFIG}"]
         command.append(f"--workdir={shlex.quote(f'runs/{out.stem}')}")
         command.append(f"--config.data.path={shlex.quote(str(out))}")
         if set(emotions) != _PAPER:
@@ -169,9 +167,6 @@ def _most_folds(emotions: Sequence[str], speakers: Sequence[str]) -> int | None:
         simulated=False,
     )
     for folds in range(_FOLDS, 1, -1):
-        try:
-            make_folds(corpus, folds)
-            return folds
-        except InputError:
-            continue
+        with suppress(InputError):
+            return len(make_folds(corpus, folds))
     return None

@@ -38,6 +38,7 @@ from .command import (
     check_out,
     guarded,
     named_columns,
+    need,
     next_command,
     pairs_of,
     start,
@@ -65,9 +66,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is t
 
 def read_flags() -> Choices:
     """The flags, checked before anything is read."""
-    for flag in (_IN, _OUT):
-        if not flag.value:
-            raise InputError(f"--{flag.name} is missing; give one, see --help")
+    need(_IN, _OUT)
     out = Path(_OUT.value)
     check_out(out, _OVERWRITE.value)
     if _CORPUS.value and _LABELS.value:

@@ -27,8 +27,7 @@ from pathlib import Path
 from absl import flags
 from joblib import cpu_count
 
-from aegan.audio.clips import FeatureKind
-from aegan.audio.extraction import Job, extract_table, skipped_file
+from aegan.audio.extraction import Job, extract_table
 from aegan.audio.features import check_features, open_extractor
 from aegan.corpora.interface import four_classes
 from aegan.corpora.registry import describe_corpora, describe_listing, get_corpus
@@ -37,7 +36,7 @@ from aegan.errors import InputError
 from aegan.system.screen import duration, field, say
 from aegan.tables.write import SUFFIXES
 
-from .command import check_out, guarded, named_columns, next_command, start
+from .command import check_out, guarded, named_columns, need, next_command, start
 
 _CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")
 _AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder (.wav and .flac below it)")
@@ -71,10 +70,7 @@ def extract() -> None:
     if _CORPUS.value == "list":
         say(describe_corpora())
         return
-    needed = [_CORPUS, _AUDIO] if _DRY_RUN.value else [_CORPUS, _AUDIO, _OUT]
-    for flag in needed:
-        if not flag.value:
-            raise InputError(f"--{flag.name} is missing; give one, see --help")
+    need(_CORPUS, _AUDIO, *([] if _DRY_RUN.value else [_OUT]))
     reader = get_corpus(_CORPUS.value)
     for flag in (_LABELS, _COLUMNS):
         if flag.value and reader.name != "csv":
@@ -100,17 +96,10 @@ def extract() -> None:
         "corpus": reader.name if reader.published else out.stem,
         "licence": reader.licence if _LICENCE.value is None else _LICENCE.value,
     }
-    jobs = _JOBS.value or cpu_count()
-
-    def announce(kind: FeatureKind, resumed: int) -> None:
-        words = f"{len(kind.contract.names)} by {kind.extractor}; {jobs} job{'s' * (jobs != 1)}"
-        say(*field("features", words))
-        if resumed:
-            say(*field("going on", f"{resumed} of {len(chosen)} clips are done already"))
-
+    job = Job(root, chosen, out, metadata)
     with tempfile.TemporaryDirectory(prefix="aegan-extract-") as scratch:
         make = partial(open_extractor, _FEATURES.value, scratch)
-        done = extract_table(Job(root, chosen, out, metadata), make, jobs, announce)
+        done = extract_table(job, make, _JOBS.value or cpu_count())
     contract, rows = done.kind.contract, done.utterances
     say(
         f"{out}: {len(rows)} rows x {len(contract.names)} features ({contract.feature_set}) in "
@@ -118,11 +107,11 @@ def extract() -> None:
     )
     if done.skipped:
         clips = f"{len(done.skipped)} clip{'s' * (len(done.skipped) != 1)}"
-        say(*field("skipped", f"{clips}, listed in {skipped_file(out)}"))
+        say(*field("skipped", f"{clips}, listed in {job.skipped}"))
         for file, reason in done.skipped[:_SKIPPED]:
             say(*field("", f"{file}: {reason}"))
-        if len(done.skipped) > _SKIPPED:
-            say(*field("", f"and {len(done.skipped) - _SKIPPED} more"))
+        more = len(done.skipped) - _SKIPPED
+        say(*(field("", f"and {more} more") if more > 0 else ()))
     _, speakers, sessions, emotions, _ = zip(*rows, strict=True)
     say(*next_command(out, emotions, speakers, own_folds=None not in sessions))
 

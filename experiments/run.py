@@ -15,18 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-import numpy as np
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
 from aegan.errors import InputError
 from aegan.report.tables import text_table
 from aegan.run import stages
-from aegan.run.estimate import training_seconds
 from aegan.run.plan import Plan, make_plan
+from aegan.run.summary import fold_lines, summary
 from aegan.run.workdir import Workdir
 from aegan.system.cache import keep_compiled, references_dir
-from aegan.system.screen import duration, field, say
+from aegan.system.screen import field, say
 from aegan.training import hosts
 
 from .command import command_line, guarded, start
@@ -50,52 +49,6 @@ _CLUSTER = flags.DEFINE_bool(
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show folds, speakers and the estimate, and stop")
 
 
-def summary(plan: Plan, seconds: float, strategy: str | None) -> list[str]:
-    """The run in a few lines of at most 80 columns; ``strategy`` is that of its training."""
-    corpus, device = plan.corpus, jax.devices()[0]
-    described = plan.identity["corpus"]
-    kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
-    classes = ", ".join(f"{name} {count}" for name, count in described["classes"].items())
-    seeds = len(plan.config.seeds)
-    folds = len(plan.lanes) // seeds
-    return [
-        plan.learner.model.title,
-        f"  data    {kind}: {described['rows']} rows x {described['features']} features,"
-        f" {described['speakers']} speakers",
-        f"          {classes}",
-        f"  lanes   {folds} folds x {seeds} seed{'s' * (seeds > 1)} on"
-        f" {jax.device_count()} {device.platform} device{'s' * (jax.device_count() > 1)}"
-        f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
-        f"  length  {plan.epochs} epochs x {plan.learner.batches} batches of"
-        f" {plan.learner.batch_size}; training takes about {duration(seconds)}",
-        *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
-        *_doubled(plan),
-    ]
-
-
-def _doubled(plan: Plan) -> list[str]:
-    """A note on rows that are equal; between the parts of a fold they are a leak."""
-    _, first, counts = np.unique(plan.digests, return_index=True, return_counts=True)
-    if len(first) == len(plan.digests):
-        return []
-    one = first[counts > 1].min()
-    other = np.flatnonzero(plan.digests == plan.digests[one])[1]
-    files = plan.corpus.files
-    more = len(plan.digests) - len(first)
-    equal = "1 row equals" if more == 1 else f"{more} rows equal"
-    return field("NOTE", f"{equal} another row, first '{files[other]}' and '{files[one]}'")
-
-
-def fold_lines(plan: Plan) -> list[str]:
-    """The folds, one line each."""
-    lines = ["  fold  train  held out"]
-    for fold in plan.folds:
-        who = ", ".join(fold.held_out)
-        who = who if len(who) < 44 else f"{len(fold.held_out)} speakers"
-        lines.append(f"  {fold.index:>4}  {len(fold.train):>5}  {len(fold.valid):>8}  {who}")
-    return lines
-
-
 def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -> None:
     """Runs the stages asked for."""
     several = _CLUSTER.value or any(
@@ -117,7 +70,7 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
     hosts.settle(lambda: _claim(plan, workdir, stage, dry_run))
     precision = plan.config.train.matmul_precision
     jax.config.update("jax_default_matmul_precision", precision)
-    say(*summary(plan, training_seconds(plan), strategy))
+    say(*summary(plan, strategy))
     if dry_run or stage == "evaluate":
         hosts.leave()
     if not hosts.is_first():

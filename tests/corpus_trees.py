@@ -14,13 +14,9 @@ from aegan.errors import InputError
 # Header, blank lines and single evaluators' lines are those of the real files.
 IEMOCAP_HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 IEMOCAP_EVALUATORS = (
-    "C-E2:\tNeutral;\t()\n"
-    "C-E3:\tNeutral; Other;\t(curious)\n"
-    "C-E4:\tNeutral;\t()\n"
-    "C-F1:\tNeutral;\t(curious)\n"
+    "C-E2:\tNeutral;\t()\nC-E3:\tNeutral; Other;\t(curious)\nC-F1:\tNeutral;\t(curious)\n"
     "A-E3:\tval 3; act 2; dom  2;\t()\n"
-    "A-E4:\tval 2; act 3; dom  3;\t(mildly aggravated but staying polite, attitude)\n"
-    "A-F1:\tval 3; act 2; dom  1;\t()\n\n"
+    "A-E4:\tval 2; act 3; dom  3;\t(mildly aggravated but staying polite, attitude)\n\n"
 )
 MSP_EVALUATORS = (
     "WORKER00000003; Neutral; Neutral,Concerned; A:4.000000; V:3.000000; D:3.000000; N:4.000000;\n"
@@ -46,7 +42,7 @@ def iemocap_labels(labels: Iterable[tuple[str, str]]) -> str:
     return IEMOCAP_HEADER + "".join(line + IEMOCAP_EVALUATORS for line in lines)
 
 
-def iemocap(root: Path, labels: Iterable[tuple[str, str]], recorded: bool = True) -> Path:
+def iemocap(root: Path, labels: Iterable[tuple[str, str]]) -> Path:
     """IEMOCAP with these names and codes; the dialog is the name without its last token."""
     dialogs: dict[str, list[tuple[str, str]]] = {}
     for name, code in labels:
@@ -56,8 +52,7 @@ def iemocap(root: Path, labels: Iterable[tuple[str, str]], recorded: bool = True
         evaluation = session / "dialog" / "EmoEvaluation"
         evaluation.mkdir(parents=True, exist_ok=True)
         (evaluation / f"{dialog}.txt").write_text(iemocap_labels(own))
-        if recorded:
-            touch(session / "sentences" / "wav" / dialog, *(f"{name}.wav" for name, _ in own))
+        touch(session / "sentences" / "wav" / dialog, *(f"{name}.wav" for name, _ in own))
     return root
 
 
@@ -71,7 +66,7 @@ def msp_labels(labels: Iterable[tuple[str, str]]) -> str:
 
 
 def msp_improv(
-    root: Path, labels: Iterable[tuple[str, str]], spelling: str = "Evalution.txt"
+    root: Path, labels: Iterable[tuple[str, str]], spelling: str = "Evaluation.txt"
 ) -> Path:
     """MSP-IMPROV with these names and codes."""
     labels = list(labels)
@@ -87,12 +82,9 @@ def read(name: str, root: Path) -> Listing:
     return get_corpus(name).read(root)
 
 
-def speakers(listing: Listing) -> dict[str, str]:
-    return {utterance.file: utterance.speaker for utterance in listing.utterances}
-
-
-def emotions(listing: Listing) -> dict[str, str]:
-    return {utterance.file: utterance.emotion for utterance in listing.utterances}
+def found(listing: Listing) -> dict[str, tuple[str, str | None, str]]:
+    """Speaker, session and emotion by file."""
+    return {utterance.file: utterance[1:4] for utterance in listing.utterances}
 
 
 def reasons(listing: Listing) -> dict[str, str]:

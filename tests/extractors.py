@@ -84,32 +84,31 @@ def make_trouble(log: str = "") -> Extractor:
     good = make_good(log)
 
     def extract(path: str) -> Row:
-        name = Path(path).stem
-        row = good.extract(path)
-        if name.startswith("kill"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if name.startswith("crash"):
-            ctypes.string_at(0)  # a segmentation fault, as a library's
-        if name.startswith("once"):
-            tried = Path(path).with_suffix(".tried")
-            if not tried.exists():
+        row, name = good.extract(path), Path(path).stem.rstrip("0123456789")
+        tried, here = (Path(path).with_suffix(suffix) for suffix in (".tried", ".here"))
+        match name:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "crash":
+                ctypes.string_at(0)  # a segmentation fault, as a library's
+            case "once" if not tried.exists():
                 tried.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-        if name.startswith("hang"):
-            time.sleep(1000)
-        if name.startswith("raise"):
-            raise RuntimeError("two\nlines")
-        if name.startswith("memory"):
-            raise MemoryError
-        if name.startswith("meet"):  # done as soon as two are under way at once
-            Path(path).with_suffix(".here").touch()
-            while len(list(Path(path).parent.glob("*.here"))) < 2:
-                time.sleep(0.01)
-        if name.startswith("print"):
-            print("LITTER")
-            os.write(1, b"LITTER")
-            os.write(2, b"LITTER")
-            warnings.warn("LITTER", stacklevel=1)
+            case "hang":
+                time.sleep(1000)
+            case "raise":
+                raise RuntimeError("two\nlines")
+            case "memory":
+                raise MemoryError
+            case "meet":  # done as soon as two are under way at once
+                here.touch()
+                while len(list(here.parent.glob("*.here"))) < 2:
+                    time.sleep(0.01)
+            case "print":
+                print("LITTER")
+                os.write(1, b"LITTER")
+                os.write(2, b"LITTER")
+                warnings.warn("LITTER", stacklevel=1)
         return row
 
     return Extractor(good.kind, extract)

@@ -1,9 +1,14 @@
-"""Runs that take seconds: their arguments, their files, how they are refused."""
+"""Runs that take seconds: their arguments, their table, their files, how they are refused."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 EPOCHS = 3
 TINY = (
@@ -18,10 +23,26 @@ TINY = (
     f"--config.train.epochs={EPOCHS}",
     "--config.sample.rows=120",
 )
+OFTEN = "--config.train.checkpoint_seconds=0"  # a checkpoint after every call
+OWN = "m9"  # a model of the tests alone: own_model.py
 
 
 def tiny(model, workdir, *more):
-    return (f"--config=configs/{model}.py:quick", *TINY, f"--workdir={workdir}", *more)
+    folder = "tests/own_" if model == OWN else "configs/"
+    return (f"--config={folder}{model}.py:quick", *TINY, f"--workdir={workdir}", *more)
+
+
+def write_table(path: Path, change=lambda frame: frame) -> Path:
+    """A table of 80 rows and 8 whole-numbered features of four speakers, after a change."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(-99, 100, (80, 8)).astype(float)
+    frame = pd.DataFrame(values, columns=[f"f{i}" for i in range(8)])
+    frame.insert(0, "file", [f"utt{i:03d}" for i in range(80)])
+    frame.insert(1, "speaker", [f"spk{i % 4}" for i in range(80)])
+    emotions = ("angry", "happy", "neutral", "sad")
+    frame.insert(2, "emotion", [emotions[i // 4 % 4] for i in range(80)])
+    pq.write_table(pa.Table.from_pandas(change(frame), preserve_index=False), path)
+    return path
 
 
 def hashes(folder: Path, *suffixes: str) -> dict[str, str]:

@@ -2,160 +2,97 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from bench_jobs import bench_config, small_job
 
+from aegan.bench import training
+from aegan.bench.jobs import job_of
 from aegan.errors import InputError
+from aegan.learning.schedule import init_state
 from aegan.learning.steps import StepRule
-from aegan.models.networks import build_networks
-from tests.helpers import (
-    random_params,
-    rows_and_labels,
-    same_bits,
-    tiny_learner,
-    tiny_schedule,
-    tiny_sizes,
-)
 
-MODULE = "aegan.bench.torch_m2"
-NARROW = {"encoder": (7,), "code_discriminator": (5,), "feature_discriminator": (6,)}
-DEEP = {
-    "encoder": (16, 9, 5),
-    "code_discriminator": (8, 6, 4),
-    "feature_discriminator": (10, 8, 6),
-    "code": 2,
-}
-WIDTHS = {"tiny": (12, {}), "narrow": (5, NARROW), "deep": (33, DEEP)}
+pytest.importorskip("torch", reason="TORCH NOT TESTED: pip install -e '.[bench]'")
+from aegan.bench import torch_m2  # noqa: E402
+
+NARROW = {"features": 8, "hidden": (7,)}
+DEEP = {"features": 33, "hidden": (16, 9, 5), "batch_size": 6}
 # Every step its own rule, so that none can stand in for another.
 RULES = (
-    ("autoencoder", StepRule(0.02, 0.9)),
-    ("code_discriminator", StepRule(0.1, 0.5)),
-    ("encoder", StepRule(0.07, 0.7)),
-    ("feature_discriminator", StepRule(0.05, 0.3)),
-    ("generator", StepRule(0.03)),
+    StepRule(0.02, 0.9),
+    StepRule(0.1, 0.5),
+    StepRule(0.07, 0.7),
+    StepRule(0.05, 0.3),
+    StepRule(0.03),
 )
 
 
-@pytest.fixture(scope="module")
-def m2():
-    pytest.importorskip("torch", reason="TORCH NOT TESTED: pip install -e '.[bench]'")
-    return importlib.import_module(MODULE)
+def case(reduction: str = "sum", **changes):
+    """A job of M2 and parameters of one lane."""
+    job = job_of(bench_config(**changes), "m2")
+    model = replace(job.learner.model, reduction=reduction)
+    learner = replace(job.learner, model=model, rules=RULES)
+    return replace(job, learner=learner), init_state(learner, jax.random.key(0)).params
 
 
-def case(width: str = "tiny", reduction: str = "sum"):
-    """Learner, schedule, parameters, key and a batch."""
-    features, changes = WIDTHS[width]
-    learner = tiny_learner("m2", features=features, reduction=reduction)
-    sizes = replace(tiny_sizes("m2", features), **changes)
-    learner = replace(learner, nets=build_networks(learner.model.networks, sizes), rules=RULES)
-    schedule = tiny_schedule("m2", batch_size=6)
-    x, labels = rows_and_labels(1, schedule.batch_size, features)
-    return learner, schedule, random_params(learner), jax.random.key(3), x, labels
-
-
-def steps_of(m2, form: str, update_d2: bool = True, given: bool = True, count: int = 3):
-    """The model and its losses (count, 5) after some steps, with given or its own points."""
-    learner, schedule, params, _, x, labels = case()
-    model = m2.FORMS[form](learner, schedule, params, seed=5)
-    other = m2.FORMS["eager"](learner, schedule, params, seed=6)
-    losses = []
-    for _ in range(count):
-        points = [other.draw(len(x)) for _ in range(2)] if given else []
-        losses.append(model.step(m2.tensor(x), m2.tensor(labels), update_d2, *points).numpy())
-    return model, np.stack(losses)
-
-
-@pytest.mark.parametrize("form", ["eager", "tuned"])
-@pytest.mark.parametrize("update_d2", [True, False])
+@pytest.mark.parametrize("form", torch_m2.FORMS)
 @pytest.mark.parametrize(
-    ("width", "reduction"),
-    [("tiny", "sum"), ("tiny", "mean"), ("narrow", "mean"), ("deep", "sum")],
+    ("changes", "reduction"), [({}, "sum"), ({}, "mean"), (NARROW, "mean"), (DEEP, "sum")]
 )
-def test_a_form_takes_aegans_step(m2, width, reduction, update_d2, form):
-    assert m2.parity(*case(width, reduction), form, update_d2) <= 1e-4
+def test_a_form_takes_aegans_step(changes, reduction, form):
+    assert torch_m2.parity(case(reduction, **changes)[0], form) <= 1e-4
 
 
-@pytest.mark.parametrize("form", ["eager", "tuned"])
-@pytest.mark.parametrize("fault", ["points", "momentum", "rate", "d2"])
-def test_parity_sees_a_fault(m2, monkeypatch, form, fault):
-    class Faulty(m2.FORMS[form]):
+@pytest.mark.parametrize("form", torch_m2.FORMS)
+@pytest.mark.parametrize("fault", ["points", "momentum", "rate"])
+def test_parity_sees_a_fault(monkeypatch, form, fault):
+    class Faulty(torch_m2.FORMS[form]):
         def __init__(self, *args):
             super().__init__(*args)
-            group = self.optimisers["encoder"].param_groups[0]
+            group = self.optimisers[2].param_groups[0]
             group["momentum"] *= 0.99 if fault == "momentum" else 1
             group["lr"] *= 0.99 if fault == "rate" else 1
 
-        def step(self, x, labels, update_d2, first, second):
-            second = first if fault == "points" else second
-            return super().step(x, labels, update_d2 and fault != "d2", first, second)
+        def step(self, real, first, second):
+            return super().step(real, first, first if fault == "points" else second)
 
-    monkeypatch.setitem(m2.FORMS, form, Faulty)
-    assert not m2.parity(*case(), form) <= 1e-3
-
-
-def test_weights_come_back_as_they_went(m2):
-    _, _, params, *_ = case("deep")
-    networks = m2.networks_from(params)
-    assert same_bits(m2.params_of(networks), params)
-    assert networks["encoder"][0].weight.shape == (16, 33)
-    assert networks["encoder"][0].weight.is_contiguous()
+    monkeypatch.setitem(torch_m2.FORMS, form, Faulty)
+    assert not torch_m2.parity(case()[0], form) <= 1e-3
 
 
-@pytest.mark.parametrize("update_d2", [True, False])
-@pytest.mark.parametrize("given", [True, False])
-def test_the_two_forms_agree(m2, update_d2, given):
-    (eager, losses), (tuned, others) = (
-        steps_of(m2, form, update_d2, given) for form in ("eager", "tuned")
-    )
-    assert np.isnan(losses[:, 3]).all() == (not update_d2)
-    np.testing.assert_allclose(losses, others, rtol=1e-4)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5),
-        m2.params_of(eager.networks),
-        m2.params_of(tuned.networks),
-    )
+def test_what_computes_something_else_is_not_timed(monkeypatch):
+    class Faulty(torch_m2.Eager):
+        def step(self, real, first, second):
+            return super().step(real, first, first)
+
+    monkeypatch.setitem(torch_m2.FORMS, "eager", Faulty)
+    parity, timed, missing = training._in_torch(bench_config(), small_job())
+    assert parity["median"] > training.PARITY
+    assert [*timed] == ["tuned"] and "from ours" in missing["eager"]
 
 
-def test_own_points_are_the_priors(m2):
-    learner, schedule, params, *_ = case()
-    z, labels = (part.numpy() for part in m2.Eager(learner, schedule, params).draw(4000))
+def test_own_points_are_the_priors_and_leave_the_global_generator_alone():
+    job, params = case()
+    before, prior = torch_m2.torch.get_rng_state(), job.learner.model.prior
+    z, labels = (part.numpy() for part in torch_m2.Eager(job.learner, params).draw(4000))
     assert np.abs(labels.mean(axis=0) - 0.25).max() < 0.03
-    centred = z - labels @ schedule.prior.means(4)
+    centred = z - labels @ prior.means(4)
     assert np.abs(centred.mean(axis=0)).max() < 0.07
-    assert np.abs(centred.std(axis=0) / schedule.prior.spread - 1).max() < 0.05
+    assert np.abs(centred.std(axis=0) / prior.spread - 1).max() < 0.05
+    assert torch_m2.torch.equal(torch_m2.torch.get_rng_state(), before)
 
 
-def test_nothing_global_is_left_changed(m2):
-    before = m2.torch.get_rng_state(), m2.torch.get_num_threads()
-    with m2.threads(before[1] + 1):
-        assert m2.torch.get_num_threads() == before[1] + 1
-        steps_of(m2, "tuned", given=False)
-    assert m2.torch.equal(m2.torch.get_rng_state(), before[0])
-    assert m2.torch.get_num_threads() == before[1]
-
-
-def test_what_is_not_m2s_is_refused(m2):
-    learner, schedule, params, *_ = case()
-    adam = replace(learner, rules=tuple((s, StepRule(0.1, 0.9, "adam")) for s, _ in RULES))
+def test_what_is_not_m2s_is_refused():
+    job, params = case()
+    adam = tuple(replace(rule, optimiser="adam") for rule in RULES)
     for wrong in (
-        (tiny_learner("m1"), schedule),
-        (adam, schedule),
-        (learner, replace(schedule, fresh_z=True)),
-        (learner, tiny_schedule("m3")),
+        small_job("m1").learner,
+        small_job("m3").learner,
+        replace(job.learner, rules=adam),
+        replace(job.learner, fresh_z=True),
     ):
         with pytest.raises(InputError, match="M2"):
-            m2.Eager(*wrong, params)
-
-
-def test_without_torch_the_error_is_one_line(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, MODULE, raising=False)
-    with pytest.raises(InputError) as caught:
-        importlib.import_module(MODULE)
-    message = str(caught.value)
-    assert 'pip install -e ".[bench]"' in message and "\n" not in message
+            torch_m2.Eager(wrong, params)

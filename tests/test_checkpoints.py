@@ -7,14 +7,12 @@ import gc
 import jax
 import numpy as np
 import pytest
-from helpers import META, copy, same_bits, small_run, strict_jax, trained
+from builders import small_run, trained
+from helpers import META, NAMES, copy, same_bits, strict_jax
 
 from aegan.errors import InputError
-from aegan.learning.schedule import loss_names
 from aegan.training import checkpoints, lanes
-from aegan.training.checkpoints import Checkpoint
-
-LOSSES = len(loss_names(small_run("m3").learner.model))
+from aegan.training.checkpoints import Checkpoint, open_keeper
 
 
 @pytest.fixture(autouse=True)
@@ -23,25 +21,26 @@ def _strict():
         yield
 
 
-def save(folder, *points, keys=None, meta=META):
-    keys = small_run("m3").lanes().key if keys is None else keys
-    with checkpoints.open_manager(folder) as manager:
+def kept(folder, name="m3", keys=None, meta=META):
+    """The keeper of a folder's checkpoints."""
+    run = small_run(name)
+    keys = run.lanes().key if keys is None else keys
+    return open_keeper(folder, meta, keys, len(run.learner.model.losses()))
+
+
+def save(folder, *points, **given):
+    with kept(folder, **given) as keeper:
         for point in points:
-            checkpoints.save(manager, point, keys, meta)
+            keeper.save(point)
 
 
-def restore(folder, keys=None, meta=META):
-    run = small_run("m3")
-    stacked = run.lanes()
-    like = jax.eval_shape(lanes.init_lanes, run.learner, stacked)
-    with checkpoints.open_manager(folder) as manager:
-        return checkpoints.restore(
-            manager, like, stacked.key if keys is None else keys, meta, LOSSES
-        )
+def restore(folder, name="m3", **given):
+    with kept(folder, name, **given) as keeper:
+        return keeper.restore(small_run(name).like())
 
 
-def after(epochs, seconds=1.5):
-    state, history = trained("m3", epochs)
+def after(epochs, seconds=1.5, name="m3"):
+    state, history = trained(name, epochs)
     return Checkpoint(epochs, state, history, seconds)
 
 
@@ -53,7 +52,6 @@ def test_everything_comes_back_bit_for_bit(tmp_path):
     back = restore(tmp_path)
     assert (back.epochs, back.seconds) == (3, 1.5)
     assert same_bits(back.state, point.state)
-    assert tuple(back.state.opt_states) == small_run("m3").learner.model.steps
     assert same_bits(back.history, point.history)
     assert np.isnan(back.history).any()  # the NaN of D2's idle epoch survives
 
@@ -68,26 +66,22 @@ def test_the_newest_of_the_kept_checkpoints_is_taken(tmp_path):
 
 def test_a_save_is_a_snapshot_even_if_training_goes_on_and_donates(tmp_path):
     run, state = small_run("m3"), copy(trained("m3", 2)[0])
-    with checkpoints.open_manager(tmp_path) as manager:
-        point = Checkpoint(2, state, trained("m3", 2)[1], 0.0)
-        checkpoints.save(manager, point, run.lanes().key, META)
-        lanes.run_epochs(
-            run.learner, run.schedule, run.table(), run.lanes(), state, np.int32(2), np.int32(1), 4
-        )
+    with kept(tmp_path) as keeper:
+        keeper.save(Checkpoint(2, state, trained("m3", 2)[1], 0.0))
+        counts = np.int32(2), np.int32(1), 4
+        lanes.run_epochs(run.learner, run.table(), run.lanes(), state, *counts)
     assert same_bits(restore(tmp_path).state, trained("m3", 2)[0])
 
 
-def test_resumed_training_equals_uninterrupted(tmp_path):
-    save(tmp_path, after(2))
-    back = restore(tmp_path)
-    state, history = small_run("m3").train(back.state, back.epochs, 2)
-    whole, whole_history = trained("m3", 4)
+@pytest.mark.parametrize("name", NAMES)
+def test_resumed_training_equals_uninterrupted(name, tmp_path):
+    assert restore(tmp_path / "none") is None
+    save(tmp_path, after(2, name=name), name=name)
+    back = restore(tmp_path, name)
+    state, history = small_run(name).train(back.state, back.epochs, 2)
+    whole, whole_history = trained(name, 4)
     assert same_bits(state, whole)
     assert same_bits(np.concatenate([back.history, history]), whole_history)
-
-
-def test_no_checkpoint_is_none(tmp_path):
-    assert restore(tmp_path / "new") is None
 
 
 @pytest.mark.parametrize(
@@ -108,8 +102,9 @@ def test_a_checkpoint_of_something_else_is_refused_with_the_mend(tmp_path, field
     assert "\n" not in message
 
 
-def test_a_checkpoint_of_other_seeds_is_refused(tmp_path):
-    save(tmp_path, after(1))
+def test_other_seeds_are_refused_and_an_unknown_feature_set_goes_with_any(tmp_path):
+    save(tmp_path, after(1), meta={**META, "feature_set": "unknown"})
+    assert restore(tmp_path).epochs == 1
     others = jax.random.split(jax.random.key(99), len(small_run("m3").lane_list))
     with pytest.raises(InputError, match="other seeds"):
         restore(tmp_path, keys=others)
@@ -159,8 +154,3 @@ def test_no_whole_checkpoint_is_an_error_and_none_is_deleted(tmp_path):
     with pytest.raises(InputError, match="no checkpoint can be read; delete the folder"):
         restore(tmp_path)
     assert (tmp_path / "1").is_dir() and (tmp_path / "2").is_dir()
-
-
-def test_an_unknown_feature_set_goes_with_any(tmp_path):
-    save(tmp_path, after(1), meta={**META, "feature_set": "unknown"})
-    assert restore(tmp_path).epochs == 1

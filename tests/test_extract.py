@@ -19,7 +19,7 @@ from commands import ROOT
 from corpus_trees import error_of
 from extractors import NAMES, ends, features_of, make_dead, make_good, make_trouble, write_wav
 
-from aegan.audio import extraction, finished
+from aegan.audio import finished
 from aegan.audio.extraction import Job, extract_table
 from aegan.corpora.interface import Utterance
 from aegan.data.corpus import read_corpus
@@ -53,12 +53,11 @@ def files_below(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"audio"}
 
 
-def test_the_table_holds_every_utterance_with_its_own_features(tmp_path):
+def test_the_table_holds_every_utterance_with_its_own_features(tmp_path, capsys):
     job = make_job(tmp_path, named(30))
-    told = []
-    done = extract_table(job, make_good, 2, lambda kind, resumed: told.append((kind, resumed)))
+    done = extract_table(job, make_good, 2)
     assert (len(done.utterances), done.resumed, done.skipped) == (30, 0, ())
-    assert told == [(done.kind, 0)]
+    assert capsys.readouterr().out == "  features    4 by stand-in; 2 jobs\n"
     frame = pd.read_parquet(job.out)
     assert list(frame.columns) == ["file", "speaker", "emotion", "session", "duration_s", *NAMES]
     for (*labels, seconds, a, b, c, d), utterance in zip(
@@ -75,13 +74,6 @@ def test_the_table_holds_every_utterance_with_its_own_features(tmp_path):
     corpus = read_corpus(job.out)
     assert corpus.classes == ("angry", "sad") and corpus.feature_names == NAMES
     assert files_below(tmp_path) == {"table.parquet"}
-
-
-def test_a_corpus_without_sessions_gives_no_such_column(tmp_path):
-    job = make_job(tmp_path, named(4), sessions=False)
-    extract_table(job, make_good, 1)
-    assert "session" not in pq.read_schema(job.out).names
-    assert read_corpus(job.out).sessions is None
 
 
 def test_bad_clips_are_skipped_and_listed(tmp_path):
@@ -116,12 +108,12 @@ from functools import partial
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {tests!r} + '/..']
 import extractors, test_extract
-from aegan.audio import extraction, finished
+from aegan.audio import finished
 finished._ROWS = 4
 if __name__ == "__main__":
     job = test_extract.make_job(Path({folder!r}), test_extract.named({count}))
     make = partial(extractors.make_good, {log!r}, pause=0.03)
-    extraction.extract_table(job, make, 2)
+    test_extract.extract_table(job, make, 2)
 """
 
 
@@ -129,7 +121,7 @@ def test_a_killed_extraction_goes_on_and_ends_with_the_same_bytes(tmp_path):
     count = 60
     job = make_job(tmp_path, named(count))
     log = tmp_path / "log"
-    tests, folder = ROOT / "tests", extraction.parts_folder(job.out)
+    tests, folder = ROOT / "tests", job.parts
     script = KILLED.format(tests=str(tests), folder=str(tmp_path), count=count, log=str(log))
     for wanted in (2, 5):  # twice
         process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
@@ -169,7 +161,7 @@ def interrupted(job: Job, make, after: int, monkeypatch) -> None:
 def test_an_interruption_keeps_what_is_done_but_for_a_damaged_part(damaged, tmp_path, monkeypatch):
     job = make_job(tmp_path, named(9))
     interrupted(job, make_good, 5, monkeypatch)
-    (part,) = extraction.parts_folder(job.out).glob("part-*.parquet")
+    (part,) = job.parts.glob("part-*.parquet")
     if damaged:
         part.write_bytes(part.read_bytes()[:-20])
     done = extract_table(job, make_good, 1)
@@ -210,7 +202,7 @@ def test_reasons_are_kept_but_for_those_that_may_pass(tmp_path, monkeypatch):
 def test_parts_of_other_settings_are_refused_and_left_alone(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(6))
     interrupted(job, make_good, 3, monkeypatch)
-    folder = extraction.parts_folder(job.out)
+    folder = job.parts
     before = sorted(path.name for path in folder.iterdir())
     other = partial(make_good, fingerprint="another config")
     message = error_of(extract_table, job, other, 1)
@@ -222,7 +214,7 @@ def test_parts_of_other_settings_are_refused_and_left_alone(tmp_path, monkeypatc
 
 def test_a_folder_that_only_has_the_name_of_parts_is_refused(tmp_path):
     job = make_job(tmp_path, named(4))
-    mine = extraction.parts_folder(job.out) / "letter.txt"
+    mine = job.parts / "letter.txt"
     mine.parent.mkdir()
     mine.write_text("precious")
     assert str(mine.parent) in error_of(extract_table, job, make_good, 1)
@@ -236,8 +228,8 @@ def test_a_folder_that_only_has_the_name_of_parts_is_refused(tmp_path):
 def test_two_extractions_of_one_table_do_not_mix(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(6))
     interrupted(job, make_good, 3, monkeypatch)
-    folder = extraction.parts_folder(job.out)
-    with finished.FinishedClips(folder, make_good().kind):
+    folder = job.parts
+    with finished.finished_clips(folder, make_good().kind):
         assert "another extraction is at work" in error_of(extract_table, job, make_good, 1)
     assert extract_table(job, make_good, 1).resumed == 3
 
@@ -258,6 +250,10 @@ def test_a_full_disk_is_an_input_error_and_what_was_done_stays(tmp_path, monkeyp
 
 def test_no_table_where_no_clip_or_one_class_is_left(tmp_path):
     job = make_job(tmp_path, named(4))
+    for utterances in (job.utterances[::2], ()):  # refused before any work
+        few = job._replace(utterances=utterances)
+        assert "two classes" in error_of(extract_table, few, make_dead, 1)
+        assert files_below(tmp_path) == set()
     for utterance in job.utterances:
         utterance.path.write_bytes(b"")
     message = error_of(extract_table, job, make_good, 1)
@@ -271,14 +267,6 @@ def test_no_table_where_no_clip_or_one_class_is_left(tmp_path):
     assert len(extract_table(job, make_good, 1).utterances) == 3
 
 
-def test_one_class_is_refused_before_any_work(tmp_path):
-    job = make_job(tmp_path, named(6))
-    for utterances in (job.utterances[::2], ()):
-        few = job._replace(utterances=utterances)
-        assert "two classes" in error_of(extract_table, few, make_dead, 1)
-        assert files_below(tmp_path) == set()
-
-
 def test_a_corpus_that_goes_away_ends_without_a_table(tmp_path, monkeypatch):
     job = make_job(tmp_path, named(9))
     interrupted(job, make_good, 4, monkeypatch)
@@ -290,9 +278,13 @@ def test_a_corpus_that_goes_away_ends_without_a_table(tmp_path, monkeypatch):
     assert (len(done.utterances), done.resumed) == (9, 4)
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".arff"])
-def test_tables_for_reading_elsewhere(tmp_path, suffix):
-    job = make_job(tmp_path, named(4), out=f"table{suffix}")
+@pytest.mark.parametrize("suffix", [".csv", ".arff", ".parquet"])
+def test_tables_without_sessions_and_for_reading_elsewhere(tmp_path, suffix):
+    job = make_job(tmp_path, named(4), out=f"table{suffix}", sessions=False)
     extract_table(job, make_good, 1)
-    assert all(utterance.file in job.out.read_text() for utterance in job.utterances)
+    if suffix == ".parquet":
+        assert read_corpus(job.out).sessions is None
+    else:
+        assert all(utterance.file in job.out.read_text() for utterance in job.utterances)
+    assert b"session" not in job.out.read_bytes()
     assert files_below(tmp_path) == {job.out.name}

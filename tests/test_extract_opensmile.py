@@ -189,18 +189,15 @@ instance[functionals].type=cFunctionals
 instance[sink].type=cArffSink
 printLevelStats=0
 nThreads=1
-
 [waveIn:cWaveSource]
 writer.dmLevel=wave
 filename=\cm[inputfile(I){test.wav}:input]
 monoMixdown=1
-
 [frames:cFramer]
 reader.dmLevel=wave
 writer.dmLevel=frames
 frameSize=0.025
 frameStep=0.010
-
 [energy:cEnergy]
 reader.dmLevel=frames
 writer.dmLevel=energy
@@ -208,7 +205,6 @@ writer.levelconf.growDyn=1
 writer.levelconf.isRb=0
 rms=1
 log=0
-
 [functionals:cFunctionals]
 reader.dmLevel=energy
 writer.dmLevel=func
@@ -217,7 +213,6 @@ functionalsEnabled=Means;Extremes
 Means.amean=1
 Extremes.max=1
 Extremes.min=1
-
 [sink:cArffSink]
 reader.dmLevel=func
 filename=\cm[output(O){?}:output]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,22 +29,19 @@ corpus = read_corpus(sys.argv[1])
 audit(corpus, make_folds(corpus, 5), row_digests(corpus.features))
 print((peak_memory() - before) / corpus.features.nbytes)
 """
-
 WRITE = """
-import sys
-import numpy as np
+import sys, numpy as np
 from pathlib import Path
-from aegan.data.contract import FeatureContract
-from aegan.tables.synthetic import write_synthetic
 from aegan.system.workers import peak_memory
+from aegan.tables.synthetic import write_synthetic
+from test_memory import CONTRACT, DIM
 rng = np.random.default_rng(0)
-def blocks(rows):
-    for _ in range(rows // 2000):
-        yield rng.standard_normal((2000, 1582), dtype=np.float32), rng.integers(0, 2, 2000)
-contract = FeatureContract(tuple(f"f{i}" for i in range(1582)))
+blocks = (
+    (rng.standard_normal((2000, DIM), dtype=np.float32), rng.integers(0, 2, 2000))
+    for _ in range(int(sys.argv[2]) // 2000)
+)
 passport = {"model": "m2", "run_hash": "0" * 16, "seed": 0, "fold": 0}
-path = Path(sys.argv[1])
-write_synthetic(path, blocks(int(sys.argv[2])), ("angry", "sad"), contract, passport)
+write_synthetic(Path(sys.argv[1]), blocks, ("angry", "sad"), CONTRACT, passport)
 print(peak_memory() / 2**20)
 """
 
@@ -50,7 +49,7 @@ print(peak_memory() / 2**20)
 def run(code, *arguments) -> float:
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"},
         capture_output=True,
         text=True,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aegan.errors import InputError
-from aegan.models.priors import MixturePrior, NormalPrior, draw, draw_labelled
+from aegan.models.priors import MixturePrior, NormalPrior, random_labels
 
 N = 20_000
 
@@ -35,37 +35,36 @@ def test_means_have_the_radius_and_differ(latent, classes):
 def test_too_many_components_are_refused_with_the_mend(latent, classes):
     with pytest.raises(InputError, match="config.model.code.*at least"):
         MixturePrior(latent, 4.0, 1.0).means(classes)
-
-
-def test_one_dimension_holds_two_components():
     np.testing.assert_array_equal(MixturePrior(1, 4.0, 1.0).means(2), [[4], [-4]])
+
+
+def drawn(prior, seed, n=N):
+    """Points and one-hot labels, drawn uniformly."""
+    labels, key = random_labels(jax.random.key(seed), n, 4)
+    return prior.sample(key, labels), labels
 
 
 def test_mixture_has_its_means_and_spread_class_by_class():
     prior = MixturePrior(2, radius=4.0, spread=0.5)
-    z, labels = draw(prior, jax.random.key(0), N, 4)
-    z, classes = np.asarray(z), np.asarray(labels).argmax(axis=1)
+    z, labels = map(np.asarray, drawn(prior, 0))
     for c in range(4):
-        own = z[classes == c]
+        own = z[labels.argmax(axis=1) == c]
         standard_error = 0.5 / np.sqrt(len(own))
         assert np.abs(own.mean(axis=0) - prior.means(4)[c]).max() < 5 * standard_error
         np.testing.assert_allclose(np.cov(own.T), 0.25 * np.eye(2), atol=0.02)
 
 
 def test_normal_is_standard_and_independent_of_the_class():
-    z, labels = draw(NormalPrior(20), jax.random.key(1), N, 4)
-    z = np.asarray(z)
+    z, labels = map(np.asarray, drawn(NormalPrior(20), 1))
     assert z.shape == (N, 20)
     assert np.abs(z.mean(axis=0)).max() < 5 / np.sqrt(N)
     np.testing.assert_allclose(np.cov(z.T), np.eye(20), atol=0.06)
-    classes = np.asarray(labels).argmax(axis=1)
-    by_class = np.stack([z[classes == c].mean(axis=0) for c in range(4)])
+    by_class = np.stack([z[labels.argmax(axis=1) == c].mean(axis=0) for c in range(4)])
     assert np.abs(by_class).max() < 5 / np.sqrt(N / 4)
 
 
-@pytest.mark.parametrize("prior", [MixturePrior(2, 4.0, 1.0), NormalPrior(20)], ids=["mix", "norm"])
-def test_labels_are_one_hot_and_uniform(prior):
-    labels = np.asarray(draw(prior, jax.random.key(2), N, 4).labels)
+def test_labels_are_one_hot_and_uniform():
+    labels = np.asarray(random_labels(jax.random.key(2), N, 4)[0])
     assert set(np.unique(labels)) == {0.0, 1.0}
     np.testing.assert_array_equal(labels.sum(axis=1), 1)
     deviation = np.sqrt(N * 0.25 * 0.75)
@@ -75,26 +74,26 @@ def test_labels_are_one_hot_and_uniform(prior):
 @pytest.mark.parametrize("prior", [MixturePrior(2, 4.0, 1.0), NormalPrior(20)], ids=["mix", "norm"])
 def test_same_key_same_bits_other_key_other_points(prior):
     with jax.numpy_rank_promotion("raise"):
-        one, two, other = (draw(prior, jax.random.key(seed), 50, 4) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(one.z, two.z)
-    np.testing.assert_array_equal(one.labels, two.labels)
-    assert not np.array_equal(one.z, other.z)
-    assert not np.array_equal(one.labels, other.labels)
+        one, two, other = (drawn(prior, seed, 50) for seed in (3, 3, 4))
+    for part in (0, 1):  # points, labels
+        np.testing.assert_array_equal(one[part], two[part])
+        assert not np.array_equal(one[part], other[part])
 
 
 def test_no_key_is_used_twice():
-    prior = MixturePrior(2, 4.0, 1.0)
+    def draw(key):
+        labels, key = random_labels(key, 8, 4)
+        return MixturePrior(2, 4.0, 1.0).sample(key, labels)
+
     with jax.debug_key_reuse(True):
-        once = jax.jit(lambda key: draw(prior, key, 8, 4))(jax.random.key(5))
-        assert np.isfinite(once.z).all()
+        assert np.isfinite(jax.jit(draw)(jax.random.key(5))).all()
         # So that the silence above means something.
         with pytest.raises(jax.errors.KeyReuseError):
-            jax.jit(lambda key: (draw(prior, key, 8, 4), draw(prior, key, 8, 4)))(jax.random.key(5))
+            jax.jit(lambda key: (draw(key), draw(key)))(jax.random.key(5))
 
 
-def test_points_can_be_drawn_for_given_labels():
+def test_points_are_of_the_given_labels():
     labels = jnp.eye(4)[jnp.array([2, 2, 0])]
     tight = MixturePrior(2, radius=4.0, spread=1e-6)
-    drawn = draw_labelled(tight, jax.random.key(6), labels)
-    np.testing.assert_array_equal(drawn.labels, labels)
-    np.testing.assert_allclose(drawn.z, [[-4, 0], [-4, 0], [4, 0]], atol=1e-4)
+    points = tight.sample(jax.random.key(6), labels)
+    np.testing.assert_allclose(points, [[-4, 0], [-4, 0], [4, 0]], atol=1e-4)

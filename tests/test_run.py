@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
+import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pandas as pd
 import pytest
 from commands import ROOT, command, finish, start
-from small_runs import EPOCHS, assert_refused, hashes, tiny
+from helpers import NAMES, PAPER
+from small_runs import EPOCHS, OFTEN, OWN, assert_refused, hashes, tiny
 
 from aegan.data.simulate import simulated_corpus
-from aegan.learning.schedule import loss_names
-from aegan.models.declarations import MODELS
+from aegan.models.model import MODELS
+from aegan.system.screen import duration
 from aegan.tables.synthetic import read_synthetic
+from experiments.configured import default_workdir
 
 METRICS = (
     "trts_set1 trts_set2 tstr_set1 tstr_set2 real_to_real fid fid_real variance_ratio"
 ).split()
 REFERENCES = ("real", "class_mean", "class_gaussian", "smote", "jitter")
-SLOW = pytest.mark.slow
 
 
 def figures_of(workdir: Path) -> dict:
@@ -44,12 +47,29 @@ class Finished:
         self.results = json.loads((self.workdir / "results.json").read_text())
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param("m1", marks=SLOW), pytest.param("m2", marks=SLOW), "m3"],
-)
-def finished(request, tmp_path_factory):
-    return Finished(request.param, tmp_path_factory.mktemp(request.param))
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs by their model, each done once."""
+    done = {}
+
+    def run(model):
+        if model not in done:
+            done[model] = Finished(model, tmp_path_factory.mktemp(model))
+        return done[model]
+
+    return run
+
+
+@pytest.fixture(params=NAMES)
+def finished(request, runs):
+    """Of every model, a run."""
+    return runs(request.param)
+
+
+@pytest.fixture
+def one(runs):
+    """The run of a model that the package does not know."""
+    return runs(OWN)
 
 
 def test_all_files_of_a_run_are_there(finished):
@@ -63,33 +83,32 @@ def test_all_files_of_a_run_are_there(finished):
     assert not [path for path in workdir.rglob("*") if path.name.endswith(".tmp")]
 
 
-def test_the_report_is_one_self_contained_file_that_says_simulated(finished):
-    page = (finished.workdir / "report.html").read_text()
+def test_the_report_is_one_self_contained_file_that_says_simulated_and_shows_every_loss(finished):
+    page, text = ((finished.workdir / f"report.{kind}").read_text() for kind in ("html", "md"))
     assert "<link" not in page and 'src="http' not in page and 'src="figures' not in page
-    assert "simulated" in page.lower()
-    assert "simulated" in (finished.workdir / "report.md").read_text().lower()
+    assert "simulated" in page.lower() and "simulated" in text.lower()
+    for loss in MODELS[finished.model].losses():
+        assert f"{loss.panel}: losses over epochs" in text
 
 
 def test_the_screen_shows_the_run_the_table_and_the_report(finished):
     out = finished.done.out
     assert "SIMULATED" in out and "120 rows x 30 features, 10 speakers" in out
     assert "5 folds x 1 seed" in out and f"{EPOCHS} epochs" in out
-    assert "compiling" in out and "Paper" in out
+    assert "compiling" in out and ("Paper" in out) == (finished.model in PAPER)
     assert str(finished.workdir / "report.html") in out
+    assert MODELS[finished.model].title in out
     assert max(map(len, out.splitlines())) <= max(80, len(f"report: {finished.workdir}") + 12)
     assert "Traceback" not in finished.done.err and "Warning" not in finished.done.err
 
 
 def test_results_have_the_promised_schema(finished):
     results = finished.results
-    assert {
-        *("model", "variant", "corpus", "versions", "timing", "lanes"),
-        *("metrics", "references", "paper"),
-    } <= set(results)
+    parts = "model variant corpus versions timing lanes metrics references paper"
+    assert set(parts.split()) <= set(results)
     assert (results["model"], results["variant"]) == (finished.model, "quick")
-    corpus = results["corpus"]
-    assert corpus["simulated"] is True and corpus["statistics"] == "fold"
-    assert (corpus["rows"], corpus["features"], corpus["speakers"]) == (120, 30, 10)
+    corpus = {"simulated": True, "statistics": "fold", "rows": 120, "features": 30, "speakers": 10}
+    assert corpus.items() <= results["corpus"].items()
     assert {"python", "jax", "numpy", "scikit-learn"} <= set(results["versions"])
     assert results["timing"]["train_s"] > 0
     assert results["device"]["matmul_precision"] == "float32"
@@ -97,6 +116,9 @@ def test_results_have_the_promised_schema(finished):
     assert [fold["fold"] for fold in results["folds"]] == list(range(5))
     for fold in results["folds"]:
         assert fold["train_rows"] + fold["valid_rows"] == 120 and fold["held_out"]
+    found = []  # NaN, Infinity: no JSON, but Python would write them
+    json.loads((finished.workdir / "results.json").read_text(), parse_constant=found.append)
+    assert found == []
 
 
 def test_lanes_and_metrics_go_together(finished):
@@ -126,15 +148,9 @@ def check_metric(name, entry, lanes):
         assert all(0 <= value <= 1 for value in values)
 
 
-def test_nothing_in_the_results_is_nan(finished):
-    found = []  # NaN, Infinity: no JSON, but Python would write them
-    json.loads((finished.workdir / "results.json").read_text(), parse_constant=found.append)
-    assert found == []
-
-
 def test_losses_are_one_row_per_lane_epoch_and_split(finished):
     table = pd.read_parquet(finished.workdir / "losses.parquet")
-    names = loss_names(MODELS[finished.model])
+    names = [loss.name for loss in MODELS[finished.model].losses()]
     assert list(table.columns) == ["seed", "fold", "epoch", "split", *names]
     index = [(0, fold, epoch) for fold in range(5) for epoch in range(1, EPOCHS + 1)]
     for split in ("train", "valid"):
@@ -159,51 +175,41 @@ def test_synthetic_tables_are_in_the_corpus_units_and_carry_their_passport(finis
         constant = np.ptp(corpus.features, axis=0) == 0
         assert constant.any()
         assert (table.features[:, constant] == corpus.features[0, constant]).all()
-        expected = {
-            "synthetic": "true",
-            "model": finished.model,
-            "variant": "quick",
-            "seed": "0",
-            "fold": str(fold),
-            "run_hash": config_hash,
-            "corpus_hash": corpus.hash,
-        }
+        expected = {"synthetic": "true", "model": finished.model, "variant": "quick", "seed": "0"}
+        expected |= {"fold": str(fold), "run_hash": config_hash, "corpus_hash": corpus.hash}
         assert expected.items() <= table.passport.items()
 
 
-def test_a_finished_stage_is_not_redone(finished):
-    before = {path: path.stat().st_mtime_ns for path in finished.workdir.rglob("*.parquet")}
-    results = (finished.workdir / "results.json").read_bytes()
-    done = command(finished.root, *tiny(finished.model, finished.workdir))
+def test_a_finished_stage_is_not_redone(one):
+    before = {path: path.stat().st_mtime_ns for path in one.workdir.rglob("*.parquet")}
+    results = (one.workdir / "results.json").read_bytes()
+    done = command(one.root, *tiny(one.model, one.workdir))
     assert done.status == 0
     assert "train: finished before" in done.out and "evaluate: finished before" in done.out
     assert before == {path: path.stat().st_mtime_ns for path in before}
-    assert results == (finished.workdir / "results.json").read_bytes()
+    assert results == (one.workdir / "results.json").read_bytes()
 
 
-def test_a_lost_stage_alone_is_made_again_with_the_same_figures(finished):
-    figures = figures_of(finished.workdir)
-    (finished.workdir / "results.json").unlink()
-    done = command(finished.root, *tiny(finished.model, finished.workdir, "--stage=evaluate"))
+def test_a_lost_stage_alone_is_made_again_with_the_same_figures(one):
+    figures = figures_of(one.workdir)
+    (one.workdir / "results.json").unlink()
+    done = command(one.root, *tiny(one.model, one.workdir, "--stage=evaluate"))
     assert done.status == 0, done.err
-    assert figures_of(finished.workdir) == figures
+    assert figures_of(one.workdir) == figures
 
 
-def test_the_report_needs_neither_corpus_nor_training(finished):
-    (finished.workdir / "report.md").unlink()
-    done = command(
-        finished.root, f"--workdir={finished.workdir}", "--config=configs/m2.py", "--stage=report"
-    )
-    assert done.status == 0 and (finished.workdir / "report.md").exists()
+def test_the_report_needs_neither_corpus_nor_training(one):
+    (one.workdir / "report.md").unlink()
+    arguments = f"--workdir={one.workdir}", "--config=configs/m2.py", "--stage=report"
+    done = command(one.root, *arguments)
+    assert done.status == 0 and (one.workdir / "report.md").exists()
 
 
-def test_another_config_in_the_same_workdir_is_refused(finished):
-    before = hashes(finished.workdir)
-    done = command(
-        finished.root, *tiny(finished.model, finished.workdir, "--config.train.gain=0.3")
-    )
+def test_another_config_in_the_same_workdir_is_refused(one):
+    before = hashes(one.workdir)
+    done = command(one.root, *tiny(one.model, one.workdir, "--config.train.gain=0.3"))
     assert_refused(done, "config.train.gain is", "0.3 here", "another --workdir")
-    assert hashes(finished.workdir) == before
+    assert hashes(one.workdir) == before
 
 
 @pytest.mark.slow
@@ -224,68 +230,45 @@ def assert_same_run(one: Path, other: Path):
 
 def parameters(workdir: Path) -> dict[str, bytes]:
     """All arrays of the newest checkpoint: parameters, optimiser states, keys."""
-    import jax
-    import orbax.checkpoint as ocp
-
-    newest = max((p for p in (workdir / "checkpoints").iterdir()), key=lambda p: int(p.name))
+    newest = max(workdir.glob("checkpoints/*"), key=lambda path: int(path.name))
     tree = ocp.StandardCheckpointer().restore((newest / "state").resolve())
-    flat, _ = jax.tree.flatten_with_path(tree)
-    arrays = {}
-    for path, leaf in flat:
-        is_key = isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
-            leaf.dtype, jax.dtypes.prng_key
-        )
-        leaf = jax.random.key_data(leaf) if is_key else leaf
-        arrays[jax.tree_util.keystr(path)] = np.asarray(leaf).tobytes()
-    return arrays
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in leaves}
 
 
 # --- interruption ------------------------------------------------------------------------------
 
-OFTEN = "--config.train.checkpoint_seconds=0"  # a checkpoint after every call
-LONG = "--config.train.epochs=60"
+LONG = 100  # epochs
+SLOW = [pytest.param(model, 4, marks=pytest.mark.slow) for model in NAMES]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["m1", "m3"])
-def test_killed_at_any_moment_the_same_command_gives_the_same_bits(model, tmp_path):
+@pytest.mark.parametrize(("model", "times"), [(OWN, 0), *SLOW])
+def test_killed_at_any_moment_the_same_command_gives_the_same_bits(model, times, tmp_path):
+    """First after a checkpoint, so that there is something to go on from; then whenever."""
+    more = (f"--config.train.epochs={LONG}", OFTEN)
     begun = time.monotonic()
-    arguments = partial(tiny, model)
-    whole = command(tmp_path / "whole", *arguments(tmp_path / "whole/run", LONG, OFTEN))
+    whole = command(tmp_path / "whole", *tiny(model, tmp_path / "whole/run", *more))
     assert whole.status == 0, whole.err
     length = time.monotonic() - begun
+    scratch, workdir, out = tmp_path / "cut", tmp_path / "cut" / "run", ""
     rng = np.random.default_rng(int.from_bytes(os.urandom(4), "little"))
-    moments = rng.uniform(0.05, 0.9, size=6) * length
-    workdir, resumed = tmp_path / "cut" / "run", 0
+    moments = [None, *rng.uniform(0.05, 0.9, times) * length]
     for moment in moments:
-        process = start(tmp_path / "cut", *arguments(workdir, LONG, OFTEN))
-        process.join(float(moment))
+        process = start(scratch, *tiny(model, workdir, *more))
+        if moment is None:
+            kept = workdir / "checkpoints"
+            while process.is_alive() and not any(p.name.isdigit() for p in kept.glob("*")):
+                time.sleep(0.01)
+        else:
+            process.join(float(moment))
         process.kill()
-        done = finish(process, tmp_path / "cut")
-        assert done.status in (0, -9), (moments, done)
-        resumed += "goes on after epoch" in done.out
-    done = command(tmp_path / "cut", *arguments(workdir, LONG, OFTEN))
+        done = finish(process, scratch)
+        assert done.status in ((-9,) if moment is None else (0, -9)), (moments, done)
+        out += done.out
+    done = command(scratch, *tiny(model, workdir, *more))
     assert done.status == 0, (moments, done.err)
-    assert_same_run(workdir, tmp_path / "whole" / "run")
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_after_a_checkpoint_goes_on_from_it(tmp_path):
-    workdir = tmp_path / "run"
-    process = start(tmp_path, *tiny("m2", workdir, LONG, OFTEN))
-    limit = time.monotonic() + 240
-    while time.monotonic() < limit and process.is_alive():
-        folders = workdir.glob("checkpoints/*")
-        if any(folder.name.isdigit() for folder in folders):
-            break
-        time.sleep(0.02)
-    process.kill()
-    assert finish(process, tmp_path).status == -9
-    done = command(tmp_path, *tiny("m2", workdir, LONG, OFTEN))
-    assert done.status == 0, done.err
-    assert "train: goes on after epoch" in done.out
-    whole = command(tmp_path / "whole", *tiny("m2", tmp_path / "whole/run", LONG, OFTEN))
-    assert whole.status == 0, whole.err
+    resumed = re.findall(f"train: goes on after epoch (\\d+) of {LONG}", out + done.out)
+    assert resumed and 0 < int(resumed[0]) < LONG, (moments, out, done.out)
     assert_same_run(workdir, tmp_path / "whole" / "run")
 
 
@@ -334,19 +317,15 @@ def test_the_shell_command_starts_and_refuses_like_the_forked_one(tmp_path):
 
 
 def test_the_default_workdir_is_named_after_the_config():
-    from experiments.configured import default_workdir
-
     assert default_workdir("configs/m2.py") == Path("runs/m2")
     assert default_workdir("configs/m3.py:quick") == Path("runs/m3-quick")
 
 
 def test_durations_in_words():
-    from aegan.system.screen import duration
-
     assert [duration(s) for s in (3.2, 600, 9000)] == ["3 s", "10 min", "2.5 h"]
 
 
-CONFIGS = ("--config=configs/m4.py", "--config=m2", "--config configs/no.py")
+CONFIGS = ("--config=configs/m4.py", "--config configs/no.py")
 
 
 @pytest.mark.parametrize("given", CONFIGS)

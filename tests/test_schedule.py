@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from builders import initial, small_run, trained
 from helpers import (
-    UPDATED,
-    initial,
-    paper_loss,
+    pairs,
     random_params,
     rows_and_labels,
     same_bits,
-    small_run,
     strict_jax,
     tiny_learner,
-    tiny_schedule,
-    trained,
+    tiny_model,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import UPDATED, paper_loss
 
 from aegan.learning import schedule
-from aegan.learning.schedule import LaneState, epoch_order, loss_names, train_step
-from aegan.models.declarations import MODELS
-from aegan.models.priors import NormalPrior, draw
+from aegan.learning.schedule import LaneState, epoch_order, train_step
+from aegan.models.model import Labelled
+from aegan.models.priors import random_labels
 from aegan.sampling import rows as sampling
 from aegan.training import lanes
 
@@ -41,26 +40,26 @@ def _strict():
         yield
 
 
-def state_of(learner, seed=0):
-    params = jax.tree.map(jnp.asarray, random_params(learner, seed))
-    return LaneState(params, learner.init_optimisers(params), jnp.int32(0))
+def names_of(learner):
+    return [loss.name for loss in learner.model.losses()]
 
 
-def plain_batch(learner, plan, params, key, x, y, update_d2):
+def plain_batch(learner, params, key, x, y, epoch):
     """Section 4.3 for one batch: five losses, five gradients, plain SGD, one after the other."""
-    keys = jax.random.split(key, 3)
-    first = draw(plan.prior, keys[0], *y.shape)
-    second = draw(plan.prior, keys[1], *y.shape)
-    fresh = draw(plan.prior, keys[2], *y.shape) if plan.fresh_z else second
-    draws = {"code_discriminator": first, "feature_discriminator": second, "generator": fresh}
-    for step in learner.model.steps:
-        if step == "feature_discriminator" and not update_d2:
+    model, draws = learner.model, []
+    for own in jax.random.split(key, 3):
+        labels, own = random_labels(own, *y.shape)
+        draws.append((model.prior.sample(own, labels), labels))
+    first, second, fresh = draws
+    draws = {"code_discriminator": first, "feature_discriminator": second}
+    draws["generator"] = fresh if learner.fresh_z else second
+    for step in (step.name for step in model.steps):
+        if step == "feature_discriminator" and epoch % 2:
             continue
-        z = draws.get(step, first)
         own = {name: params[name] for name in params if name in UPDATED[step]}
 
-        def loss(own, step=step, z=z, params=params):
-            return paper_loss(step, {**params, **own}, x, y, *z, learner)
+        def loss(own, step=step, params=params):
+            return paper_loss(step, {**params, **own}, x, y, *draws.get(step, first), model)
 
         grads = jax.grad(loss)(own)
         params = {**params, **jax.tree.map(lambda w, g: w - RATE * g, own, grads)}
@@ -68,53 +67,30 @@ def plain_batch(learner, plan, params, key, x, y, update_d2):
 
 
 @pytest.mark.parametrize(
-    ("name", "update_d2", "fresh_z"),
+    ("name", "epoch", "fresh_z"),
     [
-        ("m1", True, False),
-        ("m2", True, False),
-        ("m3", True, False),
-        ("m3", False, False),
-        ("m3", True, True),
+        ("m1", 0, False),
+        ("m2", 0, False),
+        ("m3", 0, False),
+        ("m3", 1, False),
+        ("m3", 2, True),
     ],
 )
-def test_a_train_step_is_the_steps_in_the_papers_order(name, update_d2, fresh_z):
-    learner = tiny_learner(name, rate=RATE)
-    plan = tiny_schedule(name, fresh_z=fresh_z)
-    state = state_of(learner)
+def test_a_train_step_is_the_steps_in_the_papers_order(name, epoch, fresh_z):
+    learner = tiny_learner(name, rate=RATE, fresh_z=fresh_z)
+    params = jax.tree.map(jnp.asarray, random_params(learner))
+    state = LaneState(params, learner.init_optimisers(params), jnp.int32(0))
     x, y = rows_and_labels(0, BATCH)
-    after, values = jax.jit(lambda s, k: train_step(learner, plan, s, k, x, y, update_d2))(
-        state, jax.random.key(3)
-    )
-    expected = jax.jit(lambda p, k: plain_batch(learner, plan, p, k, x, y, update_d2))(
-        state.params, jax.random.key(3)
-    )
+    step = partial(train_step, learner, batch=Labelled(x, y), epoch=epoch)
+    after, values = jax.jit(step)(state, jax.random.key(3))
+    plain = jax.jit(partial(plain_batch, learner, x=x, y=y, epoch=epoch))
+    expected = plain(params, jax.random.key(3))
     for start, new, want in zip(
-        *map(jax.tree.leaves, (state.params, after.params, expected)), strict=True
+        *map(jax.tree.leaves, (params, after.params, expected)), strict=True
     ):
         np.testing.assert_allclose(new - start, want - start, rtol=1e-3, atol=1e-6)
-    assert len(values) == len(loss_names(learner.model))
-    for loss, value in zip(loss_names(learner.model), values, strict=True):
-        assert np.isnan(value) == (loss == "feature_discriminator" and not update_d2)
-
-
-@pytest.mark.parametrize(
-    ("name", "names"),
-    [
-        ("m1", "reconstruction code_discriminator encoder_adversarial"),
-        (
-            "m2",
-            "reconstruction code_discriminator encoder_adversarial feature_discriminator "
-            "generator_adversarial",
-        ),
-        (
-            "m3",
-            "reconstruction code_discriminator encoder_adversarial feature_discriminator "
-            "generator_adversarial information",
-        ),
-    ],
-)
-def test_loss_names(name, names):
-    assert " ".join(loss_names(MODELS[name])) == names
+    for loss, value in zip(names_of(learner), values, strict=True):
+        assert np.isnan(value) == (loss == "feature_discriminator" and epoch == 1)
 
 
 # --- D2 in every second epoch --------------------------------------------------------------
@@ -130,27 +106,11 @@ def test_d2_sits_out_every_second_epoch_and_the_generators_do_not():
             assert still == (network == "feature_discriminator" and epoch % 2 == 1)
         before, later = (s.opt_states["feature_discriminator"] for s in (state, after))
         assert same_bits(before, later) == (epoch % 2 == 1)
-        column = loss_names(run.learner.model).index("feature_discriminator")
+        column = names_of(run.learner).index("feature_discriminator")
         assert np.isnan(history[0, 0, :, column]).all() == (epoch % 2 == 1)
         assert np.isfinite(np.delete(history[0, 0], column, axis=1)).all()
         assert np.isfinite(history[0, 1]).all()
         state = after
-
-
-def vmapped_step(name, lane_count, batched_flag):
-    """vmap of the train step over lanes, with the flag shared by the lanes or not, and inputs."""
-    learner, plan = tiny_learner(name), tiny_schedule(name)
-    state = jax.eval_shape(
-        lambda keys: jax.vmap(lambda k: schedule.init_state(learner, k))(keys),
-        jax.random.split(jax.random.key(0), lane_count),
-    )
-    x, y = rows_and_labels(0, BATCH)
-    flag = jnp.ones(lane_count, bool) if batched_flag else jnp.bool_(True)
-    step = jax.vmap(
-        lambda s, k, u: train_step(learner, plan, s, k, x, y, u),
-        in_axes=(0, 0, 0 if batched_flag else None),
-    )
-    return step, (state, jax.random.split(jax.random.key(1), lane_count), flag)
 
 
 def loops(jaxpr, shape):
@@ -168,29 +128,21 @@ def loops(jaxpr, shape):
     return found
 
 
-def test_step_4_is_one_loop_for_all_lanes_under_vmap():
+def test_step_4_is_one_loop_for_all_lanes_and_left_out_of_the_compiled_program():
     """With a predicate for each lane all of them would train D2, and the results be selected."""
-    kernel = (3, 16, 9)  # (lanes, features + classes, first layer of D2)
-    for batched, predicate in ((False, ()), (True, (3,))):
-        step, arguments = vmapped_step("m2", 3, batched_flag=batched)
-        assert loops(jax.make_jaxpr(step)(*arguments).jaxpr, kernel) == [predicate]
-
-
-def test_the_compiled_program_leaves_step_4_out():
-    step, arguments = vmapped_step("m2", 3, batched_flag=False)
-    program = jax.jit(step).lower(*arguments).compile().as_text().splitlines()
-    assert sum(" while(" in line and "f32[3,16,9]" in line for line in program) == 1
-
-
-def test_all_lanes_share_the_flag_in_the_whole_program():
     run = small_run("m3")
-    stacked, table = run.lanes(), run.table()
-    state = jax.eval_shape(lambda: lanes.init_lanes(run.learner, stacked))
-    jaxpr = jax.make_jaxpr(lanes.epochs, static_argnums=(0, 1, 7))(
-        run.learner, run.schedule, table, stacked, state, jnp.int32(0), jnp.int32(2), 4
-    ).jaxpr
-    # The epochs, and step 4.
-    assert loops(jaxpr, (6, 16, 9)) == [(), ()]
+    arguments = (run.table(), run.lanes(), run.like(), jnp.int32(0), jnp.int32(2))
+    epochs = partial(lanes.epochs, run.learner, capacity=4)
+    kernel = (6, 16, 9)  # (lanes, features + classes, first layer of D2)
+    # Loops over epochs and over step 4, and compiled also that over batches.
+    assert loops(jax.make_jaxpr(epochs)(*arguments).jaxpr, kernel) == [(), ()]
+    program = jax.jit(epochs).lower(*arguments).compile().as_text().splitlines()
+    assert sum(" while(" in line and "f32[6,16,9]" in line for line in program) == 3
+    step = partial(train_step, run.learner, batch=Labelled(*rows_and_labels(0, 8)))
+    each = jax.vmap(lambda state, key, epoch: step(state, key, epoch=epoch))
+    keys = jax.random.split(jax.random.key(1), 6)
+    found = loops(jax.make_jaxpr(each)(run.like(), keys, jnp.ones(6, int)).jaxpr, kernel)
+    assert found == [(6,)], "epochs of their own would not be noticed"
 
 
 # --- the order of rows -----------------------------------------------------------------------
@@ -227,24 +179,21 @@ def test_orders_are_random_and_reproducible():
 
 
 def test_a_scanned_epoch_equals_a_loop_over_batches():
-    run = small_run("m3")
-    lane = run.lane(1)
-    state = lanes.lane_of(initial("m3"), 1)
-    learner, plan = run.learner, run.schedule
+    run, lane = small_run("m3"), small_run("m3").lane(1)
+    state, learner = lanes.lane_of(initial("m3"), 1), run.learner
     order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, 1))
-    slots = plan.batches * plan.batch_size
+    slots = learner.batches * learner.batch_size
     order = epoch_order(order_key, lane.n_train, lane.train.shape[0], slots)
-    rows = np.asarray(lane.train)[np.asarray(order)].reshape(plan.batches, plan.batch_size)
-    features, labels = run.corpus.features, run.corpus.labels
-    z = run.stats[1].to_z(features) * np.float32(plan.gain)
-    step = jax.jit(lambda *arguments: train_step(learner, plan, *arguments, True))
+    rows = np.asarray(lane.train)[np.asarray(order)].reshape(learner.batches, learner.batch_size)
+    z = run.stats[1].to_z(run.corpus.features) * np.float32(learner.gain)
+    step = jax.jit(partial(train_step, learner, epoch=0))
     values = []
-    for i in range(plan.batches):
-        one_hot = np.eye(4, dtype=np.float32)[labels[rows[i]]]
-        state, losses = step(state, jax.random.fold_in(batch_key, i), z[rows[i]], one_hot)
+    for i, own in enumerate(rows):
+        batch = Labelled(z[own], np.eye(4, dtype=np.float32)[run.corpus.labels[own]])
+        state, losses = step(state, jax.random.fold_in(batch_key, i), batch)
         values.append(losses)
     after, history = run.train(initial("m3"), 0, 1)
-    for a, b in zip(*map(jax.tree.leaves, (lanes.lane_of(after, 1), state)), strict=True):
+    for a, b in pairs(lanes.lane_of(after, 1), state):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * max(1e-3, np.abs(b).max()))
     np.testing.assert_allclose(history[0, 0, 1], np.mean(values, axis=0), rtol=1e-4)
 
@@ -263,36 +212,25 @@ def test_chunks_of_calls_equal_one_call_bit_for_bit():
 
 def test_training_space_is_the_standardiser_times_the_gain():
     run = small_run("m3")
-    lane = run.lane(2)
-    x = schedule.training_space(jnp.asarray(run.corpus.features), lane, run.schedule)
+    features = jnp.asarray(run.corpus.features)
+    x = schedule.training_space(run.learner, run.lane(2), features)
     expected = run.stats[2].to_z(run.corpus.features) * 0.2
     np.testing.assert_allclose(x, expected, rtol=1e-6, atol=1e-6)
     assert np.abs(x).max() <= 0.2 * 10 * (1 + 1e-6)
 
 
 def test_validation_losses_are_means_over_the_held_out_rows():
-    """Against numpy for what needs no draw; padding must not count."""
+    """For what needs no draw; padding must not count."""
     run, (state, history) = small_run("m3"), trained("m3", 3)
     lane = 1
     params = jax.tree.map(np.float64, lanes.lane_of(state, lane).params)
-    fold = run.folds[lane]
+    fold, names = run.folds[lane], names_of(run.learner)
     x = np.float64(run.stats[lane].to_z(run.corpus.features[fold.valid])) * 0.2
     labels = np.eye(4)[run.corpus.labels[fold.valid]]
-
-    def forward(p, x):
-        for name in ("hidden0", "hidden1"):
-            x = np.maximum(x @ p[name]["kernel"] + p[name]["bias"], 0)
-        return x @ p["output"]["kernel"] + p["output"]["bias"]
-
-    codes = forward(params["encoder"], x)
-    error = ((forward(params["decoder"], codes) - x) ** 2).sum(axis=1).mean()
-    logits = forward(params["code_discriminator"], np.hstack([codes, labels]))
-    names = loss_names(run.learner.model)
     held_out = dict(zip(names, history[2, 1, lane], strict=True))
-    assert held_out["reconstruction"] == pytest.approx(error, rel=1e-4)
-    assert held_out["encoder_adversarial"] == pytest.approx(
-        np.log1p(np.exp(logits)).mean(), rel=1e-4
-    )
+    for step, loss in (("autoencoder", "reconstruction"), ("encoder", "encoder_adversarial")):
+        expected = paper_loss(step, params, x, labels, None, None, run.learner.model)
+        assert held_out[loss] == pytest.approx(float(expected), rel=1e-4)
 
 
 # --- keys ------------------------------------------------------------------------------------
@@ -301,42 +239,36 @@ def test_validation_losses_are_means_over_the_held_out_rows():
 def test_sampling_draws_from_no_key_that_training_used(monkeypatch):
     """A stream of keys for each purpose: synthetic rows must not repeat an epoch's randomness."""
     run = small_run("m3")
+    learner = replace(run.learner, batches=1, batch_size=2)
     lane, state = run.lane(0), lanes.lane_of(initial("m3"), 0)
-    plan = tiny_schedule("m3", batches=1, batch_size=2)
-    used = set()
+    used, sampled = set(), []
 
-    def note(key):
-        used.add(tuple(np.asarray(jax.random.key_data(key)).tolist()))
+    def numbers(key):
+        return tuple(np.asarray(jax.random.key_data(key)).tolist())
 
     def order(key, *_):
-        note(key)
+        used.add(numbers(key))
         return jnp.zeros(2, jnp.int32)
 
-    def step(learner, plan, state, key, x, labels, update_d2):
-        note(key)
-        return state, jnp.zeros(len(loss_names(learner.model)))
+    def step(learner, state, key, batch, epoch):
+        used.add(numbers(key))
+        return state, jnp.zeros(len(learner.model.losses()))
 
     monkeypatch.setattr(schedule, "epoch_order", order)
     monkeypatch.setattr(schedule, "train_step", step)
     monkeypatch.setattr(schedule.jnp, "isfinite", lambda leaf: jnp.ones((), bool))
     with jax.disable_jit():
         for epoch in range(100):
-            schedule.train_epoch(run.learner, plan, run.table(), lane, state, jnp.int32(epoch))
+            schedule.train_epoch(learner, run.table(), lane, state, jnp.int32(epoch))
     assert len(used) == 2 * 100
 
-    sampled = []
-
-    def block(nets, prior, params, key, label):
-        sampled.append(tuple(np.asarray(jax.random.key_data(key)).tolist()))
+    def block(model, params, key, label):
+        sampled.append(numbers(key))
         return np.zeros((sampling.BLOCK, 1), np.float32), np.zeros(sampling.BLOCK, np.int32)
 
     monkeypatch.setattr(sampling, "_block", block)
     for seed in range(3):  # of the draw
         key = sampling.sampling_key(lanes.lane_key(0, 0), seed)
-        list(
-            sampling.training_space_blocks(
-                run.learner.nets, NormalPrior(3), {}, key, 5 * sampling.BLOCK
-            )
-        )
+        list(sampling.training_space_blocks(tiny_model("m3"), {}, key, 5 * sampling.BLOCK))
     assert len(set(sampled)) == 15
     assert not used & set(sampled)

@@ -8,34 +8,28 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
+from builders import initial, small_run, trained
 from commands import QUICK, ROOT
-from helpers import META, initial, same_bits, small_run, trained
+from helpers import META, pairs, same_bits
 
 from aegan.errors import InputError
-from aegan.learning.schedule import loss_names
-from aegan.training import lanes, processes
+from aegan.training import processes
 from aegan.training import strategy as s
 from aegan.training.checkpoints import Checkpoint, open_keeper
-from aegan.training.job import Job, only
+from aegan.training.job import only
 from aegan.training.trainers import open_trainer
 
 EPOCHS = 3
 
 
-def job_of(name: str, lane_list=None) -> Job:
-    run = small_run(name)
-    return Job(run.learner, run.schedule, run.table(), run.lanes(lane_list))
-
-
 @lru_cache
 def by(strategy: str, name: str = "m3"):
     """States and losses of the small run after three epochs, in calls of one and of two."""
-    with open_trainer(strategy, job_of(name)) as trainer:
+    with open_trainer(strategy, small_run(name).job()) as trainer:
         trainer.begin()
         assert same_bits(trainer.state(), jax.tree.map(np.asarray, initial(name)))
         calls = [trainer.run(0, 1), trainer.run(1, 2)]
@@ -44,22 +38,25 @@ def by(strategy: str, name: str = "m3"):
 
 
 def assert_close(state, other) -> None:
-    for a, b in zip(*map(jax.tree.leaves, (state, other)), strict=True):
+    for a, b in pairs(state, other):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("strategy", s.STRATEGIES)
-def test_every_strategy_trains_every_lane_alike(strategy):
-    state, history, diverged = by(strategy)
-    whole, whole_history = trained("m3", EPOCHS)
+SLOW = [pytest.param(s.PROCESSES, name, marks=pytest.mark.slow) for name in ("m1", "m2")]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name"), [*((way, "m3") for way in s.STRATEGIES), (s.PROCESSES, "m9"), *SLOW]
+)
+def test_every_strategy_trains_every_lane_alike(strategy, name):
+    state, history, diverged = by(strategy, name)
+    whole, whole_history = trained(name, EPOCHS)
     assert_close(state, whole)
-    moved = np.abs(
-        np.asarray(whole.params["encoder"]["hidden0"]["kernel"])
-        - np.asarray(initial("m3").params["encoder"]["hidden0"]["kernel"])
-    ).max()
-    assert moved > 1e-2, "no training, no test"
+    kernels = [tree.params["encoder"]["hidden0"]["kernel"] for tree in (whole, initial(name))]
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-2, "no training, no test"
     np.testing.assert_allclose(history, whole_history, rtol=1e-4)
-    assert history.shape == (EPOCHS, 2, 6, 6) and diverged.tolist() == [0] * 6
+    losses = len(small_run(name).learner.model.losses())
+    assert history.shape == (EPOCHS, 2, 6, losses) and diverged.tolist() == [0] * 6
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(state))
 
 
@@ -71,29 +68,15 @@ def test_vmap_has_the_bits_of_one_call():
 # --- over several devices, in processes that are told to have them -------------------------------
 
 
-class OnDevices(NamedTuple):
-    """What ``_on_devices`` leaves."""
-
-    whole: tuple
-    again: tuple
-    resumed: tuple
-    facts: dict
-
-
 def _keeper(folder: Path):
     run = small_run("m3")
-    return open_keeper(folder, META, run.lanes().key, loss_names(run.learner.model))
-
-
-def _like():
-    run = small_run("m3")
-    return jax.eval_shape(lanes.init_lanes, run.learner, run.lanes())
+    return open_keeper(folder, META, run.lanes().key, len(run.learner.model.losses()))
 
 
 def _go_on(trainer, folder: Path, epochs: int = EPOCHS) -> tuple:
     """The checkpoint in ``folder`` trained to the end: states, losses and divergences."""
     with _keeper(folder) as keeper:
-        found = keeper.restore(_like())
+        found = keeper.restore(small_run("m3").like())
     trainer.load(found.state)
     trained = trainer.run(found.epochs, epochs - found.epochs)
     return trainer.state(), np.concatenate([found.history, trained.history]), trained.diverged
@@ -108,32 +91,28 @@ def _with_a_bad_lane():
 
 def _on_devices(folder: str, other: str | None) -> None:
     """Runs in a process with several devices: trains, saves, and goes on from another's save."""
-    place = Path(folder)
-    with open_trainer(s.SHARDED, job_of("m3")) as trainer:
-        results = []
-        for attempt in range(2):
+    place, left = Path(folder), {}
+    with open_trainer(s.SHARDED, small_run("m3").job()) as trainer:
+        for attempt in ("whole", "again"):
             trainer.load(initial("m3"))
             calls = [trainer.run(0, 2)]
-            if attempt == 0:
+            if attempt == "whole":
                 with _keeper(place / "checkpoints") as keeper:
                     keeper.save(Checkpoint(2, trainer.state(), calls[0].history, 1.0))
             calls.append(trainer.run(2, 1))
             history = np.concatenate([call.history for call in calls])
-            results.append((trainer.state(), history, calls[-1].diverged))
+            left[attempt] = trainer.state(), history, calls[-1].diverged
         leaves = jax.tree.leaves(trainer._state)
-        facts = {
-            "devices": jax.device_count(),
-            "on": [len(leaf.sharding.device_set) for leaf in leaves],
-            "rows": [sorted({s.data.shape[0] for s in leaf.addressable_shards}) for leaf in leaves],
-            "places": [leaf.shape[0] for leaf in leaves],
-        }
-        resumed = _go_on(trainer, Path(other) if other else place / "checkpoints")
+        left["devices"] = {len(leaf.sharding.device_set) for leaf in leaves}
+        left["rows"] = {s.data.shape[0] for leaf in leaves for s in leaf.addressable_shards}
+        left["places"] = {leaf.shape[0] for leaf in leaves}
+        left["resumed"] = _go_on(trainer, Path(other) if other else place / "checkpoints")
         trainer.load(_with_a_bad_lane())
-        facts["diverged"] = trainer.run(0, 1).diverged.tolist()
-    (place / "left").write_bytes(pickle.dumps(OnDevices(*results, resumed, facts)))
+        left["diverged"] = trainer.run(0, 1).diverged.tolist()
+    (place / "left").write_bytes(pickle.dumps(left))
 
 
-def on_devices(devices: int, folder: Path, other: Path | None = None) -> OnDevices:
+def on_devices(devices: int, folder: Path, other: Path | None = None) -> dict:
     folder.mkdir()
     arguments = (str(folder), str(other) if other else None)
     done = subprocess.run(
@@ -155,14 +134,14 @@ def on_devices(devices: int, folder: Path, other: Path | None = None) -> OnDevic
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory) -> tuple[OnDevices, Path]:
+def four(tmp_path_factory) -> tuple[dict, Path]:
     """Four devices for six lanes."""
     folder = tmp_path_factory.mktemp("devices") / "four"
     return on_devices(4, folder), folder / "checkpoints"
 
 
 @pytest.fixture(scope="module")
-def five(four, tmp_path_factory) -> OnDevices:
+def five(four, tmp_path_factory) -> dict:
     """Five devices, which go on from the checkpoint of four."""
     return on_devices(5, tmp_path_factory.mktemp("devices") / "five", four[1])
 
@@ -171,22 +150,18 @@ def five(four, tmp_path_factory) -> OnDevices:
 def test_lanes_over_several_devices_are_those_of_one(devices, request):
     left = request.getfixturevalue("four")[0] if devices == 4 else request.getfixturevalue("five")
     whole, whole_history = trained("m3", EPOCHS)
-    for state, history, diverged in (left.whole, left.resumed):
+    for state, history, diverged in (left["whole"], left["resumed"]):
         assert_close(state, whole)
         np.testing.assert_allclose(history, whole_history, rtol=1e-4)
         assert history.shape == (EPOCHS, 2, 6, 6) and diverged.tolist() == [0] * 6
-    assert same_bits(left.whole, left.again)
+    assert same_bits(left["whole"], left["again"])
     # Two places on each device, those beyond the six lanes with copies.
-    assert left.facts["devices"] == devices
-    assert set(left.facts["on"]) == {devices} and left.facts["rows"] == [[2]] * len(
-        left.facts["rows"]
-    )
-    assert set(left.facts["places"]) == {2 * devices}
-    assert left.facts["diverged"] == [0, 0, 1, 0, 0, 0]
+    assert left["devices"] == {devices} and left["rows"] == {2} and left["places"] == {2 * devices}
+    assert left["diverged"] == [0, 0, 1, 0, 0, 0]
 
 
 def test_one_device_goes_on_from_the_checkpoint_of_four(four):
-    with open_trainer(s.VMAP, job_of("m3")) as trainer:
+    with open_trainer(s.VMAP, small_run("m3").job()) as trainer:
         state, history, _ = _go_on(trainer, four[1])
     assert_close(state, trained("m3", EPOCHS)[0])
     np.testing.assert_allclose(history, trained("m3", EPOCHS)[1], rtol=1e-4)
@@ -204,7 +179,7 @@ def test_one_device_goes_on_from_the_checkpoint_of_four(four):
     ],
 )
 def test_a_lane_that_diverges_is_marked_and_the_others_train(strategy):
-    with open_trainer(strategy, job_of("m3")) as trainer:
+    with open_trainer(strategy, small_run("m3").job()) as trainer:
         trainer.load(_with_a_bad_lane())
         diverged = [trainer.run(epoch, 1).diverged.tolist() for epoch in range(2)]
         state = trainer.state()
@@ -218,14 +193,14 @@ def test_lanes_go_on_in_any_process_and_a_killed_one_is_one_line(monkeypatch):
     """Two processes, five lanes: each lane's epochs come in pieces, wherever one is idle."""
     monkeypatch.setattr(processes, "usable_cores", lambda: 2)
     five = small_run("m3").lane_list[:5]
-    with open_trainer(s.PROCESSES, job_of("m3", five)) as trainer:
+    with open_trainer(s.PROCESSES, small_run("m3").job(five)) as trainer:
         assert trainer.pieces == trainer.jobs == 2
         trainer.load(jax.tree.map(lambda leaf: leaf[:5], initial("m3")))
         history = trainer.run(0, EPOCHS).history
         whole, whole_history = trained("m3", EPOCHS)
         assert_close(trainer.state(), jax.tree.map(lambda leaf: leaf[:5], whole))
         np.testing.assert_allclose(history, whole_history[:, :, :5], rtol=1e-4)
-        for process in trainer._pool._processes:
+        for process in trainer._pool.processes:
             process.kill()
         with pytest.raises(InputError, match="a worker process was killed.*strategy=vmap") as error:
             trainer.run(EPOCHS, 1)
@@ -260,14 +235,10 @@ def test_auto_chooses_by_machine_and_work(
     assert s.choose(s.AUTO, lane_count, flops, devices) == chosen
 
 
-def test_the_devices_are_those_of_all_hosts(monkeypatch):
+def test_what_is_asked_for_is_taken_on_one_cpu_and_devices_are_those_of_all_hosts(monkeypatch):
+    assert [s.choose(strategy, 6, SMALL) for strategy in s.STRATEGIES] == list(s.STRATEGIES)
     monkeypatch.setattr(jax, "device_count", lambda: 2)
     assert s.choose(s.AUTO, 6, SMALL) == s.SHARDED
-
-
-@pytest.mark.parametrize("strategy", s.STRATEGIES)
-def test_what_is_asked_for_is_taken_on_one_cpu(strategy):
-    assert s.choose(strategy, 6, SMALL) == strategy
 
 
 def test_processes_on_a_gpu_are_refused(monkeypatch):

@@ -27,10 +27,10 @@ def _busy(_: bytes) -> None:
 def test_all_processes_start_with_the_environment_however_much_they_are_given():
     before = os.environ.get("NPROC")
     with Pool(4, threads_of(3), _busy, (bytes(4_000_000),)) as pool:
-        assert len(pool._processes) == 4
+        assert len(pool.processes) == 4
         found = [job.result() for job in [pool.submit(_who, i) for i in range(12)]]
     assert {threads for _, threads in found} == {"3"}
-    assert {pid for pid, _ in found} <= {process.pid for process in pool._processes}
+    assert {pid for pid, _ in found} <= {process.pid for process in pool.processes}
     assert len({pid for pid, _ in found}) > 1
     assert os.environ.get("NPROC") == before
 
@@ -43,10 +43,9 @@ def test_a_number_of_threads_that_is_none_is_refused(text, monkeypatch):
 
 
 def test_threads_are_those_asked_for_or_the_machines(monkeypatch):
-    monkeypatch.setenv("NPROC", "7")
-    assert usable_cores() == 7
-    monkeypatch.setenv("NPROC", "")
-    assert 1 <= usable_cores() <= os.cpu_count()
+    for given, most in (("7", 7), ("", os.cpu_count())):
+        monkeypatch.setenv("NPROC", given)
+        assert (7 if given else 1) <= usable_cores() <= most
 
 
 def test_peak_memory_is_of_the_process_itself():

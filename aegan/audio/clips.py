@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,17 +19,6 @@ _RATES = (2_000, 400_000)  # Hz
 _LONGEST = 3600.0  # seconds; utterances last some
 _UNKNOWN_LENGTH = 0x7FF00000  # bytes; what programs announce that cannot know
 _WHOLE = 0.99  # share of the announced audio that must be there
-
-
-class ClipError(Exception):
-    """A clip gives no row; the others go on.
-
-    ``lasting`` says that the same bytes will fail again, so that a later run need not try.
-    """
-
-    def __init__(self, reason: str, lasting: bool = True) -> None:
-        super().__init__(reason)
-        self.lasting = lasting
 
 
 class Row(NamedTuple):
@@ -43,7 +32,15 @@ class Skipped(NamedTuple):
     """A clip without features."""
 
     reason: str
-    lasting: bool  # see ClipError
+    lasting: bool  # the same bytes will fail again, so that a later run need not try
+
+
+class ClipError(Exception):
+    """A clip gives no row; the others go on. See `Skipped` for ``lasting``."""
+
+    def __init__(self, reason: str, lasting: bool = True) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 class FeatureKind(NamedTuple):
@@ -62,17 +59,13 @@ class Extractor(NamedTuple):
 
 
 def read_recording(path: Path) -> tuple[np.ndarray, int]:
-    """Reads audio as the `opensmile` package does.
-
-    Returns:
-        Signal (channels, samples) float32 and sampling rate in Hz.
+    """Signal (channels, samples) float32 and sampling rate in Hz, as `opensmile` reads them.
 
     Raises:
         ClipError: empty, not audio, cut short, silent, not finite or beyond full scale.
     """
     try:
-        with path.open("rb") as file:
-            _check_bytes(file)
+        _check_bytes(path)
     except OSError as error:
         raise ClipError(f"cannot be opened ({error.strerror})", lasting=False) from error
     import audiofile
@@ -106,19 +99,18 @@ def read_recording(path: Path) -> tuple[np.ndarray, int]:
     return signal, rate
 
 
-def _check_bytes(file: BinaryIO) -> None:
+def _check_bytes(path: Path) -> None:
     """Refuses an empty file and a WAV file that ends before its audio does."""
-    size = os.fstat(file.fileno()).st_size
-    if size == 0:
-        raise ClipError("empty file")
-    head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return
-    while len(chunk := file.read(8)) == 8:
-        length = int.from_bytes(chunk[4:], "little")
-        if chunk[:4] == b"data":
-            there = size - file.tell()
-            if there < _WHOLE * length and length < _UNKNOWN_LENGTH:
-                raise ClipError(f"cut short: {there} of {length} bytes of audio are there")
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise ClipError("empty file")
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
             return
-        file.seek(length + length % 2, os.SEEK_CUR)
+        while len(chunk := file.read(8)) == 8 and chunk[:4] != b"data":
+            length = int.from_bytes(chunk[4:], "little")
+            file.seek(length + length % 2, os.SEEK_CUR)
+        length, there = int.from_bytes(chunk[4:], "little"), size - file.tell()
+        if len(chunk) == 8 and there < _WHOLE * length and length < _UNKNOWN_LENGTH:
+            raise ClipError(f"cut short: {there} of {length} bytes of audio are there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +14,12 @@ import numpy as np
 
 from aegan import __version__
 from aegan.audio.clips import Extractor, FeatureKind, Row, Skipped
-from aegan.audio.finished import FinishedClips, clip_key
+from aegan.audio.finished import clip_key, finished_clips
 from aegan.audio.workers import Workers
 from aegan.corpora.interface import Utterance
 from aegan.errors import InputError
 from aegan.system.files import replacing
-from aegan.system.screen import bar
+from aegan.system.screen import bar, field, say
 from aegan.tables.write import table_writer
 
 _BLOCK = 1024  # rows handed to the writer at once
@@ -33,6 +33,16 @@ class Job(NamedTuple):
     out: Path
     metadata: Mapping[str, str]  # of the table, beside what the extractor tells
 
+    @property
+    def parts(self) -> Path:
+        """Where finished rows wait for the others."""
+        return self.out.with_name(self.out.name + ".parts")
+
+    @property
+    def skipped(self) -> Path:
+        """Where clips without features are listed."""
+        return self.out.with_name(self.out.name + ".skipped.csv")
+
 
 class Extraction(NamedTuple):
     """A table that was written."""
@@ -44,51 +54,35 @@ class Extraction(NamedTuple):
     seconds: float
 
 
-def parts_folder(out: Path) -> Path:
-    """Where finished rows wait for the others."""
-    return out.with_name(out.name + ".parts")
-
-
-def skipped_file(out: Path) -> Path:
-    """Where clips without features are listed."""
-    return out.with_name(out.name + ".skipped.csv")
-
-
-def extract_table(
-    job: Job,
-    make: Callable[[], Extractor],
-    jobs: int,
-    announce: Callable[[FeatureKind, int], None] = lambda kind, resumed: None,
-) -> Extraction:
+def extract_table(job: Job, make: Callable[[], Extractor], jobs: int) -> Extraction:
     """Extracts what is not yet done, and writes the table and the list of skipped clips.
 
-    The table has the same bits however often the extraction was interrupted.
-
-    Args:
-        job: what to extract.
-        make: makes the extractor in a worker; see `aegan.audio.workers.Workers`.
-        jobs: number of worker processes.
-        announce: is told the kind of features and the clips already done, before work begins.
+    The table has the same bits however often the extraction was interrupted. ``make`` makes the
+    extractor in each of the ``jobs`` processes; see `aegan.audio.workers.Workers`.
 
     Raises:
         InputError: settings that ``make`` refuses, parts of other settings, a full disk, a corpus
             that goes away, or less than two classes with features; finished rows stay.
     """
     began = time.monotonic()
-    _check_classes(job)
+    if few := _too_few(job.utterances, "only recordings of the class {}", "no recordings"):
+        raise InputError(
+            f"{job.root}: {few} to take; a table needs two classes at least, see --classes"
+        )
     keys = [clip_key(utterance.path) for utterance in job.utterances]
-    folder = parts_folder(job.out)
     with (
         Workers(make, min(jobs, len(keys))) as workers,
-        FinishedClips(folder, workers.kind) as finished,
+        finished_clips(job.parts, workers.kind) as finished,
     ):
+        kind, total = workers.kind, len(keys)
         resumed = sum(key in finished.outcomes for key in keys)
+        words = f"{len(kind.contract.names)} by {kind.extractor}; {jobs} job{'s' * (jobs != 1)}"
+        say(*field("features", words))
+        if resumed:
+            say(*field("going on", f"{resumed} of {total} clips are done already"))
         todo = [i for i, key in enumerate(keys) if key and key not in finished.outcomes]
-        announce(workers.kind, resumed)
-        paths = [str(job.utterances[i].path) for i in todo]
-        total, before = len(keys), len(keys) - len(todo)
-        with closing(bar(total, "extract", "clip", initial=before)) as progress:
-            for place, outcome in workers.outcomes(paths):
+        with closing(bar(total, "extract", "clip", initial=total - len(todo))) as progress:
+            for place, outcome in workers.outcomes([str(job.utterances[i].path) for i in todo]):
                 progress.update()
                 finished.add(keys[todo[place]], outcome)
         workers.close()
@@ -97,37 +91,28 @@ def extract_table(
         outcomes = [finished.outcomes.get(key, absent) for key in keys]
         clips = list(zip(job.utterances, outcomes, strict=True))
         good = [clip for clip in clips if isinstance(clip[1], Row)]
+        utterances = tuple(utterance for utterance, _ in good)
         skipped = tuple((u.file, o.reason) for u, o in clips if isinstance(o, Skipped))
-        _check_rest(job, sorted({utterance.emotion for utterance, _ in good}), skipped)
-        _write_skipped(skipped_file(job.out), skipped)
-        _write_table(job, workers.kind, good)
+        if not job.root.is_dir():
+            raise InputError(
+                f"{job.root}: is no longer there; bring it back, and run the same command again"
+            )
+        if few := _too_few(utterances, "only clips of the class {} have", "not one clip has"):
+            (file, reason), *_ = skipped
+            raise InputError(
+                f"{job.root}: {few} features, {len(skipped)} of {total} are skipped "
+                f"(first {file}: {reason}); mend the recordings, and run the same command again"
+            )
+        _write_skipped(job.skipped, skipped)
+        _write_table(job, kind, good)
         finished.remove()
-    utterances = tuple(utterance for utterance, _ in good)
-    return Extraction(workers.kind, utterances, resumed, skipped, time.monotonic() - began)
+    return Extraction(kind, utterances, resumed, skipped, time.monotonic() - began)
 
 
-def _check_classes(job: Job) -> None:
-    classes = sorted({utterance.emotion for utterance in job.utterances})
-    if len(classes) < 2:
-        what = f"only recordings of the class {classes[0]}" if classes else "no recordings"
-        raise InputError(
-            f"{job.root}: {what} to take; a table needs two classes at least, see --classes"
-        )
-
-
-def _check_rest(job: Job, classes: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
-    """Refuses to end with a table that nobody can use."""
-    if not job.root.is_dir():
-        raise InputError(
-            f"{job.root}: is no longer there; bring it back, and run the same command again"
-        )
-    if len(classes) < 2:
-        file, reason = skipped[0]
-        left = f"only clips of the class {classes[0]} have" if classes else "not one clip has"
-        raise InputError(
-            f"{job.root}: {left} features, {len(skipped)} of {len(job.utterances)} are skipped "
-            f"(first {file}: {reason}); mend the recordings, and run the same command again"
-        )
+def _too_few(utterances: Iterable[Utterance], some: str, none: str) -> str | None:
+    """In words that there are less than two classes, None if there are two."""
+    classes = {utterance.emotion for utterance in utterances}
+    return None if len(classes) > 1 else some.format(*classes) if classes else none
 
 
 def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
@@ -144,9 +129,8 @@ def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
 
 
 def _write_table(job: Job, kind: FeatureKind, clips: Sequence[tuple[Utterance, Row]]) -> None:
-    names = ["file", "speaker", "emotion", "session"]
-    if any(utterance.session is None for utterance, _ in clips):
-        names.remove("session")
+    without = any(utterance.session is None for utterance, _ in clips)
+    names = ["file", "speaker", "emotion", *([] if without else ["session"])]
     metadata = {
         **job.metadata,
         "extractor": kind.extractor,

@@ -53,11 +53,9 @@ def check_features(features: str) -> None:
 
 
 def open_extractor(features: str, scratch: str) -> Extractor:
-    """An extractor that was tried on five seconds of synthetic sound.
+    """An extractor by a feature set of the package or a config, tried on synthetic sound.
 
-    Args:
-        features: a feature set of the package, or the path of an openSMILE config.
-        scratch: an existing folder for files that openSMILE reads and writes on the way.
+    ``scratch`` is an existing folder for files that openSMILE reads and writes on the way.
 
     Raises:
         InputError: the package cannot be imported, the feature set is unknown, or the config
@@ -69,13 +67,13 @@ def open_extractor(features: str, scratch: str) -> Extractor:
         raise InputError(f"opensmile cannot be imported ({error}); {_MISSING}") from error
     config = _config_path(features)
     if config is None:
-        if features not in opensmile.FeatureSet.__members__:
+        sets = opensmile.FeatureSet.__members__
+        if features not in sets:
             raise InputError(
                 f"--features={features}: no such feature set; give one of "
-                f"{', '.join(sorted(opensmile.FeatureSet.__members__))} or the path of a config"
+                f"{', '.join(sorted(sets))} or the path of a config"
             )
-        feature_set = opensmile.FeatureSet[features]
-        extract = _package(feature_set, opensmile.FeatureLevel.Functionals)
+        extract = _package(sets[features], opensmile.FeatureLevel.Functionals)
         name, words, text = features, f"{features} functionals", b""
     else:
         try:
@@ -112,7 +110,7 @@ def _row(extract: _Extract, path: Path) -> Row:
 
 
 def _trial_signal() -> np.ndarray:
-    """Five seconds of a voice-like sound (1, samples): what every feature set has a value for."""
+    """Five seconds (1, samples) of sound that every feature set has a value for."""
     time = np.arange(5 * SAMPLING_RATE) / SAMPLING_RATE
     pitch = 140 + 40 * np.sin(2 * np.pi * 0.7 * time)
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLING_RATE
@@ -128,14 +126,11 @@ def _tried(features: str, extract: _Extract) -> tuple[Sequence[str], np.ndarray]
     try:
         names, rows = extract(_trial_signal(), SAMPLING_RATE)
     except (ClipError, InputError) as error:
-        raise InputError(
-            f"{place}: {error}; give a config that takes -I and -O and writes ARFF, "
-            "beside the files it includes"
-        ) from error
+        mend = "give a config that takes -I and -O and writes ARFF, beside the files it includes"
+        raise InputError(f"{place}: {error}; {mend}") from error
     if len(rows) != 1:
-        raise InputError(
-            f"{place}: gives {len(rows)} rows a clip; take functionals, one row a clip"
-        )
+        what = f"gives {len(rows)} rows a clip; take functionals, one row a clip"
+        raise InputError(f"{place}: {what}")
     for name, count in Counter((*LABEL_COLUMNS, *names)).items():
         if count > 1:
             raise InputError(f"{place}: a table has a column '{name}' already; rename the feature")
@@ -158,10 +153,10 @@ def _package(feature_set: object, level: object, scratch: Path | None = None) ->
             logfile=log and str(log),
         )
     except (OpenSmileException, ValueError, OSError) as error:
-        reasons = _errors(log) or [str(error)]
+        reason = (_errors(log) or [str(error)])[0]
+        mend = "give a config with the level 'func', beside the files it includes"
         raise InputError(
-            f"--features={feature_set}: openSMILE refuses it ({reasons[0]}); give a config with "
-            "the level 'func', beside the files it includes"
+            f"--features={feature_set}: openSMILE refuses it ({reason}); {mend}"
         ) from error
     names = tuple(smile.feature_names)
 
@@ -194,7 +189,7 @@ def _run_config(
     smile = OpenSMILE()
     try:
         options = {"I": str(sound), "O": str(table), "N": "clip"}
-        smile.initialize(config_file=str(config), options=options, log_file=str(log))
+        smile.initialize(str(config), options, log_file=str(log))
         smile.run()
     except UnicodeEncodeError as error:
         raise ClipError("openSMILE takes plain ASCII paths only") from error
@@ -215,10 +210,9 @@ def _run_config(
 
 def _check_end(log: Path | None) -> None:
     """openSMILE goes on after many an error, with what it has; only its log tells."""
-    # That nothing was written is what a short clip comes to.
-    reasons = [text for text in _errors(log) if "No output was written" not in text]
-    if reasons:
-        raise ClipError(f"openSMILE did not get to the end ({reasons[0]})")
+    for reason in _errors(log):
+        if "No output was written" not in reason:  # as of a short clip
+            raise ClipError(f"openSMILE did not get to the end ({reason})")
 
 
 def _errors(log: Path | None) -> list[str]:

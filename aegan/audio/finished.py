@@ -10,8 +10,10 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +21,7 @@ import pyarrow.parquet as pq
 
 from aegan.audio.clips import FeatureKind, Row, Skipped
 from aegan.errors import InputError
-from aegan.system.files import read_json, replacing, write_json
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
+from aegan.system.files import locked, read_json, replacing, write_json
 
 _ROWS = 256  # clips in a part, but for the time below
 _SECONDS = 20.0  # that a kill may cost
@@ -42,39 +39,25 @@ class ClipKey(NamedTuple):
 
 
 class FinishedClips:
-    """The folder of an extraction; a context that claims it, and in the end keeps all there is.
+    """What has come of clips, earlier runs included; see `finished_clips`."""
 
-    ``outcomes`` is what has come of clips, those of earlier runs included.
-
-    Args:
-        folder: new, or of an interrupted extraction.
-        kind: of the rows.
-
-    Raises:
-        InputError: (on entry) the folder is of an extraction with other settings, of one that is
-            at work now, or of anything else, or it cannot be written.
-    """
-
-    def __init__(self, folder: Path, kind: FeatureKind) -> None:
+    def __init__(self, folder: Path, dim: int) -> None:
         self.outcomes: dict[ClipKey, Row | Skipped] = {}
         self._folder = folder
-        self._identity = {"extractor": kind.extractor, "fingerprint": kind.fingerprint}
-        self._identity |= kind.contract.to_metadata()
-        self._nothing = Row(0.0, np.zeros(len(kind.contract.names), np.float32))
+        self._nothing = Row(0.0, np.zeros(dim, np.float32))
         self._fresh: dict[ClipKey, Row | Skipped] = {}  # not yet in a part
         self._kept_at = time.monotonic()
-        self._lock: IO  # from entry on
-
-    def __enter__(self) -> FinishedClips:
-        self._check_identity()
-        self._take_lock()
-        for part in sorted(self._folder.glob("part-*.parquet")):
-            self._take_up(part)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self.keep()
+        for part in sorted(folder.glob("part-*.parquet")):
+            try:
+                table = pq.read_table(part)
+            except (pa.ArrowException, OSError):  # a disk's fault; its clips are done again
+                part.unlink(missing_ok=True)
+                continue
+            rows = table.drop_columns("features").to_pylist()
+            for row, features in zip(rows, table["features"], strict=True):
+                key = ClipKey(*(row[name] for name in ClipKey._fields))
+                found = Row(row["duration_s"], features.values.to_numpy())
+                self.outcomes[key] = Skipped(row["reason"], True) if row["reason"] else found
 
     def add(self, key: ClipKey, outcome: Row | Skipped) -> None:
         """Notes what has come of a clip; kept, unless a later run should try again.
@@ -92,55 +75,6 @@ class FinishedClips:
         """Removes the folder."""
         self._fresh.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _check_identity(self) -> None:
-        mend = f"delete {self._folder} or give another --out"
-        file = self._folder / "identity.json"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if not any(self._folder.iterdir()):
-                write_json(file, self._identity)
-            there = read_json(file)
-            if not isinstance(there, dict):
-                raise ValueError
-        except OSError as error:
-            raise InputError(f"{self._folder}: not usable ({error.strerror}); {mend}") from error
-        except (ValueError, InputError) as error:
-            raise InputError(f"{file}: cannot be read; {mend}") from error
-        for name in sorted({*self._identity, *there}):
-            before, now = there.get(name), self._identity.get(name)
-            if before != now:
-                raise InputError(
-                    f"{self._folder}: rows of other settings ({name} is {before!r} there and "
-                    f"{now!r} here); {mend}"
-                )
-
-    def _take_lock(self) -> None:
-        """Two at once would remove each other's parts."""
-        self._lock = (self._folder / "lock").open("w")
-        try:
-            if fcntl is not None:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise InputError(
-                f"{self._folder}: another extraction is at work on it; wait for its end, or give "
-                "another --out"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
-
-    def _take_up(self, part: Path) -> None:
-        try:
-            table = pq.read_table(part)
-        except (pa.ArrowException, OSError):  # a disk's fault; its clips are done again
-            part.unlink(missing_ok=True)
-            return
-        rows = table.drop_columns("features").to_pylist()
-        for row, features in zip(rows, table["features"], strict=True):
-            skipped = row["reason"] and Skipped(row["reason"], lasting=True)
-            key = ClipKey(*(row[name] for name in ClipKey._fields))
-            self.outcomes[key] = skipped or Row(row["duration_s"], features.values.to_numpy())
 
     def keep(self) -> None:
         """Writes what is not yet in a part; raises as ``add`` does."""
@@ -160,6 +94,43 @@ class FinishedClips:
                 f"{part}: cannot be written ({error.strerror or error}); make room, and run the "
                 "same command again"
             ) from error
+
+
+@contextmanager
+def finished_clips(folder: Path, kind: FeatureKind) -> Iterator[FinishedClips]:
+    """Claims the folder of an extraction, new or interrupted, and in the end keeps all there is.
+
+    Raises:
+        InputError: the folder is of an extraction with other settings, of one that is at work
+            now, or of anything else, or it cannot be written.
+    """
+    identity = {"extractor": kind.extractor, "fingerprint": kind.fingerprint}
+    identity |= kind.contract.to_metadata()
+    file, mend = folder / "identity.json", f"delete {folder} or give another --out"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            write_json(file, identity)
+        there = read_json(file)
+        if not isinstance(there, dict):
+            raise ValueError
+    except OSError as error:
+        raise InputError(f"{folder}: not usable ({error.strerror}); {mend}") from error
+    except (ValueError, InputError) as error:
+        raise InputError(f"{file}: cannot be read; {mend}") from error
+    for name in sorted({*identity, *there}):
+        before, now = there.get(name), identity.get(name)
+        if before != now:
+            how = f"{name} is {before!r} there and {now!r} here"
+            raise InputError(f"{folder}: rows of other settings ({how}); {mend}")
+    # Two at once would remove each other's parts.
+    busy = "another extraction is at work on it; wait for its end, or give another --out"
+    with locked(folder / "lock", f"{folder}: {busy}"):
+        clips = FinishedClips(folder, len(kind.contract.names))
+        try:
+            yield clips
+        finally:
+            clips.keep()
 
 
 def clip_key(path: Path) -> ClipKey | None:

@@ -6,13 +6,12 @@ A clip that kills its process or never ends costs that clip and a new process, n
 from __future__ import annotations
 
 import os
+import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children
-from queue import SimpleQueue
-from threading import Lock
 
 from aegan.audio.clips import ClipError, Extractor, FeatureKind, Row, Skipped
 from aegan.errors import InputError
@@ -20,42 +19,37 @@ from aegan.system.workers import Pool
 
 _CLIP_LIMIT = 600.0  # seconds that a clip may take; usual is a fraction of one
 _START_LIMIT = 300.0  # seconds until a process has imported its libraries
-_STARTS = 3  # failed in a row
+_STARTS = 3  # failed in a row, for each process
 
 
 class Workers:
-    """Processes that extract features.
+    """So many processes that extract features, as a context.
 
-        with Workers(make, jobs=2) as workers:
-            print(workers.kind)
-            for index, outcome in workers.outcomes(paths): ...
-
-    Args:
-        make: makes the extractor, in the worker; a function that can be pickled.
-        jobs: number of processes.
-        clip_limit: seconds until a clip is given up.
+    ``make`` makes the extractor, in the worker; it can be pickled. A clip is given up after
+    ``clip_limit`` seconds.
 
     Raises:
         InputError: (on entry) what ``make`` refuses.
     """
 
+    kind: FeatureKind  # of all rows
+
     def __init__(
         self, make: Callable[[], Extractor], jobs: int, clip_limit: float = _CLIP_LIMIT
     ) -> None:
-        self._make = make
-        self._jobs = jobs
-        self._clip_limit = clip_limit
-        self._threads = ThreadPoolExecutor(jobs)  # each waits for a process
-        self._idle: SimpleQueue[Pool | None] = SimpleQueue()  # None: all is over
+        self._make, self._jobs, self._clip_limit = make, jobs, clip_limit
         self._pools: list[Pool] = []  # all that were ever started
-        self._closed = False
-        self._lock = Lock()  # of both
-        self.kind: FeatureKind  # of all rows
+        self._idle: list[Pool] = []
+        # Process, deadline, index of the clip; None: the process starts.
+        self._under_way: dict[Future, tuple[Pool, float, int | None]] = {}
+        self._failed = 0  # starts in a row
 
     def __enter__(self) -> Workers:
         try:
-            starts = [self._threads.submit(self._start) for _ in range(self._jobs)]
-            next(as_completed(starts)).result()
+            for _ in range(self._jobs):
+                self._start()
+            while not self._idle:
+                list(self._ended())
         except BaseException:
             self.close()
             raise
@@ -66,72 +60,75 @@ class Workers:
 
     def close(self) -> None:
         """Ends the processes, whatever they do."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            self._closed = True
         for pool in self._pools:
             pool.close(kill=True)
-        for _ in range(self._jobs):
-            self._idle.put(None)
-        self._threads.shutdown()
 
     def outcomes(self, paths: Sequence[str]) -> Iterator[tuple[int, Row | Skipped]]:
         """Index and outcome of every path, in the order in which they are done."""
-        tasks = {self._threads.submit(self._outcome, path): i for i, path in enumerate(paths)}
-        suspects = []
-        for task in as_completed(list(tasks)):
-            index, outcome = tasks.pop(task), task.result()
-            if outcome is None:
-                suspects.append(index)
-            else:
-                yield index, outcome
-        # Once more, one at a time: the memory may have run out for what others did meanwhile.
-        for index in suspects:
-            outcome = self._outcome(paths[index])
-            yield index, outcome or Skipped("ended its process, twice", lasting=False)
+        left, suspects, tried, pending = deque(range(len(paths))), deque(), set(), len(paths)
+        while pending:
+            # Suspects come last and alone: others may have taken the memory.
+            while self._idle and (left or len(suspects) == pending):
+                clip = (left or suspects).popleft()
+                self._submit(self._idle.pop(), self._clip_limit, clip, _extract, paths[clip])
+            for clip, outcome in self._ended():
+                if outcome is None and clip not in tried:
+                    tried.add(clip)
+                    suspects.append(clip)
+                    continue
+                pending -= 1
+                yield clip, outcome or Skipped("ended its process, twice", lasting=False)
+
+    def _ended(self) -> Iterator[tuple[int, Row | Skipped | None]]:
+        """Waits until something ends: clips and their outcomes, None where their process ended."""
+        first = min(deadline for _, deadline, _ in self._under_way.values())
+        wait(self._under_way, first - time.monotonic(), FIRST_COMPLETED)
+        for future, (pool, deadline, clip) in list(self._under_way.items()):
+            if not future.done() and time.monotonic() < deadline:
+                continue
+            del self._under_way[future]
+            outcome = None
+            try:
+                outcome = future.result(0)
+                self._idle.append(pool)
+            except BrokenProcessPool:
+                self._failed += clip is None
+                self._replace(pool)
+            except TimeoutError:
+                if clip is None:
+                    raise InputError(
+                        f"the extractor is not ready after {_START_LIMIT:g} s; look after "
+                        "--features, or a slow disk"
+                    ) from None
+                outcome = Skipped(f"not done after {self._clip_limit:g} s", lasting=False)
+                self._replace(pool)
+            if clip is not None:
+                yield clip, outcome
+            elif outcome:
+                self.kind, self._failed = outcome, 0
+
+    def _submit(self, pool: Pool, limit: float, clip: int | None, *call: object) -> None:
+        try:
+            future = pool.submit(*call)
+        except BrokenProcessPool as error:  # it ended while idle
+            future = Future()
+            future.set_exception(error)
+        self._under_way[future] = pool, time.monotonic() + limit, clip
 
     def _start(self) -> None:
-        """Adds an idle process whose extractor is ready."""
-        for _ in range(_STARTS):
-            with self._lock:  # as a Pool takes all new children for its own
-                if self._closed:
-                    return
-                others = set(active_children())
-                pool = Pool(1, {}, _silence)
-                (process,) = set(active_children()) - others
-                self._pools.append(pool)
-            try:
-                self.kind = pool.submit(_make_extractor, self._make).result(_START_LIMIT)
-                self._idle.put(pool)
-                return
-            except TimeoutError:
-                raise InputError(
-                    f"the extractor is not ready after {_START_LIMIT:g} s; look after --features, "
-                    "or a slow disk"
-                ) from None
-            except BrokenProcessPool:
-                pool.close(kill=True)
-        raise InputError(
-            "the processes that extract features end as they start "
-            f"(exit status {process.exitcode}); look after --features and the memory"
-        )
+        self._pools.append(Pool(1, {}, _silence))
+        self._submit(self._pools[-1], _START_LIMIT, None, _make_extractor, self._make)
 
-    def _outcome(self, path: str) -> Row | Skipped | None:
-        """The outcome of a clip; None where its process ended, maybe before it came to the clip."""
-        pool = self._idle.get()
-        if pool is None:
-            return None
-        try:
-            outcome = pool.submit(_extract, path).result(self._clip_limit)
-            self._idle.put(pool)
-            return outcome
-        except TimeoutError:
-            outcome = Skipped(f"not done after {self._clip_limit:g} s", lasting=False)
-        except BrokenProcessPool:
-            outcome = None
+    def _replace(self, pool: Pool) -> None:
         pool.close(kill=True)
-        self._start()
-        return outcome
+        if self._failed < _STARTS * self._jobs:
+            self._start()
+        elif not (self._idle or self._under_way):
+            (process,) = pool.processes
+            raise InputError(
+                "the processes that extract features end as they start "
+                f"(exit status {process.exitcode}); look after --features and the memory"
+            )
 
 
 # In a worker.

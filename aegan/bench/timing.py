@@ -5,57 +5,60 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-Spread = dict[str, float | int]
+Measurement = dict[str, Any]  # "median", "min", "max", "n", or "value" None and a "reason"
+
+
+class Part(NamedTuple):
+    """What a part of the benchmark found."""
+
+    sections: list[dict[str, Any]]  # as bench.json holds them
+    headline: dict[str, Measurement]
+
+
+def section(title: str, note: str, rows: list[Measurement], unit: str = "s") -> dict[str, Any]:
+    """A table of measurements with names, and what there is to say about it."""
+    return {"title": title, "note": note, "unit": unit, "rows": rows}
 
 
 def interleave(
-    candidates: Mapping[str, Callable[[], None]],
-    rounds: int,
-    warm: bool = True,
+    candidates: Mapping[str, Callable[[], float]], rounds: int
 ) -> dict[str, list[float]]:
     """Seconds of every candidate, one value a round; the same position is the same round.
 
-    Each round runs every candidate once, beginning with another one than the round before.
-
-    Args:
-        candidates: what to time; a call returns when its work is done.
-        rounds: how many.
-        warm: one untimed call of each comes first.
-
-    Raises:
-        ValueError: no candidate, or no round.
+    A call returns when its work is done and says how much it was: seconds are of one part of it.
+    After an untimed call of each, every round runs each once, beginning with another one than the
+    round before.
     """
-    if not candidates or rounds < 1:
-        raise ValueError("timing needs a candidate and at least one round")
     names = list(candidates)
-    if warm:
-        for name in names:
-            candidates[name]()
+    for name in names:
+        candidates[name]()
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for done in range(rounds):
-        first = done % len(names)
-        for name in names[first:] + names[:first]:
+    for first in range(rounds):
+        for place in range(len(names)):
+            name = names[(first + place) % len(names)]
             started = time.perf_counter()
-            candidates[name]()
-            seconds[name].append(time.perf_counter() - started)
+            amount = candidates[name]()
+            seconds[name].append((time.perf_counter() - started) / amount)
     return seconds
 
 
-def spread(values: Sequence[float]) -> Spread:
+def spread(values: Sequence[float]) -> Measurement:
     """Median, min, max and number (n) of values; there must be one."""
-    return {
-        "median": statistics.median(values),
-        "min": min(values),
-        "max": max(values),
-        "n": len(values),
-    }
+    median = statistics.median(values)
+    return {"median": median, "min": min(values), "max": max(values), "n": len(values)}
 
 
-def ratio(a: Sequence[float], b: Sequence[float]) -> Spread:
+def ratio(a: Sequence[float], b: Sequence[float]) -> Measurement:
     """Spread of the ratios a[i] / b[i], in which what slowed a whole round cancels.
 
     Raises:
         ValueError: sequences of different lengths, or empty.
     """
     return spread([x / y for x, y in zip(a, b, strict=True)])
+
+
+def not_run(reason: str) -> Measurement:
+    """A measurement that was left out."""
+    return {"value": None, "reason": reason}

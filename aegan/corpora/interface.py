@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,7 @@ from typing import NamedTuple
 class Utterance(NamedTuple):
     """One recording and its labels."""
 
-    # Unique in the corpus: the recording's base name; SAVEE puts the speaker in front, csv takes
-    # the name that its table of labels has.
+    # Unique: the base name; of SAVEE with the speaker in front, of csv as its table has it.
     file: str
     speaker: str  # with the corpus' name in front: "iemocap_Ses01F"
     session: str | None  # None where the corpus has no sessions
@@ -33,29 +33,38 @@ class Listing(NamedTuple):
 
     utterances: tuple[Utterance, ...]  # sorted by file
     passed_over: tuple[PassedOver, ...]
-    matched: str = ""  # how many labels and recordings belong together, where a table says it
+    matched: str = ""  # how many labels and recordings belong together, by a table
     warning: str = ""  # what the user should look at before anything is made of it
 
 
+@dataclass(frozen=True, kw_only=True)
 class CorpusReader(ABC):
     """A corpus: how to list its utterances, and what to expect of them."""
 
     name: str  # what --corpus takes
-    title: str
+    title: str  # begins with the corpus' own name
     language: str
     layout: str  # one line: where recordings and labels lie
     licence: str  # one line, for the passport of what is made from it
     note: str  # of the four-class mapping: "excited counts as happy"
-    classes: Mapping[str, str]  # the corpus' own class -> one of CLASSES; the others are left out
-    published: Mapping[str, int]  # utterances per own class, as the corpus' authors count them
+
+    @property
+    @abstractmethod
+    def classes(self) -> Mapping[str, str]:
+        """The class of each of the corpus' own classes; those without one are left out."""
+
+    @property
+    @abstractmethod
+    def published(self) -> Mapping[str, int]:
+        """Utterances per own class, as the corpus' authors count them."""
 
     @abstractmethod
     def read(self, root: Path) -> Listing:
         """What the corpus' folder holds.
 
         Raises:
-            InputError: the folder is not of this corpus (naming what is missing), or a label file
-                cannot be understood (naming file and line).
+            InputError: the folder is not of this corpus (naming what is missing), or a label
+                file cannot be understood (naming file and line), or hardly fits the folder.
         """
 
 
@@ -69,10 +78,7 @@ def four_classes(listing: Listing, classes: Mapping[str, str]) -> tuple[Utteranc
 
 
 def count_differences(listing: Listing, published: Mapping[str, int]) -> tuple[str, ...]:
-    """Where the counts per own class are not the published ones: "anger: 1102, published 1103".
-
-    A class without a published count is not compared.
-    """
+    """Where counts per own class are not the published ones: "anger: 1102, published 1103"."""
     counts = Counter(utterance.emotion for utterance in listing.utterances)
     return tuple(
         f"{name}: {counts[name]}, published {count}"

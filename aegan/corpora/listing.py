@@ -12,9 +12,10 @@ from aegan.errors import InputError
 
 RECORDING_SUFFIXES = (".wav", ".flac")
 OTHER_SUFFIXES = (  # of recordings that are not read
-    *(".aac", ".aif", ".aiff", ".amr", ".avi", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga"),
-    *(".ogg", ".opus", ".sph", ".webm", ".wma"),
+    *(".aac", ".aif", ".aiff", ".amr", ".avi", ".m4a", ".mkv", ".mov"),
+    *(".mp3", ".mp4", ".oga", ".ogg", ".opus", ".sph", ".webm", ".wma"),
 )
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 
 LARGEST_LABEL_FILE = 32 * 2**20  # bytes; the corpora's own have a few MB at most
 _SHOWN = 60  # characters of a file's own text in a message
@@ -28,6 +29,10 @@ class Folder(NamedTuple):
     others: tuple[Path, ...]  # label files and whatever else there is
     passed_over: tuple[PassedOver, ...]  # recordings that are hidden or no plain files
 
+    def below(self, path: Path) -> str:
+        """The path below the folder."""
+        return path.relative_to(self.root).as_posix()
+
 
 def shown(text: object, length: int = 10_000) -> str:
     """The text on one line that any terminal can print, cut to ``length`` characters."""
@@ -35,22 +40,23 @@ def shown(text: object, length: int = 10_000) -> str:
     return whole if len(whole) <= length else whole[:length] + "..."
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, length: int = _SHOWN) -> str:
     """A piece of a file's own text as a message shows it."""
-    return f"'{shown(text, _SHOWN)}'"
+    return f"'{shown(text, length)}'"
 
 
 def scan(root: Path) -> Folder:
     """All files below a folder; links are followed, each folder is entered once.
 
     Raises:
-        InputError: there is no such folder, or a folder below may not be read.
+        InputError: no such folder, none with recordings, or one that may not be read.
     """
     root = Path(root)
+    place, mend = shown(root), "; give the folder of the recordings"
     if not os.path.isdir(root):
         what = "is a file, not a folder" if os.path.exists(root) else "no such folder"
-        raise InputError(f"{shown(root)}: {what}; give the folder of the recordings")
-    recordings, others, passed_over, entered = [], [], [], set()
+        raise InputError(f"{place}: {what}{mend}")
+    recordings, others, odd, entered = [], [], [], set()
     for folder, folders, names in os.walk(root, followlinks=True, onerror=_unreadable):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in entered:  # a link in a circle would never end
@@ -59,34 +65,28 @@ def scan(root: Path) -> Folder:
         entered.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(folder, name) for name in sorted(names)):
-            hidden = path.name.startswith(".")
             if path.suffix.lower() not in RECORDING_SUFFIXES:
-                others += [] if hidden else [path]
-            elif hidden:
-                passed_over.append(PassedOver(_below(root, path), "a hidden file"))
+                others += [] if path.name.startswith(".") else [path]
+            elif path.name.startswith("."):
+                odd.append((path, "a hidden file"))
             elif not os.path.isfile(path):
-                passed_over.append(PassedOver(_below(root, path), "a broken link or no plain file"))
+                odd.append((path, "a broken link or no plain file"))
             else:
                 recordings.append(path)
+    passed_over = (PassedOver(shown(path.relative_to(root).as_posix()), why) for path, why in odd)
+    found = Folder(root, tuple(recordings), tuple(others), tuple(passed_over))
     if not recordings:
         unread = [path for path in others if path.suffix.lower() in OTHER_SUFFIXES]
-        mend = "; give the folder of the recordings"
         if unread:
-            first = _below(root, unread[0])
+            first = shown(found.below(unread[0]))
             mend = f", but {len(unread)} of other kinds (first {first}); convert them to .wav"
-        raise InputError(f"{shown(root)}: no .wav or .flac file below it{mend}")
-    return Folder(root, tuple(recordings), tuple(others), tuple(passed_over))
+        raise InputError(f"{place}: no .wav or .flac file below it{mend}")
+    return found
 
 
-def _unreadable(error: OSError, path: Path | None = None) -> NoReturn:
-    place = shown(path or error.filename)
-    raise InputError(
-        f"{place}: may not be read ({error.strerror}); change its permissions"
-    ) from error
-
-
-def _below(root: Path, path: Path) -> str:
-    return shown(path.relative_to(root).as_posix())
+def _unreadable(error: OSError) -> NoReturn:
+    what = f"may not be read ({error.strerror}); change its permissions"
+    raise InputError(f"{shown(error.filename)}: {what}") from error
 
 
 def list_utterances(
@@ -94,14 +94,12 @@ def list_utterances(
     title: str,
     describe: Callable[[Path], Utterance | str],
     unrecorded: Iterable[str] = (),
+    unread: Iterable[str] = (),
 ) -> Listing:
-    """The listing of a folder.
+    """The listing of a folder of the corpus ``title``.
 
-    Args:
-        folder: the files.
-        title: of the corpus, for messages.
-        describe: the utterance of a recording, or why it is none.
-        unrecorded: names in the corpus' label files that no recording has.
+    ``describe`` gives the utterance of a recording, or why it is none. Of the names in the label
+    files no recording has the ``unrecorded``, and one that is not read has the ``unread``.
 
     Raises:
         InputError: no recording is an utterance of the corpus, or two have one name.
@@ -111,7 +109,7 @@ def list_utterances(
     for path in folder.recordings:
         utterance = describe(path)
         if isinstance(utterance, str):
-            passed_over.append(PassedOver(_below(folder.root, path), utterance))
+            passed_over.append(PassedOver(shown(folder.below(path)), utterance))
             continue
         stem, suffix = os.path.splitext(utterance.file)
         name = stem if suffix.lower() in RECORDING_SUFFIXES else utterance.file
@@ -122,18 +120,22 @@ def list_utterances(
                 "one of them, or give a folder that holds a single copy of the corpus"
             )
     if not found:
-        first = passed_over[0]
+        what, why = passed_over[0]
         raise InputError(
             f"{shown(folder.root)}: none of {len(passed_over)} recording(s) is of {title} (first "
-            f"{first.what}: {first.why}); give another folder or another --corpus"
+            f"{what}: {why}); give another folder or another --corpus"
         )
-    passed_over += (PassedOver(shown(name), "a label without a recording") for name in unrecorded)
+    for names, why in (
+        (unrecorded, "a label without a recording"),
+        (unread, "neither .wav nor .flac; convert it"),
+    ):
+        passed_over += (PassedOver(shown(name), why) for name in sorted(names))
     utterances = sorted(found.values(), key=lambda utterance: utterance.file)
     return Listing(tuple(utterances), tuple(passed_over))
 
 
-def read_text(path: Path) -> str:
-    """The text of a label file.
+def read_bytes(path: Path) -> bytes:
+    """The content of a label file.
 
     Raises:
         InputError: it is absent, no file, too large for labels, or may not be read.
@@ -146,13 +148,12 @@ def read_text(path: Path) -> str:
         with open(path, "rb") as file:
             content = file.read(LARGEST_LABEL_FILE + 1)
     except OSError as error:
-        _unreadable(error, path)
+        error.filename = path
+        _unreadable(error)
     if len(content) > LARGEST_LABEL_FILE:
-        raise InputError(
-            f"{place}: more than {LARGEST_LABEL_FILE >> 20} MB, too large for labels; give "
-            "a label file"
-        )
-    return decode(content, place)
+        what = f"more than {LARGEST_LABEL_FILE >> 20} MB, too large for labels"
+        raise InputError(f"{place}: {what}; give a label file")
+    return content
 
 
 def decode(content: bytes, place: str) -> str:
@@ -161,7 +162,7 @@ def decode(content: bytes, place: str) -> str:
     Raises:
         InputError: a file that begins as UTF-16 and is not.
     """
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what spreadsheets call Unicode text
+    if content[:2] in UTF_16:  # what spreadsheets call Unicode text
         try:
             return content.decode("utf-16")
         except UnicodeDecodeError as error:

@@ -1,34 +1,36 @@
-"""The published corpora: how recordings are named, where labels are, and what the codes mean.
+"""The published corpora: how recordings are named, where labels are, what codes mean.
 
-Five have their labels in the names of their recordings. IEMOCAP and MSP-IMPROV have label files,
-where a label is one line among those of single evaluators: in
-``Session?/dialog/EmoEvaluation/*.txt``
-``[6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5000, 2.5000, 2.5000]``, in
-``Evalution.txt`` (its first spelling) or ``Evaluation.txt``
-``UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.8; V:3.0; D:NaN ; N:4.0;``
+Five have their labels in the names of their recordings. IEMOCAP and MSP-IMPROV have label
+files, where a label is one line among those of single evaluators:
+``[6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5000, 2.5000, 2.5000]`` in
+``Session?/dialog/EmoEvaluation/*.txt``, and
+``UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.8; V:3.0; D:NaN ; N:4.0;`` in
+``Evalution.txt`` (its first spelling) or ``Evaluation.txt``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from aegan.corpora.interface import CorpusReader, Listing, Utterance
-from aegan.corpora.listing import Folder, list_utterances, quoted, read_text, scan, shown
+from aegan.corpora.listing import (
+    Folder,
+    decode,
+    list_utterances,
+    quoted,
+    read_bytes,
+    scan,
+    shown,
+)
 from aegan.errors import InputError
 from aegan.tables.emotions import CLASSES, own_class
 
-
-class Label(NamedTuple):
-    """What a label file says of one recording."""
-
-    code: str
-    where: str  # "path: line 12"
+Labels = dict[str, tuple[str, str]]  # by name of the recording: code, "path: line 12"
 
 
 class LabelFiles(NamedTuple):
@@ -41,54 +43,53 @@ class LabelFiles(NamedTuple):
     form: str  # of it, in words
     undecided: Mapping[str, str]  # reasons by code of labels that give no utterance
     beside: tuple[str, ...] = ()  # names of files beside the folder that are read, too
-    empty: str = ""  # what to say of a file without labels, where there must be some
+    empty: str = ""  # what to say of a file without labels, where it must have some
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredCorpus(CorpusReader):
     """A corpus whose recordings or label files tell the emotion by a code."""
 
-    name: str
-    title: str  # begins with the corpus' own name
-    language: str
-    layout: str
-    licence: str
-    note: str
-    # Of a recording's name without its suffix; has the groups that ``speaker`` and ``session`` take
-    # up, and "emotion" where the name tells the code.
+    # Of a recording's name without its suffix; has the groups of ``speaker`` and ``session``,
+    # and "emotion" where the name tells the code.
     pattern: str
-    speaker: str  # "crema_{speaker}"; where the name lacks the group, the folder is the speaker
+    speaker: str  # "crema_{speaker}"; where the name lacks it, the folder is the speaker
     speakers: Sequence[str] = ()  # folders that are speakers
     session: str | None = None  # "Ses{session}"; None where the corpus has none
-    emotions: Mapping[str, tuple[str, int]]  # by code: own class, published number of utterances
-    more_classes: Mapping[str, str] = field(default_factory=dict)  # that their names do not tell
+    codes: str  # code, own class, published number of utterances: "W anger 127, ..."
+    more_classes: Mapping[str, str] = field(default_factory=dict)  # that names do not tell
     passed_over: Mapping[str, str] = field(default_factory=dict)  # reasons by pattern of names
     labels: LabelFiles | None = None  # None: names tell them
 
     @cached_property
+    def emotions(self) -> dict[str, str]:
+        """Own classes by code."""
+        return {row.split()[0]: row.split()[1] for row in self.codes.split(",")}
+
+    @cached_property
     def published(self) -> Mapping[str, int]:
-        return dict(self.emotions.values())
+        return {row.split()[1]: int(row.split()[2]) for row in self.codes.split(",")}
 
     @cached_property
     def classes(self) -> Mapping[str, str]:
         named = {own: own_class(own) for own in self.published} | self.more_classes
         return {own: one for own, one in named.items() if one in CLASSES}
 
+    @property
+    def _short(self) -> str:
+        return self.title.partition(",")[0]
+
     def read(self, root: Path) -> Listing:
         folder = scan(root)
-        labels = None if self.labels is None else self._read_labels(folder)
-        unrecorded = sorted(set(labels or ()) - {path.stem for path in folder.recordings})
+        labels = self._read_labels(folder) if self.labels else None
+        unrecorded = set(labels or ()) - {path.stem for path in folder.recordings}
         describe = partial(self.utterance_of, labels=labels)
         return list_utterances(folder, self._short, describe, unrecorded)
 
-    def utterance_of(
-        self, path: Path, labels: Mapping[str, Label] | None = None
-    ) -> Utterance | str:
+    def utterance_of(self, path: Path, labels: Labels | None = None) -> Utterance | str:
         """The utterance of a recording, or why it is none.
 
-        Args:
-            path: of the recording.
-            labels: of the label files, by name; None where the recordings' names tell them.
+        ``labels`` are None where the names of recordings tell them.
         """
         match = re.fullmatch(self.pattern, path.stem, re.ASCII)
         if match is None or (labels is None and match["emotion"] not in self.emotions):
@@ -99,88 +100,65 @@ class DeclaredCorpus(CorpusReader):
                 return why
         if labels is not None and path.stem not in labels:
             return "a recording without a label"
-        code = match["emotion"] if labels is None else labels[path.stem].code
+        code = match["emotion"] if labels is None else labels[path.stem][0]
         if code not in self.emotions:
             return f"label {code}: {self.labels.undecided[code]}"
         groups, file = match.groupdict(), path.name
         if groups["speaker"] is None:
-            groups["speaker"] = path.absolute().parent.name
-            file = f"{groups['speaker']}_{file}"
-            if groups["speaker"] not in self.speakers:
+            speaker = groups["speaker"] = path.absolute().parent.name
+            file = f"{speaker}_{file}"
+            if speaker not in self.speakers:
                 folders = ", ".join(self.speakers)
                 return f"not in a folder of {self._short}'s speakers ({folders})"
+        speaker = self.speaker.format(**groups)
         session = self.session and self.session.format(**groups)
-        emotion, _ = self.emotions[code]
-        return Utterance(file, self.speaker.format(**groups), session, emotion, path)
+        return Utterance(file, speaker, session, self.emotions[code], path)
 
-    def parse_labels(self, text: str, place: str) -> dict[str, Label]:
-        """Labels by name of the recording, of one label file.
+    def parse_labels(self, text: str, place: str, before: Labels | None = None) -> Labels:
+        """Labels of one label file and of those ``before`` it.
 
         Raises:
-            InputError: a line that begins as a label is none, two disagree, or there is none where
-                there must be some.
+            InputError: a line that begins as a label is none, two disagree, or there is none
+                where there must be some.
         """
-        labels = _agreed(self._lines_with_labels(text, place))
-        if self.labels.empty and not labels:
-            raise InputError(f"{place}: {self.labels.empty}")
-        return labels
-
-    def _lines_with_labels(self, text: str, place: str) -> Iterator[tuple[str, Label]]:
+        labels, empty = dict(before or {}), True
         codes = (*self.emotions, *self.labels.undecided)
         # Lines as editors number them; `str.splitlines` cuts at rarer characters too.
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         for number, line in enumerate(lines, start=1):
-            if not line.startswith(self.labels.starts):  # header, or what single evaluators said
+            if not line.startswith(self.labels.starts):  # what single evaluators said
                 continue
-            where = f"{place}: line {number}"
+            where, empty = f"{place}: line {number}", False
             match = re.fullmatch(self.labels.line, line)
-            name = match and match["name"].replace("UTD", "MSP", 1)  # as MSP-IMPROV's recordings
+            name = match and match["name"].replace("UTD", "MSP", 1)  # as recordings have it
             if match is None or not re.fullmatch(self.pattern, name, re.ASCII):
                 form = f"{quoted(line)} is not '{self.labels.form}'"
                 raise InputError(f"{where}: {form}; take the corpus' own file")
             code = match["code"].strip()
             if code not in codes:
+                unknown = f"unknown code {quoted(code)}"
+                raise InputError(f"{where}: {unknown}; the codes are {', '.join(codes)}")
+            first, there = labels.setdefault(name, (code, where))
+            if first != code:
                 raise InputError(
-                    f"{where}: unknown code {quoted(code)}; the codes are {', '.join(codes)}"
+                    f"{where}: {quoted(name)} is labelled '{code}', but '{first}' in {there}; "
+                    "correct one of them"
                 )
-            yield name, Label(code, where)
+        if self.labels.empty and empty:
+            raise InputError(f"{place}: {self.labels.empty}")
+        return labels
 
-    def _read_labels(self, folder: Folder) -> dict[str, Label]:
-        files = [
-            path
-            for path in folder.others
-            if re.fullmatch(self.labels.files, "/".join(path.parts[-2:]), re.DOTALL)
-        ]
+    def _read_labels(self, folder: Folder) -> Labels:
+        named = re.compile(self.labels.files, re.DOTALL)
+        files = [path for path in folder.others if named.fullmatch("/".join(path.parts[-2:]))]
         beside = [folder.root.resolve().parent / name for name in self.labels.beside]
-        files = files or [path for path in beside if path.is_file()]
-        texts = ((read_text(path), shown(path)) for path in files)
-        labels = _agreed(chain.from_iterable(self.parse_labels(*t).items() for t in texts))
+        labels: Labels = {}
+        for path in files or filter(Path.is_file, beside):
+            place = shown(path)
+            labels = self.parse_labels(decode(read_bytes(path), place), place, labels)
         if not labels:
             raise InputError(f"{shown(folder.root)}: {self.labels.missing}")
         return labels
-
-    @property
-    def _short(self) -> str:
-        return self.title.partition(",")[0]
-
-
-def _emotions(table: str) -> dict[str, tuple[str, int]]:
-    """From "W anger 127, L boredom 81": the class of each code, and its published number."""
-    rows = (row.split() for row in table.split(","))
-    return {code: (emotion, int(published)) for code, emotion, published in rows}
-
-
-def _agreed(labels: Iterable[tuple[str, Label]]) -> dict[str, Label]:
-    """Labels by name; what is said twice must agree."""
-    agreed: dict[str, Label] = {}
-    for name, label in labels:
-        first = agreed.setdefault(name, label)
-        if first.code != label.code:
-            raise InputError(
-                f"{label.where}: {quoted(name)} is labelled '{label.code}', but '{first.code}' in "
-                f"{first.where}; correct one of them"
-            )
-    return agreed
 
 
 IEMOCAP = DeclaredCorpus(
@@ -194,7 +172,7 @@ IEMOCAP = DeclaredCorpus(
     pattern=r"(?P<session>Ses0[1-5])[FM]_(?:impro|script)[0-9]\w*_(?P<speaker>[FM])[^\W_]+",
     speaker="iemocap_{session}{speaker}",
     session="{session}",
-    emotions=_emotions(
+    codes=(
         "ang anger 1103, hap happiness 595, exc excited 1041, sad sadness 1084, "
         "neu neutral 1708, dis disgust 2, fru frustration 1849, fea fear 40, "
         "sur surprise 107"
@@ -222,7 +200,7 @@ MSP_IMPROV = DeclaredCorpus(
     pattern=r"MSP-IMPROV-S[0-9]{2}[A-Z]-(?P<speaker>[FM](?P<session>[0-9]{2}))-[A-Z]-[A-Z]+[0-9]+",
     speaker="msp_{speaker}",
     session="Ses{session}",
-    emotions=_emotions("A angry 792, H happy 2644, N neutral 3477, S sad 885"),
+    codes="A angry 792, H happy 2644, N neutral 3477, S sad 885",
     labels=LabelFiles(
         files=r"(?i)(.*/)?evalua?tion\.txt",
         beside=("Evalution.txt", "Evaluation.txt"),
@@ -246,7 +224,7 @@ CREMA_D = DeclaredCorpus(
     # Actor, sentence, emotion, intensity; 1040_ITH_SAD_X has one letter less than the others.
     pattern=r"(?P<speaker>1[0-9]{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?:LO|MD|HI|XX|X)",
     speaker="crema_{speaker}",
-    emotions=_emotions(  # sadness is without the corrupt one
+    codes=(  # sadness is without the corrupt one
         "ANG anger 1271, DIS disgust 1271, FEA fear 1271, HAP happiness 1271, "
         "NEU neutral 1087, SAD sadness 1270"
     ),
@@ -264,7 +242,7 @@ RAVDESS = DeclaredCorpus(
     # repetition, actor (odd numbers are men).
     pattern=r"0[123]-0[12]-(?P<emotion>0[1-8])-0[12]-0[12]-0[12]-(?P<speaker>[0-9]{2})",
     speaker="ravdess_{speaker}",
-    emotions=_emotions(
+    codes=(
         "01 neutral 96, 02 calm 192, 03 happy 192, 04 sad 192, 05 angry 192, "
         "06 fearful 192, 07 disgust 192, 08 surprised 192"
     ),
@@ -285,7 +263,7 @@ EMODB = DeclaredCorpus(
     # Speaker, sentence, emotion (first letter of its German name), take.
     pattern=r"(?P<speaker>[0-9]{2})[ab][0-9]{2}(?P<emotion>[A-Z])[a-z]",
     speaker="emodb_{speaker}",
-    emotions=_emotions(  # W is Wut; A is Angst, not anger
+    codes=(  # W is Wut; A is Angst, not anger
         "W anger 127, L boredom 81, E disgust 46, A fear 69, F happiness 71, "
         "N neutral 79, T sadness 62"
     ),
@@ -300,7 +278,7 @@ NEMO = DeclaredCorpus(
     note="fear and surprised are left out",
     pattern=r"(?P<speaker>[A-Z]{2}[0-9])_(?P<emotion>[a-z]+)_[0-9]+",  # the last is the sentence
     speaker="nemo_{speaker}",
-    emotions=_emotions(
+    codes=(
         "anger anger 749, fear fear 736, happiness happiness 749, neutral neutral 809, "
         "sadness sadness 769, surprised surprised 669"
     ),
@@ -317,7 +295,7 @@ SAVEE = DeclaredCorpus(
     pattern=r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>[a-z]{1,2})[0-9]{2}",
     speaker="savee_{speaker}",
     speakers=("DC", "JE", "JK", "KL"),
-    emotions=_emotions(
+    codes=(
         "a anger 60, d disgust 60, f fear 60, h happiness 60, n neutral 120, "
         "sa sadness 60, su surprise 60"
     ),

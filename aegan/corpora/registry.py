@@ -41,73 +41,58 @@ def get_corpus(name: str) -> CorpusReader:
 
 def describe_corpora() -> str:
     """What ``--corpus=list`` prints, in 80 columns."""
-    head = textwrap.fill(
+    head = (
         "A corpus' own classes have the published number of utterances behind them, then the one "
-        "of the four classes that they count as; without an arrow they are left out.",
-        width=WIDTH,
+        "of the four classes that they count as; without an arrow they are left out."
     )
-    return "\n\n".join([head, *map(_describe, CORPORA.values())])
-
-
-def _describe(reader: CorpusReader) -> str:
-    """Name and title, then one paragraph per property."""
-    classes = {name: f"{name} {count}" for name, count in reader.published.items()}
-    classes |= {own: f"{classes[own]} -> {one}" for own, one in reader.classes.items()}
-    told = together((classes[own] for own in sorted(classes)), "; ")
-    lines = [f"{reader.name}: {reader.title}"]
-    for name in ("language", "classes", "layout", "licence", "note"):
-        text = getattr(reader, name)
-        if name == "classes":
-            text = told or "those of the table of labels"
-        lines += textwrap.wrap(
-            text,
-            width=WIDTH,
-            initial_indent=f"  {name:<9}",
-            subsequent_indent=" " * 11,
-            break_on_hyphens=False,
-        )
-    return "\n".join(lines).replace("\xa0", " ")
+    lines = textwrap.wrap(head, WIDTH)
+    for reader in CORPORA.values():
+        classes = {name: f"{name} {count}" for name, count in reader.published.items()}
+        classes |= {own: f"{classes[own]} -> {one}" for own, one in reader.classes.items()}
+        told = together((classes[own] for own in sorted(classes)), "; ")
+        lines += ["", f"{reader.name}: {reader.title}", *field("language", reader.language, 8)]
+        lines += field("classes", told or "those of the table of labels", 8)
+        for name in ("layout", "licence", "note"):
+            lines += field(name, getattr(reader, name), 8)
+    return "\n".join(lines)
 
 
 def describe_listing(
     reader: CorpusReader, listing: Listing, chosen: Sequence[Utterance]
 ) -> list[str]:
     """Lines of at most 80 columns: what a folder holds, and the utterances ``chosen`` of it."""
-    found = listing.utterances
+    lines, found = [reader.title], listing.utterances
+
+    def tell(name: str, text: str) -> None:
+        lines.extend(field(name, text) if text else [])
+
     speakers = len({utterance.speaker for utterance in found})
     sessions = len({utterance.session for utterance in found} - {None})
-    parts = [
-        (
-            "found",
-            f"{len(found)} recordings, {speakers} speaker{'s' * (speakers != 1)}, "
-            f"{sessions or 'no'} session{'s' * (sessions != 1)}",
-        ),
-        ("classes", together(counts(utterance.emotion for utterance in found))),
-    ]
+    who = f"{speakers} speaker{'s' * (speakers != 1)}"
+    when = f"{sessions or 'no'} session{'s' * (sessions != 1)}"
+    tell("found", f"{len(found)} recordings, {who}, {when}")
+    own = Counter(utterance.emotion for utterance in found)
+    tell("classes", together(counts(own.elements())))
     if chosen is not found:
-        own = sorted({utterance.emotion for utterance in found})
-        taken = Counter(utterance.emotion for utterance in chosen)
-        of = {one: [name for name in own if reader.classes.get(name) == one] for one in taken}
-        classes = (f"{one} {taken[one]} ({' + '.join(of[one])})" for one in sorted(taken))
-        parts.append(("taken", together(classes)))
-        left = [utterance.emotion for utterance in found if utterance.emotion not in reader.classes]
-        if left:
-            others = together(counts(left))
-            parts.append(("left out", f"{len(left)} of other classes: {others}"))
-    parts += [
-        ("note", reader.note),
-        ("labels", listing.matched),
-        ("WARNING", listing.warning),
-    ]
-    differences = count_differences(listing, reader.published)
-    if differences:
-        parts.append(("WARNING", f"not the published counts: {together(differences, '; ')}"))
+        of: dict[str, list[str]] = {}
+        for name in sorted(own.keys() & reader.classes.keys()):
+            of.setdefault(reader.classes[name], []).append(name)
+        taken = counts(utterance.emotion for utterance in chosen)
+        tell(
+            "taken", together(f"{one} ({' + '.join(of[one.rpartition(' ')[0]])})" for one in taken)
+        )
+        left = [name for name in own.elements() if name not in reader.classes]
+        tell("left out", left and f"{len(left)} of other classes: {together(counts(left))}")
+    tell("note", reader.note)
+    tell("labels", listing.matched)
+    tell("WARNING", listing.warning)
+    differences = together(count_differences(listing, reader.published), "; ")
+    tell("WARNING", differences and f"not the published counts: {differences}")
     reasons = Counter(over.why for over in listing.passed_over).most_common()
     for reason, count in reasons[:_FEW]:
         names = [over.what for over in listing.passed_over if over.why == reason][:_FEW]
         more = ", ..." * (count > _FEW)
-        parts.append(("passed over", f"{count} ({reason}): {', '.join(names)}{more}"))
+        tell("passed over", f"{count} ({reason}): {', '.join(names)}{more}")
     rest = sum(count for _, count in reasons[_FEW:])
-    if rest:
-        parts.append(("passed over", f"{rest} for other reasons"))
-    return [reader.title, *(line for name, text in parts if text for line in field(name, text))]
+    tell("passed over", rest and f"{rest} for other reasons")
+    return lines

@@ -18,13 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aegan.corpora.interface import CorpusReader, Listing, PassedOver, Utterance
+from aegan.corpora.interface import CorpusReader, Listing, Utterance
 from aegan.corpora.listing import (
     OTHER_SUFFIXES,
+    UTF_16,
     Folder,
+    decode,
     list_utterances,
     quoted,
-    read_text,
+    read_bytes,
     scan,
     shown,
 )
@@ -58,25 +60,23 @@ class Row(NamedTuple):
 def parse_labels(text: str, place: str, named: Mapping[str, str] | None = None) -> tuple[Row, ...]:
     """The rows of a table of labels, separated by comma, semicolon or tab.
 
-    Args:
-        text: of the table.
-        place: where it is from, for messages.
-        named: the table's own names of columns: ``{"speaker": "spk"}``.
+    ``place`` is for messages; ``named`` the table's own names of columns: ``{"speaker": "spk"}``.
 
     Raises:
         InputError: a column is missing or doubled, a row has too few or too many cells, a cell is
             empty, too long or not plain text, a file is no name or there twice, or no rows.
     """
-    table = _cells(text, place)
-    columns, width = _columns(next(table, (1, []))[1], place, named or {})
+    named, table = named or {}, _cells(text, place)
+    header = next(table, (1, []))[1]
+    columns = _columns(header, place, named)
     rows: dict[str, Row] = {}
     for line, cells in table:
         where = f"{place}: line {line}"
         if len(rows) == _MOST_ROWS:
             raise InputError(f"{where}: more than {_MOST_ROWS} rows; split the corpus")
-        if len(cells) != width:
+        if len(cells) != len(header):
             raise InputError(
-                f"{where}: {len(cells)} cell(s) for {width} columns; "
+                f"{where}: {len(cells)} cell(s) for {len(header)} columns; "
                 "add what is missing, or quote what holds a separator"
             )
         values = {role: cells[index] for role, index in columns.items()}
@@ -85,16 +85,13 @@ def parse_labels(text: str, place: str, named: Mapping[str, str] | None = None) 
                 raise InputError(f"{where}: column '{role}' {wrong}")
         path = PurePosixPath(values["file"].replace("\\", "/"))
         if path.name in ("", ".."):
-            raise InputError(
-                f"{where}: file {quoted(values['file'])} is not the name of a recording; write it "
-                "as 'folder/name.wav'"
-            )
+            what = f"file {quoted(values['file'])} is not the name of a recording"
+            raise InputError(f"{where}: {what}; write it as 'folder/name.wav'")
         row = Row(**{"session": None, **values, "file": str(path)}, line=line)
         first = rows.setdefault(row.file, row)
         if first is not row:
-            raise InputError(
-                f"{where}: file {quoted(row.file)} is in line {first.line} already; keep one row"
-            )
+            what = f"file {quoted(row.file)} is in line {first.line} already"
+            raise InputError(f"{where}: {what}; keep one row")
     if not rows:
         raise InputError(f"{place}: no rows below the header; a table needs one per recording")
     return tuple(rows.values())
@@ -104,34 +101,34 @@ def _cells(text: str, place: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and stripped cells of every row that is not blank."""
     text = text.removeprefix("\ufeff")
     header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=max(",;\t", key=header.count),
+        skipinitialspace=True,
+        strict=True,
+    )
     start = 1
     try:
         for cells in reader:
             if len(cells) > _MOST_COLUMNS:
-                raise InputError(
-                    f"{place}: line {start}: {len(cells)} cells, more than a table of labels has; "
-                    "give another file"
-                )
-            if any(cell.strip() for cell in cells):
-                yield start, [cell.strip() for cell in cells]
+                what = f"{len(cells)} cells, more than a table of labels has"
+                raise InputError(f"{place}: line {start}: {what}; give another file")
+            cells = [cell.strip() for cell in cells]
+            if any(cells):
+                yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(
-            f"{place}: line {start}: not CSV ({shown(error)}); close its quotes or write it again"
-        ) from error
+        what = f"not CSV ({shown(error)}); close its quotes or write it again"
+        raise InputError(f"{place}: line {start}: {what}") from error
 
 
-def _columns(header: list[str], place: str, named: Mapping[str, str]) -> tuple[dict[str, int], int]:
-    """Position of each column that is read, and the number of all."""
+def _columns(header: list[str], place: str, named: Mapping[str, str]) -> dict[str, int]:
+    """Position of each column that is read."""
     first = f"the first line is {quoted(' | '.join(header))}"
     for name in named.values():
         if name not in header:
-            raise InputError(
-                f"{place}: column {quoted(name)} of --columns is missing, {first}; correct one"
-            )
+            what = f"column {quoted(name)} of --columns is missing"
+            raise InputError(f"{place}: {what}, {first}; correct one")
     used = columns_by_role(header, Options(named))
     lower = [name.lower() for name in header]
     columns = {}
@@ -140,68 +137,63 @@ def _columns(header: list[str], place: str, named: Mapping[str, str]) -> tuple[d
         if name is not None:
             count = header.count(name) if role in named else lower.count(name.lower())
             if count > 1:
-                raise InputError(
-                    f"{place}: column '{name.lower()}' is there {count} times; rename or drop one"
-                )
+                what = f"column '{name.lower()}' is there {count} times"
+                raise InputError(f"{place}: {what}; rename or drop one")
             columns[role] = header.index(name)
         elif role in COLUMNS:
             raise InputError(
                 f"{place}: column '{role}' is missing, {first}; a table of labels needs file, "
                 f"speaker and emotion, so say which it is with --columns={role}=..."
             )
-    return columns, len(header)
+    return columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TableCorpus(CorpusReader):
     """The corpus that a table of labels describes.
 
-    Labels and recordings are matched by the path below the folder, which may be absolute; if none
-    agrees, by the last parts of the path, then by base name, then by base name without suffix: in
-    one way for the whole table.
+    Labels and recordings are matched by the path below the folder, which may be absolute; if
+    none agrees, by the last parts of the path, by base name, or by that without suffix: in one
+    way for the whole table.
 
-    Utterances have the table's name as their ``file``, as base names repeat in many folders, and
-    its speakers and sessions as they are written. Its own emotions are all kept: "anger" and the
-    like are one of the four classes, every other is a class of its own.
+    Utterances have the table's name as their ``file``, as base names repeat in many folders,
+    and its speakers and sessions as they are written.
     """
 
-    name = "csv"
-    language = "any"
-    layout = ".wav and .flac anywhere below the folder; columns file, speaker, emotion[, session]"
-    licence = "not known; ask the owner of the recordings"
-    note = "every emotion is kept; anger, happiness, sadness and the like join the four classes"
-    published = {}
+    name: str = "csv"
     title: str = "anybody's own, by a table of labels (--labels=labels.csv)"
+    language: str = "any"
+    layout: str = (
+        ".wav and .flac anywhere below the folder; columns file, speaker, emotion[, session]"
+    )
+    licence: str = "not known; ask the owner of the recordings"
+    note: str = (
+        "every emotion is kept; anger, happiness, sadness and the like join the four classes"
+    )
     place: str = ""  # of the table, for messages
     rows: tuple[Row, ...] = ()
+    published = {}
 
     @cached_property
     def classes(self) -> Mapping[str, str]:
         return {emotion: own_class(emotion) for emotion in sorted({r.emotion for r in self.rows})}
 
     def read(self, root: Path) -> Listing:
-        """What the folder holds.
-
-        Raises:
-            InputError: there is no table, hardly any label has a recording, or hardly any recording
-                a label, or one of them may belong to several.
-        """
         if not self.rows:
             raise InputError(
                 "--corpus=csv: the labels are missing; pass --labels=labels.csv, a table with the "
                 "columns file, speaker, emotion and optionally session"
             )
         folder = scan(root)
-        paths = {path.relative_to(folder.root).as_posix(): path for path in folder.recordings}
-        how, found = _match(self.rows, folder, list(paths), self.place)
-        by_path = {paths[below]: row for below, row in found.items()}
+        paths = [folder.below(path) for path in folder.recordings]
+        how, found = self._match(folder, paths)
         recorded = {row.file for row in found.values()}
         rest = [row.file for row in self.rows if row.file not in recorded]
         shares = (
             f"{len(found)} of {len(self.rows)} labels have a recording, "
             f"{len(found)} of {len(paths)} recordings a label"
         )
-        unlabelled = next((path for path in paths if path not in found), next(iter(paths)))
+        unlabelled = next((path for path in paths if path not in found), paths[0])
         beside = _beside((rest or [self.rows[0].file])[0], unlabelled)
         share = len(found) / max(len(self.rows), len(paths))
         if share < _LEAST:
@@ -211,81 +203,69 @@ class TableCorpus(CorpusReader):
             )
 
         def describe(path: Path) -> Utterance | str:
-            if path not in by_path:
+            row = found.get(folder.below(path))
+            if row is None:
                 return f"not named in {self.title}"
-            row = by_path[path]
             return Utterance(row.file, row.speaker, row.session, row.emotion, path)
 
-        unread = sorted(_unread(rest, folder))
-        unrecorded = sorted(set(rest) - set(unread))
-        listing = list_utterances(folder, self.title, describe, unrecorded)
-        passed_over = (
-            PassedOver(shown(file), "neither .wav nor .flac; convert it") for file in unread
-        )
+        unread = _unread(rest, folder)
+        unrecorded = set(rest) - set(unread)
+        listing = list_utterances(folder, self.title, describe, unrecorded, unread)
         return listing._replace(
-            passed_over=(*listing.passed_over, *passed_over),
             matched=f"{shares}; matched by {how}",
             warning="" if share >= _ENOUGH else f"only {shares}; look at the names ({beside})",
         )
 
+    def _match(self, folder: Folder, paths: Sequence[str]) -> tuple[str, dict[str, Row]]:
+        """The first way by which any names agree, and by it the label of each recording."""
+        files = _below(folder.root, [row.file for row in self.rows])
+        # Objects, as one long name would widen the texts of a whole array.
+        sides = [Labels("", np.array(names, dtype=object), None, {}) for names in (paths, files)]
+        way = way_to_join(*sides)
+        if way is None:
+            what, unread = "recording", _unread([row.file for row in self.rows], folder)
+            why = f": {_beside(self.rows[0].file, paths[0])}; name both alike, or say which "
+            why += "column has the names with --columns=file=..."
+            if unread:
+                what = ".wav or .flac file"
+                why = f" ({_name(unread[0])}: neither .wav nor .flac); convert what it names"
+            where = f"below {shown(folder.root)}"
+            raise InputError(f"{self.place}: no label is of a {what} {where}{why}")
+        how = "path below the folder" if way.how == "name" else way.how
+        alike: dict[str, list[str]] = {}
+        for path in paths:
+            alike.setdefault(way.key(path), []).append(path)
+        found: dict[str, Row] = {}
+        for row, file in zip(self.rows, files, strict=True):
+            path, *others = alike.get(way.key(file)) or [""]
+            first = found.setdefault(path, row) if path else row
+            if not others and first is row:
+                continue
+            what = (
+                f"may be {_name(path)} or {_name(others[0])}"
+                if others
+                else (f"and {_name(first.file)} in line {first.line} may both be {_name(path)}")
+            )
+            raise InputError(
+                f"{self.place}: line {row.line}: file {_name(row.file)} {what}, matched by {how}; "
+                f"write the path{'' if others else 's'} below the folder"
+            )
+        return how, found
+
 
 def csv_corpus(labels: Path, named: Mapping[str, str] | None = None) -> TableCorpus:
-    """The corpus that a table of labels describes.
-
-    Args:
-        labels: path of the table.
-        named: the table's own names of columns: ``{"speaker": "spk"}``.
+    """The corpus that the table of labels at that path describes; see `parse_labels`.
 
     Raises:
-        InputError: the table cannot be read (see `parse_labels`).
+        InputError: the table cannot be read.
     """
-    place, text = shown(labels), read_text(labels)
-    with open(labels, "rb") as file:
-        utf_16 = file.read(2) in (b"\xff\xfe", b"\xfe\xff")  # which is read here
-    kind = "text" if utf_16 else kind_of(Path(labels), "a table of labels")
+    labels, place, content = Path(labels), shown(labels), read_bytes(labels)
+    text = decode(content, place)
+    kind = "text" if content[:2] in UTF_16 else kind_of(labels, "a table of labels")
     if kind != "text":
         raise InputError(f"{place}: is {_NO_TEXT[kind]}; save the table as CSV")
-    return TableCorpus(shown(Path(labels).name), place, parse_labels(text, place, named))
-
-
-def _match(
-    rows: Sequence[Row], folder: Folder, paths: Sequence[str], place: str
-) -> tuple[str, dict[str, Row]]:
-    """The first way by which any names agree, and by it the label of each recording."""
-    files = _below(folder.root, [row.file for row in rows])
-    # Objects, as one long name would widen the texts of a whole array.
-    sides = [Labels("", np.array(names, dtype=object), None, {}) for names in (paths, files)]
-    way = way_to_join(*sides)
-    if way is None:
-        what, unread = "recording", _unread([row.file for row in rows], folder)
-        why = f": {_beside(rows[0].file, paths[0])}; name both alike, or say which column has the "
-        why += "names with --columns=file=..."
-        if unread:
-            what = ".wav or .flac file"
-            why = f" ({_name(unread[0])}: neither .wav nor .flac); convert what it names"
-        raise InputError(f"{place}: no label is of a {what} below {shown(folder.root)}{why}")
-    how = "path below the folder" if way.how == "name" else way.how
-    alike: dict[str, list[str]] = {}
-    for path in paths:
-        alike.setdefault(way.key(path), []).append(path)
-    found: dict[str, Row] = {}
-    for row, file in zip(rows, files, strict=True):
-        candidates = alike.get(way.key(file), [])
-        if len(candidates) > 1:
-            one, another = map(_name, candidates[:2])
-            raise InputError(
-                f"{place}: line {row.line}: file {_name(row.file)} may be {one} or {another}, "
-                f"matched by {how}; write the path below the folder"
-            )
-        for path in candidates:
-            other = found.setdefault(path, row)
-            if other is not row:
-                raise InputError(
-                    f"{place}: line {row.line}: file {_name(row.file)} and {_name(other.file)} in "
-                    f"line {other.line} may both be {_name(path)}, matched by {how}; write the "
-                    "paths below the folder"
-                )
-    return how, found
+    rows = parse_labels(text, place, named)
+    return TableCorpus(title=shown(labels.name), place=place, rows=rows)
 
 
 def _below(root: Path, files: Iterable[str]) -> list[str]:
@@ -313,4 +293,4 @@ def _beside(label: str, path: str) -> str:
 
 
 def _name(file: str) -> str:
-    return f"'{shown(file, _SHOWN)}'"
+    return quoted(file, _SHOWN)

@@ -22,7 +22,7 @@ DECODER = "decoder"
 CODE_DISCRIMINATOR = "code_discriminator"  # the paper's D1
 
 
-def encoded(model: M1, params: Params, _: None, batch: Labelled) -> Labelled:
+def encoded(model: M1, params: Params, _: jax.Array | None, batch: Labelled) -> Labelled:
     """enc(x) with the labels of x."""
     return Labelled(model.encode(params, batch.values), batch.labels)
 

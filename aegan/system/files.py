@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 from aegan.errors import InputError
 
 
@@ -56,3 +61,22 @@ def digest(value: Any) -> str:
     """Short SHA-256 (16 hex digits) of a JSON-like value, independent of the order of keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def locked(path: Path, refusal: str) -> Iterator[None]:
+    """Holds the lock file ``path`` while the block runs, where the file system has locks.
+
+    Raises:
+        InputError: another process holds it; the message is ``refusal``.
+        OSError: it cannot be written.
+    """
+    with open(path, "w") as file:
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(refusal) from None
+        except OSError:  # a file system without locks
+            pass
+        yield

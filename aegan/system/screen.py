@@ -76,14 +76,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def field(name: str, text: str) -> list[str]:
-    """A named line of at most 80 columns, or several."""
+def field(name: str, text: str, width: int = 11) -> list[str]:
+    """A named line of at most 80 columns, or several; names have ``width``."""
     printable = "".join(c if c.isprintable() or c == _NO_BREAK else "?" for c in text)
     lines = textwrap.wrap(
         printable,
         width=WIDTH,
-        initial_indent=f"  {name:<11} ",
-        subsequent_indent=" " * 14,
+        initial_indent=f"  {name:<{width}} ",
+        subsequent_indent=" " * (width + 3),
         break_on_hyphens=False,
     )
     return [line.replace(_NO_BREAK, " ") for line in lines]

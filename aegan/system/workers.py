@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.synchronize import Event
-from types import TracebackType
 
 from joblib import cpu_count
 
@@ -58,10 +57,8 @@ def usable_cores() -> int:
 class Pool:
     """Processes that end with the block, and with this process whatever becomes of it.
 
-    Args:
-        jobs: processes, all started at once.
-        environment: of the processes, beside this one's.
-        initializer: called in each with ``arguments`` before any task.
+    All start at once, with ``environment`` beside this process's; ``initializer`` is called in
+    each with ``arguments`` before any task.
     """
 
     def __init__(
@@ -81,34 +78,30 @@ class Pool:
         )
         self.submit = self._pool.submit
         # Libraries read it when they are imported, before any code of ours runs in the process.
-        before = {name: os.environ.get(name) for name in environment}
+        before = {name: os.environ[name] for name in environment.keys() & os.environ.keys()}
         os.environ.update(environment)
         try:
             # Each starts a process if none is idle, and so none may be before all are there.
             for _ in range(jobs):
                 self.submit(_wait_for_the_others)
         finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+            for name in environment:
+                del os.environ[name]
+            os.environ.update(before)
             started.set()
-        self._processes = set(multiprocessing.active_children()) - others
+        self.processes = set(multiprocessing.active_children()) - others
 
     def __enter__(self) -> Pool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close(kill=kind is not None)
 
     def close(self, kill: bool = False) -> None:
         """Ends the processes; with ``kill`` whatever they do."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         if kill:
-            for process in self._processes:
+            for process in self.processes:
                 process.kill()
                 process.join()
 

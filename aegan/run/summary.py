@@ -1,0 +1,54 @@
+"""A run before it begins, in lines of at most 80 columns."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from aegan.run.estimate import training_seconds
+from aegan.run.plan import Plan
+from aegan.system.screen import duration, field
+
+
+def summary(plan: Plan, strategy: str | None) -> list[str]:
+    """The run in a few lines; ``strategy`` is that of its training."""
+    corpus, device, devices = plan.corpus, jax.devices()[0], jax.device_count()
+    described = plan.identity["corpus"]
+    kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
+    seeds = len(plan.config.seeds)
+    return [
+        plan.learner.model.title,
+        f"  data    {kind}: {described['rows']} rows x {described['features']} features,"
+        f" {described['speakers']} speakers",
+        "          " + ", ".join(f"{name} {n}" for name, n in described["classes"].items()),
+        f"  lanes   {len(plan.lanes) // seeds} folds x {seeds} seed{'s' * (seeds > 1)} on"
+        f" {devices} {device.platform} device{'s' * (devices > 1)}"
+        f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
+        f"  length  {plan.epochs} epochs x {plan.learner.batches} batches of"
+        f" {plan.learner.batch_size}; training takes about {duration(training_seconds(plan))}",
+        *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
+        *_equal_rows(plan),
+    ]
+
+
+def _equal_rows(plan: Plan) -> list[str]:
+    """A note on rows that are equal; between the parts of a fold they are a leak."""
+    _, first, counts = np.unique(plan.digests, return_index=True, return_counts=True)
+    more = len(plan.digests) - len(first)
+    if not more:
+        return []
+    one = first[counts > 1].min()
+    other = np.flatnonzero(plan.digests == plan.digests[one])[1]
+    files = plan.corpus.files
+    equal = "1 row equals" if more == 1 else f"{more} rows equal"
+    return field("NOTE", f"{equal} another row, first '{files[other]}' and '{files[one]}'")
+
+
+def fold_lines(plan: Plan) -> list[str]:
+    """The folds, one line each."""
+    lines = ["  fold  train  held out"]
+    for fold in plan.folds:
+        who = ", ".join(fold.held_out)
+        who = who if len(who) < 44 else f"{len(fold.held_out)} speakers"
+        lines.append(f"  {fold.index:>4}  {len(fold.train):>5}  {len(fold.valid):>8}  {who}")
+    return lines
