@@ -59,25 +59,25 @@ def test_the_runs_are_those_of_experiments_run(tmp_path):
 
 
 @dataclass(frozen=True)
-class M9(M1):
+class M7(M1):
     """A model that no line of the package names."""
 
-    name = "m9"
-    title = "M9: of a test"
+    name = "m7"
+    title = "M7: of a test"
 
 
 def test_the_models_are_those_of_the_config(tmp_path):
     section = tiny_config()["m1"]
-    section["model"]["name"] = "m9"
-    study = tiny_study(tmp_path, models=("m9", "m3"), m9=section, low_resource__honest=("m9",))
-    assert study.models == tuple(study.plans) == tuple(study.part_plans) == ("m9", "m3")
+    section["model"]["name"] = "m7"
+    study = tiny_study(tmp_path, models=("m7", "m3"), m7=section, low_resource__honest=("m7",))
+    assert study.models == tuple(study.plans) == tuple(study.part_plans) == ("m7", "m3")
     names = {task.name for task in tasks_of(study, EXPERIMENTS)}
-    for name in ("train-m9", "evaluate-m3", "codes-svm-m9-fold0", "table4-tstr-m9-0"):
+    for name in ("train-m7", "evaluate-m3", "codes-svm-m7-fold0", "table4-tstr-m7-0"):
         assert name in names
     assert not any("m1" in name or "m2" in name for name in names)
-    assert encoding(study) == "m9"
+    assert encoding(study) == "m7"
     (task,) = (t for t in tasks_of(study, ["low_resource"]) if t.name == "lowres-target-p20-r0")
-    assert {n for n in task.needs if "p20" in n} == {"part-m9-0-target-p20-r0"}
+    assert {n for n in task.needs if "p20" in n} == {"part-m7-0-target-p20-r0"}
 
 
 def test_parts_train_in_the_shapes_of_the_whole_source(tmp_path):
@@ -177,7 +177,7 @@ OWN = [  # of the experiments' own sections
         ({"target__simulated_rows": 3}, r"config\.target\.simulated_rows=3"),
         ({"jobs": -1}, r"config\.jobs=-1"),
         ({"models": ()}, r"config\.models=\[\]: must be different names of models"),
-        ({"models": ("m1", "m9")}, r"config\.models: 'm9' has no section config\.m9; add it"),
+        ({"models": ("m1", "m7")}, r"config\.models: 'm7' has no section config\.m7; add it"),
         ({"models": ("m1",), "low_resource__honest": ("m2",)}, r"honest=\['m2'\]: .* of m1$"),
         *(
             ({f"{section}__{field}": value}, rf"config\.{section}\.{field}=.*{words}")
