@@ -20,15 +20,15 @@ from pathlib import Path
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
-from aegan.report.study.page import write_study_report
-from aegan.report.study.summary import text_summary
-from aegan.run.plan import plain
+from aegan.run.schema import plain
 from aegan.study import registry
 from aegan.study.collect import collect, read_study_results
+from aegan.study.experiment import Task
+from aegan.study.opening import check_folder, claim_folder, read_study
 from aegan.study.projection import Projection
+from aegan.study.report import text_summary, write_study_report
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
-from aegan.study.study import Study, StudyDir, check_folder, claim_folder, read_study
-from aegan.study.tasks import Task
+from aegan.study.study import Study, StudyDir
 from aegan.system.cache import cache_dir
 from aegan.system.screen import duration, field, say
 
@@ -50,7 +50,7 @@ parse_flags = partial(parse_config_flags, example="configs/paper.py")
 
 def summary(study: Study) -> list[str]:
     """The study in a few lines of at most 80 columns."""
-    lines = ["The paper's study", *field("experiments", ", ".join(study.config["experiments"]))]
+    lines = ["The paper's study", *field("experiments", ", ".join(study.config.experiments))]
     for role, corpus in (("source", study.source), ("target", study.target)):
         if corpus is None:
             continue
@@ -92,16 +92,15 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
         return
     command = shlex.join(["python", "-m", "experiments.paper", *sys.argv[1:]])
     values = plain(config)
-    registry.check(values)
     cache = cache_dir() / "references"
     study = read_study(values, root, cache, command)
     check_folder(study)
     say(*summary(study))
-    tasks = registry.tasks_of(study, study.config["experiments"])
+    tasks = registry.tasks_of(study, study.config.experiments)
     done = list(records_of(study.dir, tasks))
     opening = Opening(values, str(root), str(cache), command, study.identity["config_hash"])
     started = time.perf_counter()
-    with Workers(opening, study.config["jobs"]) as workers:
+    with Workers(opening, study.config.jobs) as workers:
         say(*workload(study, tasks, done, workers))
         if dry_run:
             return

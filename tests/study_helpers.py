@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from aegan.run.plan import plain
+from aegan.run.programs import load
+from aegan.run.schema import plain
 from aegan.study import generators
-from aegan.study.study import Study, claim_folder, read_study
-from aegan.study.tasks import Task
+from aegan.study.experiment import Task
+from aegan.study.opening import claim_folder, read_study
+from aegan.study.study import Study
 from aegan.system.files import write_json
-from configs import paper
 
 
 def tiny_config(**changes: Any) -> dict[str, Any]:
     """configs/paper.py:quick made tiny; ``changes`` by dotted name with __ for the dot."""
-    config = paper.get_config("quick")
+    config = load("paper", "quick")
     config.source.simulated_rows = 200
     config.source.simulated_features = 24
     config.target.simulated_rows = 160
@@ -45,13 +46,14 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
     config.low_resource.updates = 20
     config.low_resource.hidden = (8, 8)
     config.cross_corpus.draws = 2
+    values = plain(config)
     for name, value in changes.items():
         *sections, field = name.split("__")
-        part = config
+        part = values
         for section in sections:
             part = part[section]
-        part[field] = value
-    return plain(config)
+        part[field] = plain(value)
+    return values
 
 
 def tiny_study(root: Path, **changes: Any) -> Study:

@@ -12,8 +12,8 @@ from test_report import make_losses
 
 from aegan.metrics.intervals import corrected_estimate, estimate, fold_means, summarise
 from aegan.report.paper import paper_figures
-from aegan.study.claims import claims
-from aegan.study.rule import RULE
+from aegan.study.registry import claims
+from aegan.study.words import told
 
 MODELS = ("m1", "m2", "m3")
 FOLDS = 5
@@ -64,21 +64,9 @@ def _around(rng, mean, sd, count=5):
 
 
 def _cross_validation(rng):
-    lanes = [
-        {
-            "seed": seed,
-            "fold": fold,
-            "status": "ok",
-            "detail": None,
-            "epochs": 40,
-            "last_good_epoch": 40,
-            "convergence": 0.02,
-            "variance_ratio_check": 0.14,
-            "classes_missing": [],
-        }
-        for seed in (0, 1)
-        for fold in range(FOLDS)
-    ]
+    lane = {"status": "ok", "detail": None, "epochs": 40, "last_good_epoch": 40}
+    lane |= {"convergence": 0.02, "variance_ratio_check": 0.14, "classes_missing": []}
+    lanes = [{"seed": seed, "fold": fold} | lane for seed in (0, 1) for fold in range(FOLDS)]
     fold_effect = rng.normal(0, 0.04, FOLDS)
 
     def summaries(name):
@@ -100,17 +88,10 @@ def _cross_validation(rng):
         found["real_to_real"] = summarise(ceiling, lanes)
         return found
 
+    rows = {"train_rows": 2460, "valid_rows": 616}
     folds = [
-        {
-            "fold": f,
-            "name": f"speakers {f}",
-            "held_out": [f"S{f}"],
-            "train_rows": 2460,
-            "valid_rows": 616,
-        }
-        for f in range(FOLDS)
+        {"fold": f, "name": f"speakers {f}", "held_out": [f"S{f}"]} | rows for f in range(FOLDS)
     ]
-    share = 616 / 2460
     models = {}
     for model in MODELS:
         own = [dict(lane) for lane in lanes]
@@ -126,43 +107,36 @@ def _cross_validation(rng):
             "run": f"runs/{model}",
         }
 
-    def by_fold(model, metric):
-        return fold_means(models[model]["metrics"][metric]["per_lane"], lanes)
-
     def difference(first, second):
-        return corrected_estimate(
-            [a - b for a, b in zip(by_fold(*first), by_fold(*second), strict=True)], share
+        values = (
+            fold_means(models[model]["metrics"][metric]["per_lane"], lanes)
+            for model, metric in (first, second)
         )
+        return corrected_estimate([a - b for a, b in zip(*values, strict=True)], 616 / 2460)
 
-    names = (*METRICS, "fid_over_floor")
+    def ends(place, name):
+        # Too few epochs of a discriminator have no correlation.
+        correlation = None if name == "information" else 0.97 - 0.05 * place
+        loss = {"convergence": 0.02 + 0.03 * place, "training": 30.0 / (place + 1)}
+        return loss | {"validation": 33.0 / (place + 1), "correlation": correlation}
+
     return {
         "models": models,
         "references": {name: summaries(name) for name in REFERENCES},
         "differences": {
-            f"{a}-{b}": {name: difference((a, name), (b, name)) for name in names}
+            f"{a}-{b}": {n: difference((a, n), (b, n)) for n in (*METRICS, "fid_over_floor")}
             for a, b in permutations(MODELS, 2)
         },
         "sets": {
-            model: {
-                test: difference((model, f"{test}_set1"), (model, f"{test}_set2"))
-                for test in ("trts", "tstr")
-            }
+            model: {t: difference((model, f"{t}_set1"), (model, f"{t}_set2"))
+                    for t in ("trts", "tstr")}
             for model in MODELS
         },
         "losses": {
-            model: {
-                name: {
-                    "convergence": 0.02 + 0.03 * i,
-                    "training": 30.0 / (i + 1),
-                    "validation": 33.0 / (i + 1),
-                    # Too few epochs of a discriminator have no correlation.
-                    "correlation": None if name == "information" else 0.97 - 0.05 * i,
-                }
-                for i, name in enumerate(LOSSES[: {"m1": 3, "m2": 5, "m3": 6}[model]])
-            }
-            for model in MODELS
+            model: {name: ends(i, name) for i, name in enumerate(LOSSES[:number])}
+            for model, number in zip(MODELS, (3, 5, 6), strict=True)
         },
-    }
+    }  # fmt: skip
 
 
 def _embedding(rng):
@@ -263,7 +237,7 @@ def _low_resource(rng):
         return base + help_ * (leak if method in MODELS else 1)
 
     def scope(lift, **more):
-        cells, values = [], {}
+        cells, comparisons, values = [], [], {}
         draws = rng.normal(0, 0.01, 5)
         for mode in ("paper", "honest"):
             curves = [("none", 0, True)]
@@ -282,18 +256,9 @@ def _low_resource(rng):
                     gain = None
                     if method != "none":
                         gain = estimate(list(uar - values[mode, "none", percent, 0]))
-                    cells.append(
-                        {
-                            "mode": mode,
-                            "method": method,
-                            "percent": percent,
-                            "n": size,
-                            "uar": estimate(list(uar)),
-                            "accuracy": estimate(list(uar + 0.02)),
-                            "gain": gain,
-                        }
-                    )
-        comparisons = []
+                    cell = {"mode": mode, "method": method, "percent": percent, "n": size}
+                    cell |= {"uar": estimate(list(uar)), "accuracy": estimate(list(uar + 0.02))}
+                    cells.append(cell | {"gain": gain})
         for mode in ("paper", "honest"):
             pairs = [(("m1", 2000), ("m1", 600)), (("m1", 6000), ("m1", 2000))]
             pairs += [(("m1", 6000), ("m1", 600))]
@@ -307,18 +272,10 @@ def _low_resource(rng):
                 ]
             for percent in percents:
                 for first, second in pairs:
-                    one, other = (
-                        values[mode, name, percent, size] for name, size in (first, second)
-                    )
-                    comparisons.append(
-                        {
-                            "mode": mode,
-                            "percent": percent,
-                            "first": list(first),
-                            "second": list(second),
-                            "difference": estimate(list(one - other)),
-                        }
-                    )
+                    one, other = (values[mode, n, percent, size] for n, size in (first, second))
+                    sides = {"first": list(first), "second": list(second)}
+                    item = {"mode": mode, "percent": percent, **sides}
+                    comparisons.append(item | {"difference": estimate(list(one - other))})
         found = {"percents": percents, "sizes": sizes, "replicates": 5}
         return found | more | {"cells": cells, "comparisons": comparisons}
 
@@ -387,7 +344,7 @@ def make_study(source_simulated=False, target_simulated=False) -> dict:
         "timing": {"tasks": 120, "task_seconds": 8123.4, "processes": 2, "wall_s": 4321.0},
         "experiments": experiments,
         "claims": claims(experiments),
-        "rule": RULE,
+        "rule": told("", "rule"),
     }
 
 
@@ -404,36 +361,25 @@ def write_study(folder: Path, results: dict, rows: int = 400) -> None:
         table.to_parquet(folder / run["run"] / "losses.parquet")
     classes = list(results["source"]["classes"])
 
-    def points(sources, where):
+    def points(sources, widths, fars):
+        """Per source a cloud of each class; widths and distances of those named, or the last."""
         parts = []
         for source in sources:
             label = rng.integers(0, len(classes), rows)
-            x, y = where(source, label)
-            parts.append(
-                pd.DataFrame({"x": x, "y": y, "source": source, "class": np.take(classes, label)})
-            )
+            angle, width = 0.5 * np.pi * label, widths.get(source, widths["other"])
+            far = fars.get(source, fars["other"])
+            x = far * np.cos(angle) + rng.normal(0, width, rows)
+            y = far * np.sin(angle) + rng.normal(0, width, rows)
+            names = np.take(classes, label)
+            parts.append(pd.DataFrame({"x": x, "y": y, "source": source, "class": names}))
         return pd.concat(parts, ignore_index=True)
 
-    def embedded(source, label):
-        angle, width = 0.5 * np.pi * label, {"real": 14, "m3": 3}.get(source, 6)
-        far = {"real": 8, "m3": 30}.get(source, 18)
-        return (
-            far * np.cos(angle) + rng.normal(0, width, rows),
-            far * np.sin(angle) + rng.normal(0, width, rows),
-        )
-
-    def coded(source, label):
-        angle, width = 0.5 * np.pi * label, {"valid": 2.5, "m3": 0.4}.get(source, 1)
-        far = {"valid": 2, "m3": 5}.get(source, 4)
-        return (
-            far * np.cos(angle) + rng.normal(0, width, rows),
-            far * np.sin(angle) + rng.normal(0, width, rows),
-        )
-
     if "embedding" in experiments:
-        points(("real", *MODELS), embedded).to_parquet(tasks / "embedding.parquet")
+        widths, fars = {"real": 14, "m3": 3, "other": 6}, {"real": 8, "m3": 30, "other": 18}
+        points(("real", *MODELS), widths, fars).to_parquet(tasks / "embedding.parquet")
     if "codes" in experiments:
-        points(("train", "valid", *MODELS), coded).to_parquet(tasks / "codes.parquet")
+        widths, fars = {"valid": 2.5, "m3": 0.4, "other": 1}, {"valid": 2, "m3": 5, "other": 4}
+        points(("train", "valid", *MODELS), widths, fars).to_parquet(tasks / "codes.parquet")
     if "toy" in experiments:
         parts = []
         for name in ("source", "target", "gan", "infogan"):

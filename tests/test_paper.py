@@ -16,15 +16,15 @@ from commands import command, start
 from study_helpers import tiny_config
 
 from aegan.data.simulate import simulated_corpus
+from aegan.run import programs
 from aegan.study.registry import EXPERIMENTS
-from configs import paper
 
 SLOW = pytest.mark.slow
 
 
 def tiny(workdir, *more, config="paper"):
     """The command of a tiny study: whatever differs from configs/paper.py:quick, as flags."""
-    quick, small = paper.get_config("quick").to_dict(), tiny_config()
+    quick, small = programs.load("paper", "quick").to_dict(), tiny_config()
     flags = []
 
     def differences(there, here, name):
@@ -137,12 +137,12 @@ def test_the_report_stage_needs_results(tmp_path):
     assert done.status == 2 and "results.json: not there yet" in done.err
 
 
-def test_every_experiment_has_a_config_of_its_own():
-    folder = Path(paper.__file__).parent
-    for name in EXPERIMENTS:
-        text = (folder / f"{name}.py").read_text()
-        assert f"--config=configs/{name}.py" in text and f'only("{name}", variant)' in text
-    assert tuple(EXPERIMENTS) == paper.EXPERIMENTS
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_a_config_of_its_own(name):
+    assert f"--config=configs/{name}.py" in programs.path_of(name).read_text()
+    whole, alone = (programs.load(program, "quick").to_dict() for program in ("paper", name))
+    assert alone == whole | {"experiments": (name,)}
+    assert whole["experiments"] == tuple(EXPERIMENTS)
 
 
 @SLOW

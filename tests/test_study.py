@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,13 @@ from study_helpers import tiny_config, tiny_study
 
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
+from aegan.models.m1 import M1
 from aegan.run.plan import make_plan
-from aegan.study.study import check_folder, claim_folder, read_study, run_config
-from configs import m3
+from aegan.run.programs import load
+from aegan.study.codes.tasks import encoding
+from aegan.study.config import run_values
+from aegan.study.opening import check_folder, claim_folder, read_study
+from aegan.study.registry import EXPERIMENTS, tasks_of
 
 
 def write_table(path, corpus, drop_class=None, rename=None):
@@ -45,13 +49,35 @@ def test_the_runs_are_those_of_experiments_run(tmp_path):
     """Same config, same plan: the run in a study's folder can be had without the study."""
     config = tiny_config()
     study = read(config, tmp_path)
-    run = m3.get_config("quick").to_dict()
+    run = load("m3", "quick").to_dict()
     run["data"] = config["source"]
     run["model"], run["train"] = config["m3"]["model"], config["m3"]["train"]
     run["sample"], run["metrics"] = config["sample"], config["metrics"]
     alone = make_plan(run)
     assert alone.identity["config_hash"] == study.plans["m3"].identity["config_hash"]
-    assert run_config(config, "m3")["model"]["name"] == "m3"
+    assert run_values(config, "m3")["model"]["name"] == "m3"
+
+
+@dataclass(frozen=True)
+class M7(M1):
+    """A model that no line of the package names."""
+
+    name = "m7"
+    title = "M7: of a test"
+
+
+def test_the_models_are_those_of_the_config(tmp_path):
+    section = tiny_config()["m1"]
+    section["model"]["name"] = "m7"
+    study = tiny_study(tmp_path, models=("m7", "m3"), m7=section, low_resource__honest=("m7",))
+    assert study.models == tuple(study.plans) == tuple(study.part_plans) == ("m7", "m3")
+    names = {task.name for task in tasks_of(study, EXPERIMENTS)}
+    for name in ("train-m7", "evaluate-m3", "codes-svm-m7-fold0", "table4-tstr-m7-0"):
+        assert name in names
+    assert not any("m1" in name or "m2" in name for name in names)
+    assert encoding(study) == "m7"
+    (task,) = (t for t in tasks_of(study, ["low_resource"]) if t.name == "lowres-target-p20-r0")
+    assert {n for n in task.needs if "p20" in n} == {"part-m7-0-target-p20-r0"}
 
 
 def test_parts_train_in_the_shapes_of_the_whole_source(tmp_path):
@@ -98,6 +124,49 @@ def test_one_command_at_a_time_works_in_a_folder(tmp_path):
         pass
 
 
+OWN = [  # of the experiments' own sections
+    ("toy", "seeds", 0, "1 or more"),
+    ("toy", "seeds", 2.5, "whole number"),
+    ("toy", "batch_size", 0, "1 or more"),
+    ("toy", "updates", True, "whole number"),
+    ("toy", "points", 30, "40 or more"),
+    ("toy", "hidden", [], "widths above 0"),
+    ("toy", "hidden", [16, 0], "widths above 0"),
+    ("toy", "radius", 0.0, "above 0"),
+    ("toy", "spread", -1.0, "above 0"),
+    ("toy", "rate", float("nan"), "above 0"),
+    ("toy", "rate", float("inf"), "above 0"),
+    ("toy", "information_weight", -0.1, "0 or more"),
+    ("embedding", "rows", 1, "2 or more"),
+    ("embedding", "components", 1, "2 or more"),
+    ("embedding", "neighbours", 0, "1 or more"),
+    ("embedding", "perplexity", 0.5, "1 or more"),
+    ("codes", "c_grid", (), "positive and rising"),
+    ("codes", "c_grid", (1.0, 0.1), "positive and rising"),
+    ("codes", "c_grid", (-1.0, 1.0), "positive and rising"),
+    ("codes", "c_grid", ("a",), "positive and rising"),
+    ("cross_corpus", "draws", 0, "1 or more"),
+    ("cross_corpus", "draws", -1, "1 or more"),
+    ("cross_corpus", "draws", 2.5, "whole number"),
+    ("cross_corpus", "draws", True, "whole number"),
+    ("low_resource", "sizes", (0, 60), "N = 0 is always there"),
+    ("low_resource", "sizes", (-5,), "above 0"),
+    ("low_resource", "sizes", (20, 20), "different"),
+    ("low_resource", "sizes", (), "different"),
+    ("low_resource", "percents", (0.0, 50.0), "above 0"),
+    ("low_resource", "percents", (100.5,), "up to 100"),
+    ("low_resource", "percents", (float("nan"),), "up to 100"),
+    ("low_resource", "replicates", 0, "1 or more"),
+    ("low_resource", "scopes", ("target", "elsewhere"), "target, source"),
+    ("low_resource", "scopes", (), "target, source"),
+    ("low_resource", "honest", ("m4",), "m1, m2, m3"),
+    ("low_resource", "hidden", (64, 0), "above 0"),
+    ("low_resource", "updates", 0, "1 or more"),
+    ("low_resource", "batch_size", -1, "1 or more"),
+    ("low_resource", "rate", 0.0, "above 0"),
+]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -107,6 +176,13 @@ def test_one_command_at_a_time_works_in_a_folder(tmp_path):
         ({"source__simulated_rows": 3}, r"config\.source\.simulated_rows=3"),
         ({"target__simulated_rows": 3}, r"config\.target\.simulated_rows=3"),
         ({"jobs": -1}, r"config\.jobs=-1"),
+        ({"models": ()}, r"config\.models=\[\]: must be different names of models"),
+        ({"models": ("m1", "m7")}, r"config\.models: 'm7' has no section config\.m7; add it"),
+        ({"models": ("m1",), "low_resource__honest": ("m2",)}, r"honest=\['m2'\]: .* of m1$"),
+        *(
+            ({f"{section}__{field}": value}, rf"config\.{section}\.{field}=.*{words}")
+            for section, field, value, words in OWN
+        ),
         ({"seeds": (0, 0)}, r"config\.seeds=\[0, 0\]"),
         ({"low_resource__percents": (1.0,)}, r"config\.low_resource\.percents: 1 %"),
         ({"source__path": "missing.parquet"}, r"missing\.parquet: no such file"),

@@ -8,8 +8,8 @@ import pytest
 from helpers import same_bits, strict_jax
 
 from aegan.models.networks import MLP
-from aegan.study import classifier
-from aegan.study.classifier import ClassifierProtocol, classify, train_classifier
+from aegan.study.low_resource import classifier
+from aegan.study.low_resource.classifier import ClassifierProtocol, classify, train_classifier
 
 SMALL = ClassifierProtocol(hidden=(16, 16), batch_size=16, updates=300, rate=0.01)
 
@@ -61,10 +61,10 @@ def test_rows_beyond_the_training_set_have_no_influence():
 
 def test_one_program_for_every_number_of_rows(trained):
     features, labels = clusters(0)
-    before = classifier._train._cache_size()
+    before = classifier.train_classifier._cache_size()
     for rows in (1, 7, 150, 299, 300):
         train_classifier(SMALL, 3, features, labels, rows, jax.random.key(rows))
-    assert classifier._train._cache_size() == before
+    assert classifier.train_classifier._cache_size() == before
 
 
 def test_the_first_weights_depend_on_the_key_alone():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from itertools import product
 
 import jax
 import numpy as np
@@ -13,25 +14,23 @@ import pytest
 from scipy.stats import norm
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
-from study_helpers import run_here, tiny_config, tiny_study
+from study_generators import save_lanes
+from study_helpers import run_here, tiny_study
 
-from aegan.data.folds import Standardiser
 from aegan.errors import InputError
 from aegan.metrics import fold_tools
 from aegan.metrics.evaluate import evaluate
-from aegan.metrics.intervals import corrected_estimate
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, tune_and_fit, uar
-from aegan.models.networks import ENCODER, Networks, Sizes, build_networks
+from aegan.models.m1 import M1
 from aegan.models.priors import MixturePrior
 from aegan.sampling.generator import flat_arrays
-from aegan.study import codes
-from aegan.study.codes import MEASURES, PLOTTED, SOURCES, Codes, measure, points_table
-from aegan.study.cross_validation import test_to_train as share_of_tests
+from aegan.study.codes import tasks as codes
+from aegan.study.codes.tasks import MEASURES, PLOTTED, Codes, measure, points_of
+from aegan.study.generators import encoded
 from aegan.study.study import StudyDir
-from aegan.system.files import write_json
-from aegan.tables.synthetic import write_synthetic
 
 MODELS = ("m1", "m2", "m3")
+SOURCES = ("train", "valid", *MODELS)
 
 
 def codes_at(*points: tuple[float, ...], labels: list[int]) -> Codes:
@@ -96,12 +95,16 @@ def test_classes_that_are_not_there():
 # --- points of the figure ------------------------------------------------------------------------
 
 
+def points(sets: dict[str, Codes], classes: tuple[str, ...]) -> pd.DataFrame:
+    return pd.concat(points_of(sets, classes), ignore_index=True)
+
+
 def test_points_are_random_rows_with_their_own_class():
     n = PLOTTED + 700
-    points = np.stack([np.arange(n), -np.arange(n)], axis=1).astype(np.float32)
-    many = Codes(points, (np.arange(n) % 2).astype(np.int32))
-    few = Codes(points[:5], many.labels[:5])
-    table = points_table({"train": many, "m1": many, "m3": few}, ("calm", "tense"))
+    xy = np.stack([np.arange(n), -np.arange(n)], axis=1).astype(np.float32)
+    many = Codes(xy, (np.arange(n) % 2).astype(np.int32))
+    few = Codes(xy[:5], many.labels[:5])
+    table = points({"train": many, "m1": many, "m3": few}, ("calm", "tense"))
     assert list(table.columns) == ["x", "y", "source", "class"]
     counts = table["source"].value_counts(sort=False).to_dict()
     assert counts == {"train": PLOTTED, "m1": PLOTTED, "m3": 5}
@@ -110,49 +113,17 @@ def test_points_are_random_rows_with_their_own_class():
     drawn = {name: rows["x"].to_numpy() for name, rows in table.groupby("source")}
     assert all(len(set(x)) == len(x) for x in drawn.values())
     assert 0.6 < len(set(drawn["train"]) & set(drawn["m1"])) / PLOTTED < 0.75  # 1500 in 2200
-    again = points_table({"train": many, "m1": many, "m3": few}, ("calm", "tense"))
+    again = points({"train": many, "m1": many, "m3": few}, ("calm", "tense"))
     pd.testing.assert_frame_equal(table, again, check_exact=True)
 
 
 def test_points_of_codes_that_are_not_two_dimensional():
-    wide = points_table({"train": codes_at((1, 2, 3), labels=[0])}, ("calm",))
-    narrow = points_table({"train": codes_at((1,), labels=[0])}, ("calm",))
+    wide = points({"train": codes_at((1, 2, 3), labels=[0])}, ("calm",))
+    narrow = points({"train": codes_at((1,), labels=[0])}, ("calm",))
     assert wide[["x", "y"]].to_numpy().tolist() == [[1, 2]]
     assert narrow[["x", "y"]].to_numpy().tolist() == [[1, 0]]
-    empty = points_table({}, ("calm",))
+    empty = points({}, ("calm",))
     assert list(empty.columns) == ["x", "y", "source", "class"] and empty.empty
-
-
-# --- encoders ------------------------------------------------------------------------------------
-
-
-def copying_encoder(nets: Networks) -> dict:
-    """Parameters of an encoder whose code is the first features, as long as they are above -50."""
-    width, code = nets.sizes.features, nets.sizes.code
-    (hidden,) = nets.sizes.encoder
-    first = {"kernel": np.eye(width, hidden), "bias": np.full(hidden, 50.0)}
-    last = {"kernel": np.eye(hidden, code), "bias": np.full(code, -50.0)}
-    tree = {"hidden0": first, "output": last}
-    return {ENCODER: jax.tree.map(np.float32, tree)}
-
-
-def copying_nets(features: int, code: int = 2) -> Networks:
-    sizes = Sizes(features, 4, (code,), code, code, (3,), (3,), (3,), (3,))
-    return build_networks((ENCODER,), sizes)
-
-
-def test_what_an_encoder_reads():
-    """gain * clip((x - mean) / scale), in blocks of any number."""
-    nets = copying_nets(3)
-    mean, scale = np.float32([1, 10, 0]), np.float32([2, 5, 1])
-    standardiser = Standardiser(mean, scale, 4.0)
-    rows = np.float32([[1, 10, 7], [3, 0, 7], [101, -990, 7]])
-    rows = np.concatenate([rows] * 1500)
-    found = codes.encoded(nets, copying_encoder(nets), standardiser, 0.5, rows)
-    wanted = [[0, 0], [0.5, -1], [2, -2]] * 1500
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
-    none = codes.encoded(nets, copying_encoder(nets), standardiser, 0.5, rows[:0])
-    assert none.shape == (0, 2)
 
 
 # --- the SVM on codes ----------------------------------------------------------------------------
@@ -194,7 +165,14 @@ def test_the_unit_of_codes_does_not_count():
 # --- the tasks, on encoders and rows whose nature is known ----------------------------------------
 
 FOLD = 2
-NOISE = {"m1": 0.0, "m2": 1.4, "m3": 0.0}
+
+
+def copying_encoder(model: M1) -> dict:
+    """Parameters of an encoder whose code is the first features, as long as they are above -50."""
+    width, (hidden,), code = model.features, model.encoder, model.code
+    first = {"kernel": np.eye(width, hidden), "bias": np.full(hidden, 50.0)}
+    last = {"kernel": np.eye(hidden, code), "bias": np.full(code, -50.0)}
+    return jax.tree.map(np.float32, {"hidden0": first, "output": last})
 
 
 def write_lanes(study) -> None:
@@ -203,34 +181,14 @@ def write_lanes(study) -> None:
     M2's lane of seed 1 diverged in fold 2, M1's in fold 1; M3's of seed 1 has an infinite cell
     in fold 0.
     """
-    for place, model in enumerate(MODELS):
-        nets = study.plans[model].learner.nets
-        lanes = [{"seed": s, "fold": k, "status": "ok"} for s in study.seeds for k in range(5)]
-        for lane in lanes:
-            seed, fold = lane["seed"], lane["fold"]
-            rng = np.random.default_rng([place, seed, fold])
-            rows = study.folds[fold].train[:60]
-            z = study.standardiser(fold).to_z(study.source.features[rows])
-            z += rng.normal(0, 1, z.shape) * NOISE[model] + 5 * (model == "m3")
-            features = study.standardiser(fold).to_raw(z.astype(np.float32))
-            if (model, seed, fold) in (("m2", 1, FOLD), ("m1", 1, 1)):
-                lane["status"] = "diverged"
-            if (model, seed, fold) == ("m3", 1, 0):
-                features[5, 3] = np.inf
-            write_synthetic(
-                study.dir.run(model).synthetic(lane),
-                [(features, study.source.labels[rows])],
-                study.source.classes,
-                study.source.contract,
-                {"model": model, "run_hash": "0" * 16, "seed": seed, "fold": fold},
-                finite=False,
-            )
-            path = study.dir.encoder(model, seed, fold)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            params = copying_encoder(nets)[ENCODER]
-            params["output"]["bias"] += 0.25 * seed
-            np.savez(path, **flat_arrays(params, "encoder"))
-        write_json(study.dir.run(model).train_record, {"lanes": lanes})
+    noise = {"m1": 0.0, "m2": 1.4, "m3": 0.0}
+    save_lanes(study, noise, 60, {("m2", 1, FOLD), ("m1", 1, 1)}, {("m3", 1, 0)})
+    for model, seed, fold in product(MODELS, study.seeds, range(5)):
+        path = study.dir.encoder(model, seed, fold)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        params = copying_encoder(study.plans[model].learner.model)
+        params["output"]["bias"] += 0.25 * seed
+        np.savez(path, **flat_arrays(params, "encoder"))
 
 
 @pytest.fixture(scope="module")
@@ -250,9 +208,17 @@ def record(study):
 
 def copied(study, fold: int, features: np.ndarray, seed: int = 0, model: str = "m1") -> np.ndarray:
     """What the encoders of ``write_lanes`` make of rows."""
-    plan = study.plans[model]
-    z = study.standardiser(fold).to_z(features)[:, : plan.learner.nets.sizes.code]
-    return plan.schedule.gain * z + 0.25 * seed
+    learner = study.plans[model].learner
+    z = study.standardiser(fold).to_z(features)[:, : learner.model.code]
+    return learner.gain * z + 0.25 * seed
+
+
+def test_what_an_encoder_reads(study):
+    """gain * clip((x - mean) / scale), in blocks of any number."""
+    features = np.concatenate([study.source.features] * 15)
+    found = encoded(study, "m2", 1, FOLD, features)
+    np.testing.assert_allclose(found, copied(study, FOLD, features, 1, "m2"), atol=1e-4)
+    assert encoded(study, "m2", 0, FOLD, features[:0]).shape == (0, 2)
 
 
 def test_tasks_and_what_they_wait_for(study):
@@ -266,7 +232,7 @@ def test_tasks_and_what_they_wait_for(study):
 
 
 def test_measures_of_a_fold(study, record):
-    means = study.plans["m1"].schedule.prior.means(4)
+    means = study.plans["m1"].learner.model.prior.means(4)
     fold = study.folds[FOLD]
     for seed in (0, 1):
         for source, rows in (("train", fold.train), ("valid", fold.valid)):
@@ -351,7 +317,7 @@ def test_svm_of_a_fold(study, model):
     record = codes.measure_svm(study, model, FOLD)
     fold, to_z = study.folds[FOLD], study.standardiser(FOLD).to_z
     sets = [study.source.features[rows] for rows in (fold.train, fold.valid)]
-    grid = tuple(study.config["metrics"]["c_grid"])
+    grid = study.config.metrics.c_grid
     assert record["raw"] == svm_by_hand(study, FOLD, tuple(map(to_z, sets)), grid)
     points = (copied(study, FOLD, rows, model=model) for rows in sets)
     coded = svm_by_hand(study, FOLD, z_of_set1(*points), (0.1, 1.0))
@@ -383,11 +349,11 @@ def test_on_models_that_were_trained(tmp_path):
     """One task of each kind after a real training of M1."""
     study = tiny_study(tmp_path)
     tasks = {task.name: task for task in codes.tasks(study)}
-    name = codes.svm_task("m1", 0)
+    name = "codes-svm-m1-fold0"
     task = replace(tasks[name], needs=("train-m1",))
     record = run_here(study, [task])[name]
     assert 0 <= record["codes"][0] <= 1
-    assert record["chosen_c"][0] in study.config["codes"]["c_grid"]
+    assert record["chosen_c"][0] in study.settings("codes").c_grid
     train, valid = codes._codes_of_corpus(study, "m1", 0, 0)
     assert train.points.shape == (len(study.folds[0].train), 2)
     assert valid.points.shape == (len(study.folds[0].valid), 2)
@@ -406,14 +372,14 @@ def made_records(rng) -> dict:
             measures["m3"] = {m: [None, None] for m in MEASURES}
         if fold == 0:
             measures["m3"] = {m: [None, 0.75] for m in MEASURES}
-        records[codes.codes_task(fold)] = {
+        records[f"codes-fold{fold}"] = {
             "fold": fold,
             "seed": 0,
             "prior": {"means": [[1.0, 0.0]], "spread": 2.0},
             "measures": measures,
         }
         for model in MODELS:
-            records[codes.svm_task(model, fold)] = {
+            records[f"codes-svm-{model}-fold{fold}"] = {
                 "fold": fold,
                 "model": model,
                 "raw": 0.5 + 0.01 * fold,
@@ -432,7 +398,6 @@ def test_results_by_hand(study):
     own = found["prior"].pop("own_component")
     assert own == pytest.approx(norm.cdf(4 / math.sqrt(2)) ** 2, abs=0.002)
     assert found["prior"] == {"means": [[1.0, 0.0]], "spread": 2.0}
-    share = share_of_tests(study)
     for name in MEASURES:
         values = {
             source: [
@@ -444,30 +409,19 @@ def test_results_by_hand(study):
             for source in SOURCES
         }
         for source in SOURCES:
-            assert found[name][source] == corrected_estimate(values[source], share)
+            assert found[name][source] == study.over_folds(values[source])
         assert found[name]["m3"]["values"][:2] == [0.75, None]
         difference = found["differences"][name]["m3-m1"]
         assert difference["values"][1] is None
         assert difference["values"][0] == 0.75 - values["m1"][0]
         paired = [a - b for a, b in zip(values["valid"], values["train"], strict=True)]
-        assert found["differences"][name]["valid-train"] == corrected_estimate(paired, share)
+        assert found["differences"][name]["valid-train"] == study.over_folds(paired)
     assert found["svm"]["raw"]["mean"] == pytest.approx(0.52)
     assert found["svm"]["codes"]["m1"]["mean"] == pytest.approx(0.45 + 0.02)
     differences = found["svm"]["differences"]
     assert differences["m1"]["values"] == pytest.approx([-0.05] * 5)
     assert differences["m2"]["values"][4] is None
     assert set(found["definitions"]) >= set(MEASURES)
-
-
-# --- values that cannot be used ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("grid", [[], [0.0, 1.0], [1.0, 0.1], [1.0, 1.0], ["a"], [-1.0]])
-def test_grids_that_no_svm_could_use(grid):
-    codes.check(tiny_config()["codes"])
-    with pytest.raises(InputError, match="config.codes.c_grid=") as caught:
-        codes.check({"c_grid": grid})
-    assert "\n" not in str(caught.value)
 
 
 def test_a_fold_that_is_not_there(tmp_path):

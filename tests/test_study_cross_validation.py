@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from aegan.metrics.intervals import corrected_estimate, estimate, fold_means
-from aegan.study.cross_validation import losses_of, paired
+from aegan.study.cross_validation.tasks import losses_of
+from aegan.study.study import differences
 
 LANES = [{"seed": s, "fold": f, "status": "ok"} for s in (0, 1) for f in (0, 1, 2)]
 
@@ -40,7 +41,7 @@ def test_the_corrected_interval_is_wider_by_the_shared_training_rows():
 
 
 def test_pairs_with_a_hole_have_no_difference():
-    assert paired([1, None, 3], [0.5, 1, None]) == [0.5, None, None]
+    assert differences([1, None, 3], [0.5, 1, None]) == [0.5, None, None]
 
 
 def losses(train, valid, **lane):

@@ -14,15 +14,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
-from study_helpers import run_here, tiny_config, tiny_study
+from study_generators import save_lanes
+from study_helpers import run_here, tiny_study
 
 from aegan.errors import InputError
 from aegan.metrics.evaluate import evaluate
-from aegan.metrics.intervals import corrected_estimate
 from aegan.metrics.references import GENERATORS, class_gaussian
-from aegan.study import embedding
-from aegan.study.cross_validation import test_to_train as share_of_tests
-from aegan.study.embedding import (
+from aegan.study.embedding import tasks as embedding
+from aegan.study.embedding.tasks import (
     embed,
     mixing,
     principal_components,
@@ -30,10 +29,10 @@ from aegan.study.embedding import (
     usable_perplexity,
 )
 from aegan.study.study import StudyDir
-from aegan.system.files import write_json
-from aegan.tables.synthetic import read_synthetic, write_synthetic
+from aegan.tables.synthetic import read_synthetic
 
 MODELS = ("m1", "m2", "m3")
+PLACED = ("real_set2", *MODELS, *GENERATORS)
 
 
 def line(*places: float) -> np.ndarray:
@@ -127,7 +126,7 @@ def test_the_same_bits_in_another_process_with_other_threads(method):
     codes, _ = clusters()
     script = (
         "import hashlib, numpy as np\n"
-        "from aegan.study.embedding import embed\n"
+        "from aegan.study.embedding.tasks import embed\n"
         f"codes = np.frombuffer(bytes.fromhex('{codes.tobytes().hex()}')).reshape(120, 6)\n"
         f"print(hashlib.sha256(embed(codes, 15.0, 0, '{method}').tobytes()).hexdigest())"
     )
@@ -168,42 +167,15 @@ def test_without_opentsne_it_is_scikit_learns(monkeypatch):
 # --- the tasks, on lanes whose nature is known ------------------------------------------------
 
 
-NOISE = {"m1": 0.01, "m2": 1.4, "m3": 0.01}
-
-
-def write_lanes(study) -> None:
-    """Leaves what training would: M1 at rows of set-1, M2 around them, M3 far away from them.
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """M1 at rows of set-1, M2 around them, M3 far away from them.
 
     M2's lane of seed 1 diverged in fold 0, and M3's has an infinite cell in fold 1.
     """
-    for place, model in enumerate(MODELS):
-        lanes = [{"seed": s, "fold": k, "status": "ok"} for s in study.seeds for k in range(5)]
-        for lane in lanes:
-            seed, fold = lane["seed"], lane["fold"]
-            rng = np.random.default_rng([place, seed, fold])
-            rows = rng.permutation(study.folds[fold].train)[:80]
-            z = study.standardiser(fold).to_z(study.source.features[rows])
-            z += rng.normal(0, NOISE[model], z.shape) + 5 * (model == "m3")
-            features = study.standardiser(fold).to_raw(z.astype(np.float32))
-            if (model, seed, fold) == ("m2", 1, 0):
-                lane["status"] = "diverged"
-            if (model, seed, fold) == ("m3", 1, 1):
-                features[5, 3] = np.inf
-            write_synthetic(
-                study.dir.run(model).synthetic(lane),
-                [(features, study.source.labels[rows])],
-                study.source.classes,
-                study.source.contract,
-                {"model": model, "run_hash": "0" * 16, "seed": seed, "fold": fold},
-                finite=False,
-            )
-        write_json(study.dir.run(model).train_record, {"lanes": lanes})
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
     study = tiny_study(tmp_path_factory.mktemp("study"), seeds=[0, 1])
-    write_lanes(study)
+    noise = {"m1": 0.01, "m2": 1.4, "m3": 0.01}
+    save_lanes(study, noise, 80, {("m2", 1, 0)}, {("m3", 1, 1)})
     return study
 
 
@@ -242,7 +214,7 @@ def test_shares_of_a_fold(study, records):
     assert found["m1"] == [0, 0] and found["m3"] == [1, 1]
     assert all(0 < share < 1 for share in found["m2"])
     assert found["class_mean"] == found["smote"] == found["jitter"] == [0]
-    assert list(found) == list(embedding.PLACED)
+    assert list(found) == list(PLACED)
 
 
 def test_lanes_that_diverged_or_are_not_finite_have_no_share(records):
@@ -336,8 +308,7 @@ def test_a_model_that_diverged_is_left_out_of_the_tsne(study, records, monkeypat
     synthetic = type(study).synthetic
 
     def broken(self, model, seed, fold):
-        features, labels = synthetic(self, model, seed, fold)
-        return (features * np.nan if model == "m2" else features), labels
+        return None if model == "m2" else synthetic(self, model, seed, fold)
 
     monkeypatch.setattr(type(study), "synthetic", broken)
     record, table = again(study)
@@ -383,7 +354,7 @@ def test_results_of_the_study(study, records):
 
 def test_results_by_hand(study):
     """Seeds are averaged inside a fold; a lane without a value is left out of it."""
-    shares = {name: [0.0] for name in embedding.PLACED}
+    shares = {name: [0.0] for name in PLACED}
     made = {"embedding": {"fold": 0}}
     for fold in range(5):  # of two seeds
         own = {"real_set2": [0.1], "m1": [0.2 + 0.1 * fold, 0.4], "m2": [None, 0.1]}
@@ -400,7 +371,7 @@ def test_results_by_hand(study):
         *("m1-m2", "m1-m3", "m2-m1", "m2-m3", "m3-m1", "m3-m2"),
         *("m1-real_set2", "m2-real_set2", "m3-real_set2"),
     }
-    wanted = corrected_estimate([value - 0.1 for value in per_fold], share_of_tests(study))
+    wanted = study.over_folds([value - 0.1 for value in per_fold])
     for key in ("mean", "ci95", "values"):
         assert differences["m1-m2"][key] == pytest.approx(wanted[key])
     assert differences["m2-m1"]["mean"] == pytest.approx(-0.3)
@@ -408,25 +379,6 @@ def test_results_by_hand(study):
     assert differences["m1-m3"]["mean"] is None
 
 
-# --- what is refused -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("fold", 5), ("rows", 1), ("components", 1), ("neighbours", 0), ("perplexity", 0.5)],
-)
-def test_values_that_no_embedding_could_use(tmp_path, field, value):
-    study = tiny_study(tmp_path, **{f"embedding__{field}": value})
-    with pytest.raises(InputError, match=f"config.embedding.{field}=") as caught:
-        embedding.tasks(study)
-    assert "\n" not in str(caught.value)
-
-
-def test_the_paper_config_has_every_field():
-    assert set(tiny_config()["embedding"]) == {
-        "fold",
-        "rows",
-        "components",
-        "perplexity",
-        "neighbours",
-    }
+def test_a_fold_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="config.embedding.fold=5: there is no such fold"):
+        embedding.tasks(tiny_study(tmp_path, embedding__fold=5))

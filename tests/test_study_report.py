@@ -12,19 +12,29 @@ from study_results import corpus, make_study, write_study
 from test_report import read_html
 
 from aegan.errors import InputError
+from aegan.report.kit.documents import page
+from aegan.report.kit.numbers import DASH
 from aegan.report.paper import cross_corpus_figures
-from aegan.report.study import (
-    claim_tables,
-    cross_corpus_tables,
-    generator_tables,
-    low_resource_tables,
-    setting_tables,
-)
-from aegan.report.study import figures as F
-from aegan.report.study import sections as S
-from aegan.report.study import words as W
-from aegan.report.study.page import html_page, markdown_page, text_summary, write_study_report
-from aegan.study.claims import claims
+from aegan.study import report as S
+from aegan.study import words as W
+from aegan.study.codes import report as codes
+from aegan.study.cross_corpus import report as cross_corpus
+from aegan.study.cross_validation import report as cross_validation
+from aegan.study.low_resource import report as low_resource
+from aegan.study.low_resource.figure import figure as fig6
+from aegan.study.low_resource.results import cells_of, gains_of
+from aegan.study.registry import claims
+from aegan.study.report import document, text_summary, write_study_report
+
+MODELS = ["m1", "m2", "m3"]
+
+
+def markdown_page(results) -> str:
+    return page(document(results), "study.md")
+
+
+def html_page(results) -> str:
+    return page(document(results), "study.html")
 
 
 @pytest.fixture(scope="module")
@@ -71,24 +81,8 @@ def test_table_4_of_the_paper():
     assert cross_corpus_figures("m4") is None
 
 
-@pytest.mark.parametrize(
-    ("estimate", "unit", "text"),
-    [
-        ({"mean": 0.4812, "ci95": [0.45, 0.512]}, "%", "48.1 [45.0, 51.2]"),
-        ({"mean": 0.023, "ci95": [-0.01, 0.056]}, "points", "+2.3 [-1.0, +5.6]"),
-        ({"mean": -0.0001, "ci95": None}, "points", "+0.0"),
-        ({"mean": -12.345, "ci95": [-20.0, -4.69]}, "signed", "-12.3 [-20.0, -4.69]"),
-        ({"mean": 0.66, "ci95": None}, "ratio", "0.66"),
-        ({"mean": None, "ci95": None}, "%", "\u2013"),
-        (None, "plain", "\u2013"),
-    ],
-)
-def test_figures_as_printed(estimate, unit, text):
-    assert W.said(estimate, unit) == text
-
-
 def test_tables_2_and_3_stand_beside_the_paper(study):
-    rows = lines(generator_tables.models_table(study))
+    rows = lines(cross_validation.models_table(study))
     tstr = study["experiments"]["cross_validation"]["models"]["m3"]["metrics"]["tstr_set2"]
     low, high = tstr["ci95"]
     expected = f"{100 * tstr['mean']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
@@ -105,42 +99,40 @@ def test_tables_2_and_3_stand_beside_the_paper(study):
         "Jitter",
     ]
     found = study["experiments"]["cross_validation"]["differences"]["m2-m1"]["fid"]["mean"]
-    differences = lines(generator_tables.differences_table(study))
+    differences = lines(
+        cross_validation.differences_table(study["experiments"]["cross_validation"])
+    )
     assert list(differences) == ["M2 less M1", "M1 less M3", "M3 less M2"]  # each pair once
     assert differences["M2 less M1"]["FID"].startswith(f"{found:+.2f} [")
 
 
 def test_table_4_stands_beside_the_paper(study):
     found = study["experiments"]["cross_corpus"]
-    rows = lines(cross_corpus_tables.target_table(study, "own"))
+    rows = lines(cross_corpus.target_table(study, "own"))
     ours = found["tables"]["own"]["m2"]["tstr"]["mean"]
     assert rows["M2, this study"]["Metric 2, TSTR (%)"].startswith(f"{100 * ours:.1f} [")
     assert rows["M2, paper, IEMOCAP to MSP-IMPROV"]["Metric 2, TSTR (%)"] == "38.61"
     ceiling = rows["Real rows of the target, other speakers"]["Metric 2, TSTR (%)"]
     assert ceiling.startswith(f"{100 * found['target_to_target']['mean']:.1f} [")
     assert "Real rows of the target, other speakers" not in lines(
-        cross_corpus_tables.target_table(study, "source")
+        cross_corpus.target_table(study, "source")
     )
 
 
 def test_gains_of_fig_6_by_mode_and_number(study):
     found = study["experiments"]["low_resource"]["scopes"]["target"]
-    rows = lines(low_resource_tables.gain_table(found, "on the target"))
+    rows = lines(low_resource.gain_table(found, MODELS, "on the target"))
     for mode, words in (("paper", "as the paper"), ("honest", "honest")):
-        gain = next(
-            cell["gain"]
-            for cell in found["cells"]
-            if (cell["mode"], cell["method"], cell["percent"], cell["n"]) == (mode, "m1", 25, 2000)
-        )
+        gain = gains_of(found)[mode, "m1", 25, 2000]
         shown = rows[f"M1, 2000 rows ({words})"]["P = 25 %"]
         assert shown.startswith(f"{100 * gain['mean']:+.1f} [")
     assert "SMOTE, 6000 rows (honest)" in rows and "SMOTE, 600 rows (honest)" not in rows
     assert "SMOTE, 600 rows (honest)" in lines(
-        low_resource_tables.gain_table(found, "", every=True)
+        low_resource.gain_table(found, MODELS, "", every=True)
     )
-    uar = lines(low_resource_tables.accuracy_table(found, "", "uar"))
+    uar = lines(low_resource.accuracy_table(found, MODELS, "", "uar"))
     assert "No added rows (honest)" in uar
-    compared = lines(low_resource_tables.comparison_table(found))
+    compared = lines(low_resource.comparison_table(found))
     assert {"M1, 6000 less 2000 rows (as the paper)", "M1 less SMOTE, 6000 rows (honest)"} <= set(
         compared
     )
@@ -150,7 +142,7 @@ def test_curves_that_are_one_with_the_other_mode_are_shown_once(study):
     found = study["experiments"]["low_resource"]["scopes"]["target"]
     cells = {(cell["mode"], cell["method"]) for cell in found["cells"]}
     assert {("honest", "m2"), ("paper", "smote")} <= cells  # at P = 100 %
-    curves = {(mode, method) for mode, method, _ in low_resource_tables.lines_of(found)}
+    curves = {(mode, method) for mode, method, _ in low_resource.curves_of(found, MODELS)}
     assert cells - curves == {
         *(("honest", model) for model in ("m2", "m3")),
         *(("paper", name) for name in ("class_gaussian", "oversampling", "smote", "jitter")),
@@ -160,18 +152,18 @@ def test_curves_that_are_one_with_the_other_mode_are_shown_once(study):
         "percents": [100],
         "cells": [c for c in found["cells"] if c["percent"] == 100],
     }
-    assert {(mode, method) for mode, method, _ in low_resource_tables.lines_of(alone)} == cells
+    assert {(mode, method) for mode, method, _ in low_resource.curves_of(alone, MODELS)} == cells
 
 
 def test_claims_count_their_parts(study):
-    table = claim_tables.claims_table(study["claims"])
+    table = S.claims_table(study["claims"])
     for claim, row in zip(study["claims"], table.rows, strict=True):
         words = [part["verdict"] for part in claim["parts"] if part["deciding"]]
         held, failed, left = (int(count) for count in row[3].split(" / "))
         assert (held, failed) == (words.count("holds"), words.count("does not hold"))
         assert held + failed + left == len(words) and row[1] == claim["verdict"]
     ninth = next(claim for claim in study["claims"] if claim["number"] == 9)
-    rows = claim_tables.parts_table(ninth).rows
+    rows = S.parts_table(ninth).rows
     assert len(rows) == len(ninth["parts"])
     assert [row[0].startswith("(") for row in rows] == [not p["deciding"] for p in ninth["parts"]]
     assert rows[0][1].startswith(f"{100 * ninth['parts'][0]['value']['mean']:+.1f} points [")
@@ -190,11 +182,8 @@ def test_the_headline_counts_the_claims(study):
     )
     assert S.headline(study).startswith("Of 12 claims of the paper tested, ")
     text = " ".join(S.in_short(study))
-    gain = next(
-        cell["gain"]["mean"]
-        for cell in study["experiments"]["low_resource"]["scopes"]["target"]["cells"]
-        if (cell["mode"], cell["method"], cell["percent"], cell["n"]) == ("honest", "m1", 10, 6000)
-    )
+    found = study["experiments"]["low_resource"]["scopes"]["target"]
+    gain = gains_of(found)["honest", "m1", 10, 6000]["mean"]
     assert f"and by {100 * gain:+.1f} [" in text
     assert "Note: 1 of 10 lanes of M3 diverged: seed 1, fold 4." in text
 
@@ -233,15 +222,15 @@ def test_markdown_shows_what_the_html_shows(study, written):
         assert anchor in {re.sub(r"[^\w\- ]", "", s.lower()).replace(" ", "-") for s in sections}
     for claim in study["claims"]:
         assert claim["differs"] in markdown and claim["differs"] in html
-    for row in generator_tables.models_table(study).rows:
+    for row in cross_validation.models_table(study).rows:
         assert all(cell in markdown for cell in row)
     assert markdown.count(f"Command: `{study['command']}`") == 11
 
 
 def test_every_table_and_figure_says_its_corpus_and_versions(study):
-    for section in S.sections(study, {}):
-        if section.part:
-            assert "jax 0.12.0; scikit-learn 1.9.1" in W.origin(study, section.part)
+    origins = {section.origin for section in document(study).sections if section.origin}
+    assert all("jax 0.12.0; scikit-learn 1.9.1" in origin for origin in origins)
+    assert len(origins) == 3
     assert W.origin(study, "both").startswith("Corpora nemo \u2192 ravdess;")
     assert W.origin(study, "source").startswith("Corpus nemo;")
     assert "ravdess" not in W.origin(study, "none")
@@ -251,11 +240,8 @@ def test_figure_data_lies_beside_the_figures(study, written):
     data = pd.read_csv(written / "figures" / "fig6-target.csv")
     chosen = (data["mode"] == "paper") & (data["method"] == "m1")
     row = data[chosen & (data["percent"] == 50) & (data["rows"] == 600)].iloc[0]
-    cell = next(
-        cell
-        for cell in study["experiments"]["low_resource"]["scopes"]["target"]["cells"]
-        if (cell["mode"], cell["method"], cell["percent"], cell["n"]) == ("paper", "m1", 50, 600)
-    )
+    found = study["experiments"]["low_resource"]["scopes"]["target"]
+    cell = cells_of(found)["paper", "m1", 50, 600]
     assert row["uar"] == pytest.approx(cell["uar"]["mean"])
     assert [row["gain_low"], row["gain_high"]] == pytest.approx(cell["gain"]["ci95"])
     points = pd.read_csv(written / "figures" / "fig5.csv")
@@ -309,16 +295,29 @@ TITLES = {
 def test_an_experiment_alone_has_its_own_sections(study, name):
     alone = {**study, "experiments": {name: study["experiments"][name]}}
     alone["claims"] = claims(alone["experiments"])
-    found = {section.title for section in S.sections(alone, {})}
+    found = {section.title for section in document(alone).sections}
     common = {"The paper's claims", "How to read this", "How to repeat this"}
     assert found == TITLES[name] | common
-    assert "None" not in markdown_page(alone, {})
+    assert "None" not in markdown_page(alone)
     assert all(len(line) <= 80 for line in text_summary(alone).splitlines())
+
+
+def test_another_model_stands_where_those_of_the_paper_do(study):
+    text = json.dumps(study["experiments"]).replace("m2", "m9").replace("M2", "M9")
+    config = study["config"] | {"models": ["m1", "m9", "m3"]}
+    other = {**study, "config": config, "experiments": json.loads(text)}
+    other["claims"] = claims(other["experiments"])
+    markdown = markdown_page(other)
+    rows = ("M9, this study", "M9 less M1", "M9, D2", "Mixing of M1 and M9", "M9's rows")
+    for row in (*rows, "Codes of M9", "M9, 6000 rows (as the paper)"):
+        assert f"| **{row}** |" in markdown or f"| {row} |" in markdown, row
+    assert {claim["verdict"] for claim in other["claims"] if claim["number"] == 1} == {"undecided"}
+    assert "M9" in text_summary(other) and "M2 " not in text_summary(other).partition("Tables")[2]
 
 
 def test_nothing_run_is_said(study):
     nothing = {**study, "experiments": {}, "claims": []}
-    assert "No claim of the paper was tested" in markdown_page(nothing, {})
+    assert "No claim of the paper was tested" in markdown_page(nothing)
     assert "No claim of the paper was tested" in text_summary(nothing)
 
 
@@ -331,7 +330,7 @@ def test_results_without_intervals_or_figures_are_shown(study, gone):
     # Those of 5 and 6 never had one; of 4 and 8 it is made from the values of folds and lanes.
     for number in set(by_number) - {4, 5, 6, 8}:
         assert by_number[number] == "undecided", number
-    assert "None" not in markdown_page(poor, {}) + html_page(poor, {})
+    assert "None" not in markdown_page(poor) + html_page(poor)
     assert all(len(line) <= 80 for line in text_summary(poor).splitlines())
 
 
@@ -349,9 +348,9 @@ def test_results_without_intervals_or_figures_are_shown(study, gone):
 )
 def test_simulated_corpora_are_banners(parts, text):
     study = make_study(**parts)
-    pages = (markdown_page(study, {}), html_page(study, {}), text_summary(study))
-    for page in pages:
-        assert (f"SIMULATED: {text}" in " ".join(page.split())) is (text is not None)
+    pages = (markdown_page(study), html_page(study), text_summary(study))
+    for text_ in pages:
+        assert (f"SIMULATED: {text}" in " ".join(text_.split())) is (text is not None)
     assert ("(simulated)" in W.corpora(study)) is bool(parts.get("target_simulated"))
 
 
@@ -366,22 +365,22 @@ def test_a_study_without_a_target_speaks_of_the_source_alone(made_up):
     alone["command"] = "python -m experiments.paper --config.source.path=nemo.parquet"
     name = W.corpora(alone)
     assert name == ("simulated" if made_up else "nemo")
-    assert S.subtitle(alone).endswith(f"source {name} (3076 rows, 4 classes, 9 speakers)")
+    assert document(alone).subtitle.endswith(f"source {name} (3076 rows, 4 classes, 9 speakers)")
     assert W.simulated(alone) == (["source"] if made_up else [])
     assert W.origin(alone, "both").startswith(f"Corpus {name};")
-    assert setting_tables.corpora_table(alone).header == ("", "Source")
-    assert {len(row) for row in setting_tables.corpora_table(alone).rows} == {2}
-    markdown, html = markdown_page(alone, {}), html_page(alone, {})
+    assert S.corpora_table(alone).header == ("", "Source")
+    assert {len(row) for row in S.corpora_table(alone).rows} == {2}
+    markdown, html = markdown_page(alone), html_page(alone)
     assert f"this study has {name} alone, classes angry" in markdown
-    for page in (markdown, html, text_summary(alone)):
-        assert ("the source corpus is simulated" in " ".join(page.split())) is made_up
-        assert not re.search("ravdess|\u2192 *\n|None", page)
+    for text in (markdown, html, text_summary(alone)):
+        assert ("the source corpus is simulated" in " ".join(text.split())) is made_up
+        assert not re.search("ravdess|\u2192 *\n|None", text)
 
 
 def figure_captions(study):
-    figures = [F.low_resource(study, scope) for scope in ("target", "source")]
+    figures = [fig6(study, scope) for scope in ("target", "source")]
     return [
-        cross_corpus_tables.target_table(study, "own").caption,
+        cross_corpus.target_table(study, "own").caption,
         *(figure.caption for figure in figures),
     ]
 
@@ -389,7 +388,7 @@ def figure_captions(study):
 def test_one_generator_seed_is_said_where_intervals_hold_for_it_only(study):
     single = {**study, "config": study["config"] | {"seeds": [3]}}
     for found, said in ((study, False), (single, True)):
-        reading = S.how_to_read(found)
+        reading = W.texts("", "reading", drawn_over=W.drawn_over(found))
         for text in (*figure_captions(found), " ".join(reading)):
             assert ("Every generator has one seed" in text) is said
             assert ("generator seeds" in text) is not said
@@ -398,53 +397,48 @@ def test_one_generator_seed_is_said_where_intervals_hold_for_it_only(study):
 
 def test_figures_without_an_interval_are_explained_in_table_4(study):
     words = "A figure without brackets has no interval"
-    assert words not in cross_corpus_tables.target_table(study, "own").caption
+    assert words not in cross_corpus.target_table(study, "own").caption
     balanced = copy.deepcopy(study)
     found = balanced["experiments"]["cross_corpus"]
     found["tables"]["own"]["real"]["trts"]["ci95"] = None
     found["differences"]["own"]["m3-m1"]["trts"]["ci95"] = None
-    assert words in cross_corpus_tables.target_table(balanced, "own").caption
-    assert words not in cross_corpus_tables.target_table(balanced, "source").caption
-    assert words in cross_corpus_tables.target_differences_table(balanced, "own").caption
-    assert words not in cross_corpus_tables.target_differences_table(balanced, "source").caption
+    assert words in cross_corpus.target_table(balanced, "own").caption
+    assert words not in cross_corpus.target_table(balanced, "source").caption
+    assert words in cross_corpus.differences_table(balanced, "own").caption
+    assert words not in cross_corpus.differences_table(balanced, "source").caption
     # A dash is no figure.
     found["tables"]["own"]["real"]["trts"]["mean"] = None
-    assert words not in cross_corpus_tables.target_table(balanced, "own").caption
+    assert words not in cross_corpus.target_table(balanced, "own").caption
 
 
 def test_a_part_that_was_not_measured_says_so(study):
     alone = {"cross_corpus": study["experiments"]["cross_corpus"]}
     (claim,) = claims(alone)
-    rows = lines(claim_tables.parts_table(claim))
+    rows = lines(S.parts_table(claim))
     (gap,) = (row for what, row in rows.items() if what.startswith("Log of M3's FID"))
     assert (gap["Figure"], gap["Verdict"]) == ("not measured", "undecided")
     (part,) = (part for part in claim["parts"] if not part["measured"])
     del part["measured"]  # as a study of before left it
-    assert W.DASH in {row[1] for row in claim_tables.parts_table(claim).rows}
+    assert DASH in {row[1] for row in S.parts_table(claim).rows}
 
 
 def test_results_without_the_rule_are_shown_without_it(study):
-    assert f"The rule. {study['rule']}" in markdown_page(study, {})
+    assert f"The rule. {study['rule']}" in markdown_page(study)
     old = {key: value for key, value in study.items() if key != "rule"}
-    assert "The rule." not in markdown_page(old, {})
+    assert "The rule." not in markdown_page(old)
 
 
 def test_the_codes_of_the_prior_are_as_near_as_it_says(study):
-    assert "would have 99.5 in the first column" in generator_tables.codes_table(study).caption
+    assert "would have 99.5 in the first column" in codes.table(study).caption
     old = copy.deepcopy(study)
     del old["experiments"]["codes"]["prior"]["own_component"]
-    assert (
-        "The prior's own points would have 1 in the columns"
-        in generator_tables.codes_table(old).caption
-    )
+    assert "The prior's own points would have 1 in the columns" in codes.table(old).caption
 
 
 def test_time_and_command_are_those_of_the_last_sitting(study):
-    (section,) = (s for s in S.sections(study, {}) if s.title == "How to repeat this")
+    (section,) = (s for s in document(study).sections if s.title == "How to repeat this")
     assert "The command shown is the last one given." in section.blocks[0]
-    seconds = [
-        row[1] for row in setting_tables.machine_table(study).rows if "last sitting" in row[0]
-    ]
+    seconds = [row[1] for row in S.machine_table(study).rows if "last sitting" in row[0]]
     assert seconds == ["4321"]
 
 

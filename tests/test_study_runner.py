@@ -13,9 +13,9 @@ import pytest
 from study_helpers import tiny_config, tiny_study
 
 from aegan.errors import InputError
+from aegan.study.experiment import Task
 from aegan.study.projection import Projection
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
-from aegan.study.tasks import Task
 
 # What the workers run.
 

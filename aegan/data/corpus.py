@@ -88,13 +88,16 @@ def describe(corpus: Corpus) -> dict:
     }
 
 
-def read_corpus(path: str | Path, classes: tuple[str, ...] = ()) -> Corpus:
+def read_corpus(
+    path: str | Path, classes: tuple[str, ...] = (), section: str = "config.data"
+) -> Corpus:
     """Read a feature table; the corpus takes the stem of the file as its name.
 
     Args:
         path: a Parquet file, laid out as the module's docstring says.
         classes: the emotions to expect; empty takes those of the table. Any other emotion in the
             table is an error: rows are never dropped in silence.
+        section: of the config that names the classes, for the messages.
 
     Raises:
         InputError: for anything that would have to be guessed (a file that is missing or not
@@ -118,7 +121,7 @@ def read_corpus(path: str | Path, classes: tuple[str, ...] = ()) -> Corpus:
                 _label_column(path, table, name) if name in table.schema.names else None
                 for name in ("session", "fold")
             )
-            classes, labels = _encode(path, emotions, files, classes)
+            classes, labels = _encode(path, emotions, files, classes, section)
             features = _read_features(path, table, feature_names, files)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
@@ -212,7 +215,7 @@ def _check_unique_files(path: Path, files: np.ndarray) -> None:
 
 
 def _encode(
-    path: Path, emotions: np.ndarray, files: np.ndarray, wanted: Iterable[str]
+    path: Path, emotions: np.ndarray, files: np.ndarray, wanted: Iterable[str], section: str
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """The classes in alphabetical order and every row's index into them."""
     present, labels = np.unique(emotions, return_inverse=True)
@@ -221,13 +224,13 @@ def _encode(
         if name not in present:
             raise InputError(
                 f"{path}: no row has the emotion '{name}', there are {_listing(present)}; add "
-                "rows, or name the table's own with --config.data.classes"
+                f"rows, or name the table's own with --{section}.classes"
             )
     for row in np.flatnonzero(~np.isin(emotions, classes))[:1]:
         raise InputError(
             f"{path}: emotion '{emotions[row]}' in row {row} (counted from 0, file "
             f"'{files[row]}') is not one of {_listing(classes)}; drop such rows or map them with "
-            "experiments.convert --emotions, or name all with --config.data.classes"
+            f"experiments.convert --emotions, or name all with --{section}.classes"
         )
     if len(classes) < 2:
         raise InputError(

@@ -125,7 +125,7 @@ def simulated_target(
         InputError: fewer than 60 rows, or a source that cannot be.
     """
     _check("config.target.simulated_rows", rows, TARGET_MIN_ROWS, "target")
-    *_, world = _source(np.random.default_rng(seed), source_rows, dim, MODEL, "config.data")
+    *_, world = _source(np.random.default_rng(seed), source_rows, dim, MODEL, "config.source")
 
     rng = np.random.default_rng([seed, _TARGET_STREAM])
     common = shift.common * rng.standard_normal(MODEL.factors)

@@ -86,28 +86,29 @@ class Prepared:
     leaks: tuple[Leak, ...]
 
 
-def prepare(data: DataConfig) -> Prepared:
-    """Reads the corpus that ``config.data`` describes, cuts it into folds and audits them.
+def prepare(data: DataConfig, section: str = "config.data") -> Prepared:
+    """Reads the corpus that a section of the config describes, cuts it into folds, audits them.
 
     Raises:
       InputError: a table or folds that can't be used, or a leak that is not allowed.
     """
     if data.path:
-        return prepared(read_corpus(data.path, data.classes), data)
+        return prepared(read_corpus(data.path, data.classes, section), data, section)
     rows, dim, seed = data.simulated_rows, data.simulated_features, data.simulated_seed
-    return prepared(simulated_corpus(rows=rows, dim=dim, seed=seed), data)
+    corpus = simulated_corpus(rows=rows, dim=dim, seed=seed, section=section)
+    return prepared(corpus, data, section)
 
 
-def prepared(corpus: Corpus, data: DataConfig) -> Prepared:
+def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> Prepared:
     """``prepare`` for a corpus that is there already."""
-    folds = make_folds(corpus, data.folds)
+    folds = make_folds(corpus, data.folds, section)
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
     if not data.allow_leaks:
-        way_around = ", or pass --config.data.allow_leaks=True for a banner in the report"
+        way_around = f", or pass --{section}.allow_leaks=True for a banner in the report"
         refuse(f"corpus '{corpus.name}'", leaks, way_around)
     if data.statistics == "speaker":
-        corpus = speaker_standardised(corpus)
+        corpus = speaker_standardised(corpus, section)
     return Prepared(corpus, digests, folds, leaks)
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from aegan.errors import InputError
 from aegan.run import stages
-from aegan.study import registry
-from aegan.study.claims import claims
-from aegan.study.rule import RULE
+from aegan.study.registry import EXPERIMENTS, claims, complete, tasks_of
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir
+from aegan.study.words import told
 from aegan.system.files import read_json, write_json
 
 TITLE = "Modeling feature representations for affective speech with GANs: the whole study"
@@ -25,20 +24,20 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
         wall_seconds: of this sitting.
     """
     done = {path.stem for path in study.dir.record("any").parent.glob("*.json")}
-    names = registry.complete(study, study.config["experiments"], done)
-    records = records_of(study.dir, registry.tasks_of(study, names))
+    names = complete(study, study.config.experiments, done)
+    records = records_of(study.dir, tasks_of(study, names))
     finished = {name: record["result"] for name, record in records.items()}
-    experiments = registry.results_of(study, names, finished)
+    experiments = {name: EXPERIMENTS[name].results(study, finished) for name in names}
+    trained = [study.dir.run(model).train_record for model in study.models]
+    kept = ("command", "config", "config_hash", "source", "target")
     results = {
         "format": 1,
         "title": TITLE,
-        **{
-            name: study.identity[name]
-            for name in ("command", "config", "config_hash", "source", "target")
-        },
-        "variant": study.config["variant"],
+        **{name: study.identity[name] for name in kept},
+        "variant": study.config.variant,
         "versions": stages.versions(),
-        "device": _device(study),
+        # Where the models trained, as the first run that did says.
+        "device": next((read_json(path)["device"] for path in trained if path.exists()), {}),
         "timing": {
             "tasks": len(records),
             "task_seconds": round(sum(record["seconds"] for record in records.values()), 1),
@@ -47,19 +46,10 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
         },
         "experiments": experiments,
         "claims": claims(experiments, len(study.source.classes)),
-        "rule": RULE,  # by which claims hold
+        "rule": told("", "rule"),  # by which claims hold
     }
     write_json(study.dir.results, results)
     return results
-
-
-def _device(study: Study) -> dict[str, Any]:
-    """Where the models trained, as the first run that did says."""
-    for model in study.plans:
-        path = study.dir.run(model).train_record
-        if path.exists():
-            return read_json(path)["device"]
-    return {}
 
 
 def read_study_results(directory: StudyDir) -> dict[str, Any]:

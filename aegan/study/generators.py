@@ -10,26 +10,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from aegan.models import networks as n
+from aegan.models.m1 import ENCODER
 from aegan.run import stages
-from aegan.run.plan import Plan
-from aegan.sampling.generator import Generator, flat_arrays, load_generator, nested_arrays
-from aegan.sampling.rows import sampling_key
-from aegan.study.parts import SOURCE, Part
-from aegan.study.study import MODELS, Study
-from aegan.study.tasks import Task
+from aegan.sampling.generator import flat_arrays, load_generator, nested_arrays
+from aegan.sampling.rows import Rows, sample, sampling_key
+from aegan.study.experiment import Task
+from aegan.study.parts import Part
+from aegan.study.study import Study
 from aegan.system.files import digest, replacing
 from aegan.training.lanes import lane_key, lane_of
 
-
-def train_task(model: str) -> str:
-    """Name of the task that trains a model's cross-validation run."""
-    return f"train-{model}"
-
-
-def evaluate_task(model: str) -> str:
-    """Name of the task that evaluates a model's cross-validation run."""
-    return f"evaluate-{model}"
+TRAINING = "training"  # kind of the tasks that train
+_ROWS_AT_ONCE = 2048  # encoded; bounds memory
 
 
 def part_task(model: str, seed: int, part: Part) -> str:
@@ -37,75 +29,55 @@ def part_task(model: str, seed: int, part: Part) -> str:
     return f"part-{model}-{seed}-{part.key}"
 
 
+def generator_task(model: str, seed: int, part: Part) -> str:
+    """The task after which ``rows_of`` finds the generator of a part."""
+    return f"train-{model}" if part.of_a_run else part_task(model, seed, part)
+
+
 def tasks(study: Study) -> list[Task]:
-    """Everything that trains or evaluates a generator; a study takes those that others need."""
+    """Everything that trains or evaluates a generator; a study takes those that others need.
+
+    Every model trains on the whole source, those of the honest mode also on its parts.
+    """
+    found, whole = run_tasks(study), study.parts[0]
+    for model, plan in study.part_plans.items():
+        work, honest = plan.flops / len(plan.lanes), study.settings("low_resource").honest
+        for place, part in enumerate(study.parts):
+            if part is whole or (model in honest and not part.of_a_run):
+                for seed in part_seeds(study, part):
+                    name, where = part_task(model, seed, part), (model, seed, place)
+                    words, group = f"{model.upper()} trained on {part.words}", f"parts-{model}"
+                    found.append(
+                        Task(name, words, train_part, where, (), TRAINING, work, train_parts, group)
+                    )
+    return found
+
+
+def run_tasks(study: Study) -> list[Task]:
+    """Training and evaluation of the cross-validation runs."""
     found = []
-    for model in MODELS:
-        plan = study.plans[model]
-        name = model.upper()
-        found.append(
-            Task(
-                train_task(model),
-                f"{name} trained in cross-validation",
-                train_run,
-                (model,),
-                kind="training",
-                work=plan.flops,
-            )
-        )
+    for model, plan in study.plans.items():
+        title, name = model.upper(), f"train-{model}"
+        words = f"{title} trained in cross-validation"
+        found.append(Task(name, words, train_run, (model,), (), TRAINING, plan.flops))
         # The first one computes what no model changes; the others find it in the cache.
-        first = () if model == MODELS[0] else (evaluate_task(MODELS[0]),)
-        found.append(
-            Task(
-                evaluate_task(model),
-                f"Tables 2 and 3: {name} evaluated",
-                evaluate_run,
-                (model,),
-                (train_task(model), *first),
-                kind="evaluation" if first else "evaluation with references",
-                work=len(plan.lanes) * len(study.source.labels),
-            )
-        )
-        one_lane = study.part_plans[model].flops / len(study.part_plans[model].lanes)
-        found += [
-            Task(
-                part_task(model, seed, part),
-                f"{name} trained on {part.words}",
-                train_part,
-                (model, seed, study.parts.index(part)),
-                kind="training",
-                work=one_lane,
-                run_group=train_parts,
-                group=f"parts-{model}",
-            )
-            for part in _trained_parts(study, model)
-            for seed in part_seeds(study, part)
-        ]
+        others = (f"evaluate-{study.models[0]}",) if model != study.models[0] else ()
+        kind = "evaluation" if others else "evaluation with references"
+        work = len(plan.lanes) * len(study.source.labels)
+        words, needs = f"Tables 2 and 3: {title} evaluated", (name, *others)
+        name = f"evaluate-{model}"
+        found.append(Task(name, words, evaluate_run, (model,), needs, kind, work))
     return found
 
 
 def part_seeds(study: Study, part: Part) -> Sequence[int]:
     """The generator seeds trained on a part: all on the whole source, else that of its draw."""
-    if part is study.parts[0]:
-        return study.seeds
-    return (seed_of(study, part.replicate),)
+    return study.seeds if part is study.parts[0] else (seed_of(study, part.replicate),)
 
 
 def seed_of(study: Study, replicate: int) -> int:
     """The seed of the generator that a draw of the low-resource study takes."""
     return study.seeds[replicate % len(study.seeds)]
-
-
-def _trained_parts(study: Study, model: str) -> list[Part]:
-    """The whole source; for a model of the honest mode, the parts that no other run covers."""
-    honest = model in study.config["low_resource"]["honest"]
-    return [
-        part
-        for part in study.parts
-        if part is study.parts[0]
-        # All of a fold's training part is what the cross-validation trained on.
-        or (honest and not (part.scope == SOURCE and part.percent == 100))
-    ]
 
 
 def train_run(study: Study, model: str) -> dict[str, Any]:
@@ -114,12 +86,9 @@ def train_run(study: Study, model: str) -> dict[str, Any]:
     workdir.claim(plan.identity, plan.corpus.contract)
     stages.train(plan, workdir)
     state = stages.trained_state(plan, workdir)
-    for place, (seed, fold) in enumerate(plan.lanes):
-        encoder = lane_of(state, place).params[n.ENCODER]
-        with (
-            replacing(study.dir.encoder(model, seed, fold)) as path,
-            open(path, "wb") as file,
-        ):
+    for place, (seed, fold) in enumerate(plan.lanes if model in study.encoders else ()):
+        encoder = lane_of(state, place).params[ENCODER]
+        with replacing(study.dir.encoder(model, seed, fold)) as path, open(path, "wb") as file:
             np.savez(file, **flat_arrays(jax.device_get(encoder), "encoder"))
     return {}
 
@@ -146,7 +115,10 @@ def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dic
     # In an order, and under a name, that do not depend on the order of the tasks: so an interrupted
     # group finds its checkpoint.
     numbers = tuple(sorted(parts))
-    plan = _with_lanes(study.part_plans[model], numbers)
+    # With other lanes, whose arrays keep their shapes, so that none compiles anew.
+    plan = study.part_plans[model]
+    identity = {**plan.identity, "lanes": [list(lane) for lane in numbers]}
+    plan = replace(plan, identity=identity, lanes=numbers)
     workdir = study.dir.training(f"{model}-{digest(numbers)}")
     workdir.claim(plan.identity, plan.corpus.contract)
     stages.train(plan, workdir, keep_rows=False)
@@ -162,43 +134,32 @@ def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dic
     return [records[seed, study.part_fold(study.parts[p]).index] for _, seed, p in lanes]
 
 
-def _with_lanes(plan: Plan, lanes: tuple[tuple[int, int], ...]) -> Plan:
-    """A plan with other lanes; a lane's arrays keep their shapes, so that none compiles anew."""
-    identity = {**plan.identity, "lanes": [list(lane) for lane in lanes]}
-    return replace(plan, identity=identity, lanes=lanes)
-
-
-def trained_params(study: Study, model: str, seed: int, fold: int) -> n.Params:
-    """The trained encoder of a cross-validation lane, as ``networks.encode`` takes it."""
-    path = study.dir.encoder(model, seed, fold)
-    with np.load(path, allow_pickle=False) as arrays:
-        return {n.ENCODER: nested_arrays({name: arrays[name] for name in arrays.files})}
-
-
-def whole_of(study: Study, part: Part) -> Part:
-    """All of what a part was drawn from: the training rows of the generators in paper mode."""
-    if part.scope != SOURCE:
-        return study.parts[0]
-    return replace(part, percent=100, rows=study.fold(part.fold).train)
-
-
-def generator_task(model: str, seed: int, part: Part) -> str:
-    """The task after which ``generator_of`` finds its file."""
-    if part.scope == SOURCE and part.percent == 100:
-        return train_task(model)
-    return part_task(model, seed, part)
-
-
-def generator_of(
-    study: Study, model: str, seed: int, part: Part, draw: int = 0
-) -> tuple[Generator, jax.Array]:
-    """The generator trained on exactly the rows of a part, and a key to draw rows with.
+def rows_of(
+    study: Study, model: str, seed: int, part: Part, rows: int, draw: int = 0
+) -> Rows | None:
+    """Rows in raw units of the generator trained on exactly the rows of a part.
 
     For all of a fold's training part it is the cross-validation's. Another ``draw`` gives other
-    rows of the same generator.
+    rows of the same generator. None where a cell is not finite: that is looked for in raw units,
+    for the clip of z-scores would make an infinite cell look finite.
     """
-    if part.scope == SOURCE and part.percent == 100:
+    if part.of_a_run:
         path, fold = study.dir.run(model).generator({"seed": seed, "fold": part.fold}), part.fold
     else:
         path, fold = study.dir.generator(model, seed, part), study.part_fold(part).index
-    return load_generator(path), sampling_key(lane_key(seed, fold), draw)
+    key = sampling_key(lane_key(seed, fold), draw)
+    features, labels = sample(load_generator(path), key, rows)
+    return (features, labels) if np.isfinite(features).all() else None
+
+
+def encoded(study: Study, model: str, seed: int, fold: int, features: np.ndarray) -> np.ndarray:
+    """Codes (n, code) float32 of rows (n, features) in raw units, by the encoder of a lane."""
+    learner, standardiser = study.plans[model].learner, study.standardiser(fold)
+    with np.load(study.dir.encoder(model, seed, fold), allow_pickle=False) as arrays:
+        params = {ENCODER: nested_arrays({name: arrays[name] for name in arrays.files})}
+    blocks = [np.zeros((0, learner.model.code), np.float32)]
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        z = standardiser.to_z(features[start : start + _ROWS_AT_ONCE])
+        codes = learner.model.encode(params, np.float32(learner.gain) * z)
+        blocks.append(jax.device_get(codes))
+    return np.concatenate(blocks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -35,6 +36,11 @@ class Part:
         return f"{self.scope}-p{self.percent:g}-r{self.replicate}"
 
     @property
+    def of_a_run(self) -> bool:
+        """Whether it is all that a cross-validation lane trained on."""
+        return self.scope == SOURCE and self.percent == 100
+
+    @property
     def words(self) -> str:
         """For the screen and the passport: "10 % of the source, draw 3"."""
         if self.percent == 100 and self.fold is None:
@@ -61,16 +67,12 @@ def make_parts(
     """
     everything = np.arange(len(corpus.labels), dtype=np.int32)
     parts = [Part(TARGET, 100, 0, None, everything)]
-    for scope in scopes:
-        for replicate in range(replicates):
-            fold = folds[replicate % len(folds)] if scope == SOURCE else None
-            pool = everything if fold is None else fold.train
-            for percent in percents:
-                if percent == 100 and fold is None:
-                    continue
-                rows = _draw(corpus, pool, percent, replicate)
-                number = None if fold is None else fold.index
-                parts.append(Part(scope, percent, replicate, number, rows))
+    for scope, replicate, percent in product(scopes, range(replicates), percents):
+        fold = folds[replicate % len(folds)] if scope == SOURCE else None
+        number, pool = (fold.index, fold.train) if fold else (None, everything)
+        if percent < 100 or fold:
+            rows = _draw(corpus, pool, percent, replicate)
+            parts.append(Part(scope, percent, replicate, number, rows))
     return tuple(parts)
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aegan.study.tasks import Task
+from aegan.study.experiment import Task
 from aegan.system.files import write_json
 
 KEPT = 20  # measurements per kind

@@ -3,79 +3,116 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Iterable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Callable, Container, Iterable, Mapping
+from graphlib import TopologicalSorter
 from typing import Any
 
-from aegan.errors import InputError
-from aegan.study import (
-    codes,
-    cross_corpus,
-    cross_validation,
-    embedding,
-    generators,
-    low_resource,
-    toy,
-)
-from aegan.study.study import Study
-from aegan.study.tasks import Records, Task
+from ml_collections import ConfigDict
 
-EXPERIMENTS: dict[str, ModuleType] = {
-    "cross_validation": cross_validation,  # Tables 2 and 3, Fig. 3
-    "embedding": embedding,  # Fig. 4
-    "codes": codes,  # Fig. 5, section 4.2
-    "cross_corpus": cross_corpus,  # Table 4
-    "low_resource": low_resource,  # Fig. 6
-    "toy": toy,  # Fig. 1
+from aegan.errors import InputError
+from aegan.run.programs import load
+from aegan.run.schema import defaults
+from aegan.study import generators
+from aegan.study.codes import CODES
+from aegan.study.config import StudyConfig, read_study_config
+from aegan.study.cross_corpus import CROSS_CORPUS
+from aegan.study.cross_validation import CROSS_VALIDATION
+from aegan.study.embedding import EMBEDDING
+from aegan.study.experiment import Experiment, Task
+from aegan.study.low_resource import LOW_RESOURCE
+from aegan.study.study import Study
+from aegan.study.toy import TOY
+
+# In the order of the report.
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment
+    for experiment in (
+        CROSS_VALIDATION,  # Tables 2 and 3, Fig. 3
+        EMBEDDING,  # Fig. 4
+        CODES,  # Fig. 5, section 4.2
+        CROSS_CORPUS,  # Table 4
+        LOW_RESOURCE,  # Fig. 6
+        TOY,  # Fig. 1
+    )
 }
 
 
-def check(values: Mapping[str, Any]) -> None:
-    """Refuses experiments that there are not, and values that an experiment could not use.
+def sections(variant: str) -> dict[str, ConfigDict]:
+    """The sections of ``configs/paper.py`` that belong to experiments, with their defaults."""
+    return {
+        name: ConfigDict(defaults(experiment.settings) | experiment.variants.get(variant, {}))
+        for name, experiment in EXPERIMENTS.items()
+        if experiment.settings
+    }
+
+
+def alone(name: str) -> Callable[[str], ConfigDict]:
+    """``get_config`` of one experiment of ``configs/paper.py``, with its fields and variants.
+
+    In the same folder a study goes on from what is there.
+    """
+
+    def get_config(variant: str = "default") -> ConfigDict:
+        """Variants: default, quick, full."""
+        config = load("paper", variant)
+        config.experiments = (name,)
+        return config
+
+    return get_config
+
+
+def read_config(config: Any) -> StudyConfig:
+    """A study's config, checked and typed.
 
     Raises:
         InputError: names the field of the config and the mend.
     """
-    _check_names(values["experiments"])
-    for name, experiment in EXPERIMENTS.items():
-        if hasattr(experiment, "check"):
-            experiment.check(values[name])
-
-
-def _check_names(names: Sequence[str]) -> None:
+    names, every = config["experiments"], ", ".join(EXPERIMENTS)
     for name in names:
         if name not in EXPERIMENTS:
             near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(
-                f"config.experiments: no experiment {name!r}; {hint}"
-                f"there are {', '.join(EXPERIMENTS)}"
-            )
+            raise InputError(f"config.experiments: no experiment {name!r}; {hint}there are {every}")
     if not names:
-        raise InputError(f"config.experiments: is empty; name some of {', '.join(EXPERIMENTS)}")
+        raise InputError(f"config.experiments: is empty; name some of {every}")
+    return read_study_config(config, {n: e.settings for n, e in EXPERIMENTS.items() if e.settings})
+
+
+def needs_target(config: StudyConfig, name: str) -> bool:
+    """Whether an experiment tests on the target."""
+    return EXPERIMENTS[name].needs_target(config.settings.get(name))
 
 
 def tasks_of(study: Study, names: Iterable[str]) -> list[Task]:
     """The tasks of the experiments and all that those need, each once, needs before the needy."""
-    shared = {task.name: task for task in generators.tasks(study)}
     own = [task for name in names for task in EXPERIMENTS[name].tasks(study)]
-    known = shared | {task.name: task for task in own}
-    ordered: dict[str, Task] = {}
-
-    def add(task: Task) -> None:
-        if task.name not in ordered:
-            for need in task.needs:
-                add(known[need])
-            ordered[task.name] = task
-
-    for task in own:
-        add(task)
-    return list(ordered.values())
+    known = {task.name: task for task in (*generators.tasks(study), *own)}
+    wanted, waiting = {}, [task.name for task in own]
+    while waiting:
+        name = waiting.pop()
+        wanted[name] = known[name].needs
+        waiting += known[name].needs
+    return [known[name] for name in TopologicalSorter(wanted).static_order()]
 
 
-def results_of(study: Study, names: Iterable[str], records: Records) -> dict[str, Any]:
-    """Per experiment what its finished tasks amount to."""
-    return {name: EXPERIMENTS[name].results(study, records) for name in names}
+def claims(experiments: Mapping[str, Any], classes: int = 4) -> list[dict[str, Any]]:
+    """The paper's claims on the results of experiments, those of which anything was measured.
+
+    Args:
+        experiments: name -> results.
+        classes: of the corpora; chance is one over it.
+
+    Returns:
+        Per claim "number", "where" (in the paper), "short" and "claim" (sentences), "parts",
+        "verdict", "differs" (how this study differs). Per part "what", "value" (an estimate, UAR
+        and shares as fractions), "unit", "condition", "verdict", "deciding" and "measured".
+    """
+    tested = (
+        claim.tested(name, experiments, classes)
+        for name, experiment in EXPERIMENTS.items()
+        for claim in experiment.claims
+    )
+    return sorted(filter(None, tested), key=lambda claim: claim["number"])
 
 
 def complete(study: Study, names: Iterable[str], done: Container[str]) -> list[str]:
@@ -83,9 +120,11 @@ def complete(study: Study, names: Iterable[str], done: Container[str]) -> list[s
     named = set(names)
 
     def is_done(name: str) -> bool:
+        if study.target is None and needs_target(study.config, name):
+            return False
         try:
             return all(task.name in done for task in tasks_of(study, [name]))
-        except (InputError, LookupError):  # the config or the corpora do not allow it
+        except (InputError, LookupError):  # the config does not allow it
             return False
 
     return [name for name in EXPERIMENTS if name in named or is_done(name)]

@@ -1,32 +1,33 @@
-"""The rule by which a claim is decided: a figure's interval against a condition, part by part."""
+"""The paper's claims and the rule that decides them: each part one figure with one condition.
+
+Only what the paper states is tested: that a figure is high is a claim of the paper, not a merit of
+a model.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from aegan.study.words import texts
 
 Estimate = Mapping[str, Any]  # {"mean", "ci95", "values"}
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 VERDICTS = (HOLDS, FAILS, UNDECIDED)
 
-RULE = (
-    "Every part is a figure with its 95 % interval. A part that puts A above B holds if the "
-    "interval of the paired difference A less B lies above 0, and does not hold if it lies below "
-    "0; one that puts a figure above or below a limit is decided in the same way at the limit. A "
-    "part that calls two figures alike, within x, holds if the interval of their difference lies "
-    "within x to both sides, and does not hold if it lies wholly outside. Anything else is "
-    "undecided, and so is a figure without an interval; only the course of a loss and the measures "
-    "of one embedding, which have none, are compared with their limits as they are. A claim holds "
-    "if all its parts hold, does not hold if any does not, and is undecided otherwise; a part that "
-    "was not measured is undecided. Parts that stand beside a claim do not count."
-)
+UNKNOWN = {"mean": None, "ci95": None, "values": []}
+
+# --- thresholds, where the paper says "alike" or "most" without a figure -------------------------
+ALIKE = 0.015  # UAR. Of Table 4 the paper calls 48.52 and 49.98 % "almost similar"
+MOST = 0.5  # "most" rows, "most" codes: more than half
+METRICS = {"trts": "metric 1 (TRTS)", "tstr": "metric 2 (TSTR)"}
+MODELS = ("m1", "m2", "m3")  # of the paper
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """What a figure has to meet: between ``low`` and ``high`` it holds, outside it does not."""
 
     low: float
@@ -63,38 +64,71 @@ def within(reach: float, unit: str = "", centre: float = 0.0) -> Condition:
     return Condition(centre - reach, centre + reach, f"within {_number(reach, unit)}{around}")
 
 
-UNKNOWN = {"mean": None, "ci95": None, "values": []}
+def figure(tree: Any, path: str, missing: Any = None) -> Any:
+    """A figure of nested results, "spread/m1"; ``missing`` where it is not there."""
+    for key in path.split("/"):
+        if not isinstance(tree, Mapping) or key not in tree:
+            return missing
+        tree = tree[key]
+    return tree
 
 
-def one_part(
-    what: str,
-    value: Estimate | float | None,
-    condition: Condition,
-    unit: str = "",
-    *,
-    deciding: bool = True,
-) -> Iterable[dict[str, Any]]:
-    """One part; a bare number is decided pointwise.
+class Part(NamedTuple):
+    """One figure of a claim and what it has to meet; a bare number is decided as it is."""
 
-    Where the study has no such figure a deciding part is undecided, and another is left out.
-    """
-    measured = value is not None
-    if not measured:
-        if not deciding:
-            return
-        value = UNKNOWN
-    pointwise = not isinstance(value, Mapping)
-    if pointwise:
-        value = {"mean": float(value), "ci95": None, "values": []}
-    yield {
-        "what": what,
-        "value": {name: value.get(name) for name in ("mean", "ci95", "values")},
-        "unit": unit,
-        "condition": condition.words,
-        "verdict": condition.verdict(value, pointwise),
-        "deciding": deciding,
-        "measured": measured,
-    }
+    what: str
+    value: Estimate | float | None  # None: the study has no such figure
+    condition: Condition
+    unit: str = ""  # "points" and "%" are printed times 100; "difference", "ratio", ""
+    deciding: bool = True  # False: stands beside the claim and does not count
+
+    def tested(self) -> dict[str, Any]:
+        """The part with its verdict, for results.json."""
+        value = UNKNOWN if self.value is None else self.value
+        pointwise = not isinstance(value, Mapping)
+        if pointwise:
+            value = UNKNOWN | {"mean": float(value)}
+        return {
+            "what": self.what,
+            "value": {name: value.get(name) for name in UNKNOWN},
+            "unit": self.unit,
+            "condition": self.condition.words,
+            "verdict": self.condition.verdict(value, pointwise),
+            "deciding": self.deciding,
+            "measured": self.value is not None,
+        }
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper; its words are "claim_<number>" of the experiment's ``words.txt``."""
+
+    number: int
+    where: str  # in the paper
+    parts: Callable[[Mapping[str, Any], int], Iterable[Part]]  # of all results, number of classes
+    limits: Mapping[str, float] = field(default_factory=dict)  # thresholds that its words name
+
+    def tested(
+        self, experiment: str, results: Mapping[str, Any], classes: int
+    ) -> dict[str, Any] | None:
+        """The claim with its verdict, for results.json; None if no deciding part was measured.
+
+        Every deciding part is there, so that none holds by what is missing.
+        """
+        parts = [part.tested() for part in self.parts(results, classes)]
+        parts = [part for part in parts if part["deciding"] or part["measured"]]
+        if not any(part["deciding"] and part["measured"] for part in parts):
+            return None
+        short, sentence, differs = texts(experiment, f"claim_{self.number}", **self.limits)
+        return {
+            "number": self.number,
+            "where": self.where,
+            "short": short,
+            "claim": sentence,
+            "parts": parts,
+            "verdict": overall(parts),
+            "differs": differs,
+        }
 
 
 def overall(parts: Sequence[Mapping[str, Any]]) -> str:

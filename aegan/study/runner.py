@@ -19,9 +19,10 @@ from typing import Any
 from joblib import cpu_count
 
 from aegan.errors import InputError
+from aegan.study.experiment import Task
+from aegan.study.opening import read_study
 from aegan.study.projection import Projection
-from aegan.study.study import Study, StudyDir, read_study
-from aegan.study.tasks import Task
+from aegan.study.study import Study, StudyDir
 from aegan.system import screen
 from aegan.system.files import read_json, write_json
 from aegan.system.workers import Pool, threads_of
@@ -77,12 +78,8 @@ def _platform() -> str:
 
 def records_of(directory: StudyDir, tasks: Sequence[Task]) -> dict[str, Any]:
     """Records of the finished tasks: {"task", "kind", "work", "seconds", "result"} by name."""
-    found = {}
-    for task in tasks:
-        path = directory.record(task.name)
-        if path.exists():
-            found[task.name] = read_json(path)
-    return found
+    paths = {task.name: directory.record(task.name) for task in tasks}
+    return {name: read_json(path) for name, path in paths.items() if path.exists()}
 
 
 def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str, Any]:
@@ -115,7 +112,8 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
                 running[workers.submit(chosen)] = chosen
             left = [task for tasks in running.values() for task in tasks] + [*waiting.values()]
             seconds = projection.wall_seconds(left, workers.jobs)
-            progress.set_postfix_str(f"about {screen.duration(seconds)} left: {_titles(running)}")
+            titles = "; ".join(t[0].words + " ..." * (len(t) > 1) for t in running.values())
+            progress.set_postfix_str(f"about {screen.duration(seconds)} left: {titles}")
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 future.result()
@@ -132,11 +130,6 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
         progress.close()
         projection.keep()
     return records
-
-
-def _titles(running: Mapping[Future, Sequence[Task]]) -> str:
-    words = [tasks[0].words + (" ..." if len(tasks) > 1 else "") for tasks in running.values()]
-    return "; ".join(words)
 
 
 # What follows runs in the workers.
@@ -157,9 +150,7 @@ def _study(opening: Opening) -> Study:
 
         cache_dir = None if opening.cache_dir is None else Path(opening.cache_dir)
         study = read_study(opening.config, Path(opening.root), cache_dir, opening.command)
-        jax.config.update(
-            "jax_default_matmul_precision", study.config["m1"]["train"]["matmul_precision"]
-        )
+        jax.config.update("jax_default_matmul_precision", study.config.matmul_precision)
         if opening.config_hash not in (None, study.identity["config_hash"]):
             raise InputError("a corpus changed while the study began; run the same command again")
         _studies[opening.root] = study
@@ -176,11 +167,6 @@ def _run(opening: Opening, tasks: list[Task]) -> None:
         results = tasks[0].run_group(study, [task.arguments for task in tasks])
     seconds = (time.perf_counter() - started) / len(tasks)
     for task, result in zip(tasks, results, strict=True):
-        record = {
-            "task": task.name,
-            "kind": task.kind,
-            "work": task.work,
-            "seconds": round(seconds, 3),
-            "result": result,
-        }
+        record = {"task": task.name, "kind": task.kind, "work": task.work}
+        record |= {"seconds": round(seconds, 3), "result": result}
         write_json(study.dir.record(task.name), record)

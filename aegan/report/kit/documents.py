@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from aegan.report.kit.figures import Figure
@@ -106,7 +106,8 @@ def _glue(text: str) -> Markup:
 @cache
 def _environment() -> Environment:
     found = Environment(
-        loader=PackageLoader("aegan.report"),
+        # The pages of all reports, and the words.txt that lie beside what they tell of.
+        loader=ChoiceLoader([PackageLoader("aegan.report"), PackageLoader("aegan", "")]),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,166 @@
+"""Reads a study: both corpora and all that follows from the config; keeps its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # not on every system
+    fcntl = None
+
+from aegan.data.audit import Leak, as_json, audit_generator, refuse, row_digests
+from aegan.data.contract import check_same
+from aegan.data.corpus import Corpus, describe, read_corpus
+from aegan.data.folds import speaker_standardised
+from aegan.data.simulate import simulated_target
+from aegan.errors import InputError
+from aegan.run.plan import Prepared, prepare
+from aegan.run.workdir import Workdir, first_difference
+from aegan.study.config import StudyConfig
+from aegan.study.parts import make_parts
+from aegan.study.registry import needs_target, read_config
+from aegan.study.study import Study, StudyDir
+from aegan.system.files import digest, read_json, write_json
+
+_PAPERS_MODELS = ["m1", "m2", "m3"]
+
+
+def read_study(config: Any, root: Path, cache_dir: Path | None, command: str) -> Study:
+    """Reads both corpora and decides everything that follows from the config; writes nothing.
+
+    Raises:
+        InputError: a value of the config or a corpus that can't be used; two corpora whose
+            features or classes differ, or that share rows.
+    """
+    read = read_config(config)
+    prepared = prepare(read.source, "config.source")
+    target, leaks = _target(read, prepared)
+    low = read.settings["low_resource"]
+    percents = low.percents if "low_resource" in read.experiments else ()
+    parts = make_parts(prepared.corpus, prepared.folds, percents, low.replicates, low.scopes)
+    described: dict[str, Any] = {"source": None, "target": None}
+    corpora = {"source": (prepared.corpus, prepared.leaks), "target": (target, leaks)}
+    for name, (corpus, found) in corpora.items():
+        if corpus is not None:
+            given = getattr(read, name)
+            described[name] = describe(corpus) | {
+                "statistics": given.statistics,
+                "licence": given.licence or corpus.licence or "not stated",
+                "leaks": as_json(found),
+            }
+    identity = {
+        "format": 1,
+        "config_hash": _hash(read, prepared.corpus, target),
+        "config": dict(read.written),
+        **described,
+        "command": command,
+    }
+    return Study(read, identity, StudyDir(Path(root)), prepared, target, parts, cache_dir)
+
+
+def _target(config: StudyConfig, prepared: Prepared) -> tuple[Corpus | None, tuple[Leak, ...]]:
+    """The target, and its rows that are in the source too, if they are allowed."""
+    source, given = prepared.corpus, config.source
+    if config.target.path:
+        target = read_corpus(config.target.path, source.classes, "config.source")
+    elif source.simulated:
+        target = simulated_target(
+            rows=config.target.simulated_rows,
+            source_rows=given.simulated_rows,
+            dim=given.simulated_features,
+            seed=given.simulated_seed,
+        )
+    else:
+        for name in config.experiments:
+            if needs_target(config, name):
+                raise InputError(
+                    f"config.target.path: is empty, but {name} tests on a target; give the table "
+                    "of a second corpus with --config.target.path=..."
+                )
+        return None, ()
+    name = f"target '{target.name}'"
+    check_same(name, target.contract, f"source '{source.name}'", source.contract)
+    leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
+    if not given.allow_leaks:
+        way_around = ", or pass --config.source.allow_leaks=True for a banner in the report"
+        refuse(f"corpora '{source.name}' and '{target.name}'", leaks, way_around)
+    if given.statistics == "speaker":
+        target = speaker_standardised(target, "config.source")
+    return target, leaks
+
+
+def _hash(config: StudyConfig, source: Corpus, target: Corpus | None) -> str:
+    """What makes this study this study; where its corpora lie and how it runs count for nothing."""
+    hashed = _that_counts(config.written)
+    for name in ("source", "target"):
+        hashed[name] = {k: v for k, v in config.written[name].items() if k != "path"}
+    hashed["corpora"] = [source.hash, None if target is None else target.hash]
+    return digest(hashed)
+
+
+def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without what makes no difference to any figure.
+
+    The paper's models go without saying, as in studies of version 0.1, which had no others.
+    """
+    found = {name: value for name, value in values.items() if name not in ("jobs", "experiments")}
+    if found.get("models") == _PAPERS_MODELS:
+        del found["models"]
+    return found
+
+
+def check_folder(study: Study) -> None:
+    """Refuses a folder that holds another study or run; writes nothing."""
+    root = study.dir.root
+    try:
+        existing = read_json(study.dir.config)
+    except FileNotFoundError:
+        if Workdir(root).config.exists():
+            raise _refused(root, "holds a run of experiments.run; give another --workdir") from None
+        return
+    except OSError as error:
+        raise _refused(root, f"cannot be read ({error.strerror}); give another one") from None
+    if existing.get("config_hash") != study.identity["config_hash"]:
+        there, here = (
+            {**identity, "config": _that_counts(identity.get("config") or {})}
+            for identity in (existing, study.identity)
+        )
+        how = first_difference(there, here, ("source", "target", "config"))
+        mend = "give another --workdir or delete this one"
+        raise _refused(root, f"holds another study ({how}); {mend}")
+
+
+def _refused(root: Path, why: str) -> InputError:
+    return InputError(f"--workdir={root}: {why}")
+
+
+@contextmanager
+def claim_folder(study: Study) -> Iterator[None]:
+    """Makes the folder this study's, and this command's alone while the block runs.
+
+    Raises:
+        InputError: it is another study's, cannot be written, or another command is at work in it.
+    """
+    check_folder(study)
+    root = study.dir.root
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if not study.dir.config.exists():
+            write_json(study.dir.config, study.identity)
+        lock = open(root / ".lock", "w")  # as long as the block runs
+    except OSError as error:
+        raise _refused(root, f"cannot be written ({error.strerror}); give another one") from None
+    with lock:
+        try:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            why = "another command is at work there; wait for its end"
+            raise _refused(root, why) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
