@@ -236,8 +236,8 @@ def test_own_statistics_help_and_transfer_stays_between_chance_and_the_ceiling(d
         (simulated_corpus, "data.simulated_rows=39", {"rows": 39}),
         (simulated_corpus, "data.simulated_features=7", {"dim": 7}),
         (simulated_target, "target.simulated_rows=59", {"rows": 59, "source_rows": 40}),
-        (simulated_target, "data.simulated_rows=39", {"rows": 60, "source_rows": 39}),
-        (simulated_target, "data.simulated_features=7", {"source_rows": 40, "dim": 7}),
+        (simulated_target, "source.simulated_rows=39", {"rows": 60, "source_rows": 39}),
+        (simulated_target, "source.simulated_features=7", {"source_rows": 40, "dim": 7}),
     ],
 )
 def test_too_small(draw, field, kwargs):
