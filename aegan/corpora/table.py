@@ -6,7 +6,6 @@ The table has a header with the columns ``file`` (or name, filename, path), ``sp
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import posixpath
@@ -30,7 +29,7 @@ from aegan.corpora.listing import (
 )
 from aegan.errors import InputError
 from aegan.tables.emotions import own_class
-from aegan.tables.labels import Labels, way_to_join
+from aegan.tables.labels import Labels, csv_rows, way_to_join
 from aegan.tables.read import kind_of
 from aegan.tables.roles import Options, columns_by_role
 from aegan.tables.text import flaw
@@ -105,23 +104,13 @@ def _cells(text: str, place: str) -> Iterator[tuple[int, list[str]]]:
     text = text.removeprefix("\ufeff")
     header = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=header.count)
-    lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
-    start = 1
-    try:
-        for cells in reader:
-            if len(cells) > _MOST_COLUMNS:
-                raise InputError(
-                    f"{place}: line {start}: {len(cells)} cells, more than a table of labels has; "
-                    "give another file"
-                )
-            if any(cell.strip() for cell in cells):
-                yield start, [cell.strip() for cell in cells]
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            f"{place}: line {start}: not CSV ({shown(error)}); close its quotes or write it again"
-        ) from error
+    for line, cells in csv_rows(io.StringIO(text, newline=""), place, delimiter, strict=True):
+        if len(cells) > _MOST_COLUMNS:
+            raise InputError(
+                f"{place}: line {line}: {len(cells)} cells, more than a table of labels has; "
+                "give another file"
+            )
+        yield line, cells
 
 
 def _columns(header: list[str], place: str, named: Mapping[str, str]) -> tuple[dict[str, int], int]:
