@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aegan.errors import InputError
 from aegan.tables.roles import Columns, Options, assign, no_feature
-from aegan.tables.rows import MAX_COLUMNS, Rows, arff_split, decode, lines_of, unescape
+from aegan.tables.rows import MAX_COLUMNS, arff_split, decode, lines_of, read_rows, unescape
 from aegan.tables.text import cut, read_one_line
 
 _ATTRIBUTE = re.compile(
@@ -40,17 +40,19 @@ def read_arff(path: Path, options: Options) -> Columns:
     if not roles.features:
         name, kind = kinds[min(doubtful)]
         raise InputError(f"{path}: no numeric attribute ('{name}' is {kind})")
-    rows = Rows(path, names, roles, b",", arff_split)
-    for number, line in lines:
-        start = line.lstrip()[:1]
-        if start == b"{":
-            raise InputError(
-                f"{path}: line {number} is sparse ARFF; write plain rows (in Weka: the filter "
-                "SparseToNonSparse)"
-            )
-        if start not in (b"", b"%"):
-            rows.add(number, line)
-    columns = rows.finish(bool(options.leave_out), metadata, [])
+
+    def rows() -> Iterator[tuple[int, bytes]]:
+        for number, line in lines:
+            start = line.lstrip()[:1]
+            if start == b"{":
+                raise InputError(
+                    f"{path}: line {number} is sparse ARFF; write plain rows (in Weka: the filter "
+                    "SparseToNonSparse)"
+                )
+            if start not in (b"", b"%"):
+                yield number, line
+
+    columns = read_rows(path, names, roles, arff_split, rows(), metadata, [])
     for i, name in sorted(doubtful.items()):
         if set(columns.texts.pop(f"doubtful {name}")) - {"", "?"}:
             raise no_feature(str(path), f"attribute '{name}' is {kinds[i][1]}", name)

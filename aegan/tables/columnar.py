@@ -59,7 +59,6 @@ def read_columnar(path: Path, kind: str, options: Options) -> Columns:
             texts={r: _texts(file, i, header[i]) for i, r in roles.texts.items() if r},
             features=file.matrix(list(roles.features), refuse),
             row_name=row_name,
-            changed=bool(options.leave_out),
             metadata={k: v for k, v in file.metadata.items() if k not in _FOREIGN},
             notes=[*notes, *roles.notes],
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, KEYS, Columns, Options, Roles, assign, no_feature
-from aegan.tables.rows import MAX_COLUMNS, Rows, csv_split, decode, lines_of, smile_split
+from aegan.tables.rows import MAX_COLUMNS, csv_split, decode, lines_of, read_rows, smile_split
 from aegan.tables.text import is_number
 
 SEPARATORS = (b",", b";", b"\t", b"|")
@@ -50,29 +50,32 @@ def read_delimited(path: Path, options: Options) -> Columns:
         raise InputError(f"{path}: no rows below the header; a table has one per recording")
     # SMILExtract's: a name in single quotes, then frameTime or features.
     frames = line.lstrip()[:1] == b"'" or header[1:2] and header[1].lower() in FRAMES
-    split = smile_split if header[0].lower() == "name" and frames else csv_split
-    cells = [decode(cell.strip()) for cell in split(separator)(line, len(header))]
+    smile = header[0].lower() == "name" and frames
+    split = (smile_split if smile else csv_split)(separator)
+    cells = [decode(cell.strip()) for cell in split(line, len(header))]
     notes = []
     header = _named(path, header, cells, notes)
     roles = assign(str(path), header, options)
     _check_features(path, roles, header_number, number, cells, len(header))
-    rows = Rows(path, header, roles, separator, split(separator))
-    rows.add(number, line)
-    repeated = 0
     first_cell = first.partition(separator)[0] + separator
-    for number, line in lines:
-        if line == first:
-            repeated += 1
-        elif line.startswith(first_cell):
-            raise InputError(
-                f"{path}: line {number} is another header than line {header_number}: rows of "
-                "other features were appended; keep them in a file of their own"
-            )
-        else:
-            rows.add(number, line)
-    if repeated:
-        notes.append(f"{repeated} repeated header line{'s' * (repeated > 1)} left out")
-    return rows.finish(bool(options.leave_out), {}, notes)
+
+    def rows() -> Iterator[tuple[int, bytes]]:
+        yield number, line
+        repeated = 0
+        for row in lines:
+            if row[1] == first:
+                repeated += 1
+            elif row[1].startswith(first_cell):
+                raise InputError(
+                    f"{path}: line {row[0]} is another header than line {header_number}: rows of "
+                    "other features were appended; keep them in a file of their own"
+                )
+            else:
+                yield row
+        if repeated:
+            notes.append(f"{repeated} repeated header line{'s' * (repeated > 1)} left out")
+
+    return read_rows(path, header, roles, split, rows(), {}, notes)
 
 
 def _named(

@@ -52,6 +52,7 @@ class Roles(NamedTuple):
     features: dict[int, str]  # name of the feature
     targets: tuple[Target, ...]  # best first
     notes: tuple[str, ...]
+    cut: bool  # whether the user left columns out
 
 
 @dataclass
@@ -63,7 +64,6 @@ class Columns:
     texts: dict[str, list[str]]  # "file", "start", "speaker", ...
     features: np.ndarray  # (rows, dim) float32, all finite
     row_name: Callable[[int], str]  # 3 -> "line 5"
-    changed: bool  # whether the user left columns out
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -122,7 +122,7 @@ def assign(
             f"{place}: no feature columns (it has {listed(header)}); a feature table has numeric "
             "columns beside names and labels"
         )
-    return Roles(texts, features, targets, tuple(notes))
+    return Roles(texts, features, targets, tuple(notes), bool(options.leave_out))
 
 
 def _targets(

@@ -94,7 +94,7 @@ def contract_of(columns: Columns) -> tuple[FeatureContract, dict[str, str]]:
     """
     names, metadata = columns.names, dict(columns.metadata) | _passport(columns)
     contract = FeatureContract.of(names, metadata.get("feature_set", ""))
-    if columns.changed and metadata.get("feature_hash") != contract.hash:
+    if columns.roles.cut and metadata.get("feature_hash") != contract.hash:
         contract = FeatureContract.of(names)  # the file's hash may be that of more features
     else:
         contract = FeatureContract.from_metadata(columns.place, names, metadata)
