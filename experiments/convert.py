@@ -34,14 +34,7 @@ from aegan.tables.roles import RENAMED
 from aegan.tables.table import FeatureTable
 from aegan.tables.write import SUFFIXES
 
-from .command import (
-    check_out,
-    guarded,
-    named_columns,
-    next_command,
-    pairs_of,
-    start,
-)
+from .command import check_out, guarded, named_columns, next_command, pairs_of, start
 
 _IN = flags.DEFINE_string("in", None, "Feature file, or folder of .csv and .arff files")
 _LABELS = flags.DEFINE_string("labels", None, "Table of labels: file, speaker, emotion[, ...]")
@@ -97,8 +90,7 @@ def label_source(choices: Choices) -> Callable[[FeatureTable], LabelSource] | No
     return partial(corpus_labels, corpus=_CORPUS.value, folder=Path(_AUDIO.value))
 
 
-def run() -> None:
-    """Does what the flags ask for."""
+def _run() -> None:
     choices = read_flags()
     (rows, dim), labels = convert(choices, label_source(choices))
     say(f"{choices.out}: {rows} rows x {dim} features")
@@ -109,7 +101,7 @@ def run() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    return guarded(run, argv, "nothing was written; run the same command again")
+    return guarded(_run, argv, "nothing was written; run the same command again")
 
 
 if __name__ == "__main__":
