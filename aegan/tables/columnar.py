@@ -11,14 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aegan.data.parquet import (
-    Columnar,
-    is_numeric,
-    is_text,
-    open_feather,
-    open_parquet,
-    reason,
-)
+from aegan.data.parquet import Columnar, is_numeric, is_text, open_feather, open_parquet, reason
 from aegan.errors import InputError
 from aegan.tables.roles import KEYS, PASSPORT, Columns, Options, assign, no_feature
 from aegan.tables.text import flaw

@@ -59,17 +59,10 @@ def write_synthetic(
 ) -> int:
     """Writes rows block by block (Parquet, CSV or ARFF by the suffix); whole or not at all.
 
-    Args:
-        path: of the table.
-        blocks: features (rows, dim) float32 in raw units, labels (rows,) int32.
-        classes: names of the labels.
-        contract: of the features.
-        passport: what the rows are. It stands in the file's metadata (Parquet), comments (ARFF) or
-            in a column (CSV), always with ``synthetic=true``.
-        finite: refuse cells that are not finite; a run keeps what a lane gave (Parquet).
-
-    Returns:
-        The number of rows.
+    Blocks are features (rows, dim) float32 in raw units and labels (rows,) int32 into ``classes``.
+    The passport says what the rows are. It stands in the file's metadata (Parquet), comments (ARFF)
+    or in a column (CSV), always with ``synthetic=true``. Cells that are not finite are refused; a
+    run keeps what a lane gave (Parquet, not ``finite``). Returns the number of rows.
     """
     metadata = passport_text(passport, classes) | contract.to_metadata()
     names, rows = np.asarray(classes), 0
@@ -99,13 +92,13 @@ def read_synthetic(path: Path) -> SyntheticTable:
     """
     with _opened(path) as file:
         passport = file.metadata
-        columns = file.schema.names
+        names = file.schema.names
         classes = tuple(json.loads(passport.pop("classes")))
-        features = {i: name for i, name in enumerate(columns) if name not in COLUMNS}
+        features = {i: name for i, name in enumerate(names) if name not in COLUMNS}
         values = file.matrix(list(features))
-        index = {name: i for i, name in enumerate(classes)}
-        emotions = file.column(columns.index("emotion")).to_pylist()
-        labels = np.array([index[name] for name in emotions], np.int32)
+        emotions = file.column(names.index("emotion")).to_pylist()
+        code = {name: i for i, name in enumerate(classes)}
+        labels = np.array([code[name] for name in emotions], np.int32)
     contract = FeatureContract.from_metadata(str(path), features.values(), passport)
     return SyntheticTable(values, labels, classes, contract, passport)
 
