@@ -229,7 +229,6 @@ def _encode(
 def _read_features(
     path: Path, table: Columnar, names: Mapping[int, str], files: np.ndarray
 ) -> np.ndarray:
-    """All features as one (rows, dim) float32 matrix, checked cell by cell."""
 
     def refuse(row: int, position: int, value: float | None) -> NoReturn:
         if value is None or np.isnan(value):

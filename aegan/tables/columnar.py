@@ -107,7 +107,6 @@ def _index_error(place: str, name: str) -> InputError:
 
 
 def _texts(file: Columnar, position: int, name: str) -> list[str]:
-    """Cells of a label, key or time as text; "" where there is none."""
     column = file.column(position)
     if pa.types.is_duration(column.type):
         nanoseconds = column.cast(pa.duration("ns")).cast(pa.int64())

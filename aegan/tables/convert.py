@@ -87,7 +87,6 @@ def convert(
 def _read_all(
     choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None
 ) -> tuple[FeatureTable, list[str]]:
-    """The finished table, and what was found on the way in lines for the user."""
     place = str(choices.source)
     options = Options(choices.columns, choices.leave_out, strict=labels_for is None)
     table = _with_feature_set(read_table(place, options), choices.feature_set)
@@ -152,7 +151,6 @@ def _write(table: FeatureTable, path: Path) -> None:
 
 
 def _with_feature_set(table: FeatureTable, name: str | None) -> FeatureTable:
-    """The table with the stated feature set, if one is stated."""
     if name is None:
         return table
     known = {table.contract.feature_set, FeatureContract.of(table.contract.names).feature_set}

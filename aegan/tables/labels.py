@@ -102,7 +102,6 @@ def read_labels(path: str | Path, rename: Mapping[str, str] | None = None) -> La
 
 
 def _choose(path: Path, options: Options, header: Sequence[str]) -> dict[str, int]:
-    """Positions of the columns that are read."""
     header = [name.strip() for name in header]
     check_there(str(path), header, options)
     used = columns_by_role(header, options)
@@ -126,7 +125,6 @@ def _choose(path: Path, options: Options, header: Sequence[str]) -> dict[str, in
 def _read_text(
     path: Path, choose: Callable[[Sequence[str]], Mapping[str, int]]
 ) -> tuple[dict[str, list[str]], list[int]]:
-    """Cells by role, and the line of every row."""
     lines = lines_of(path, _MAX_LINE)
     before, first = next((found for found in lines if decode(found[1]).strip()), (0, b""))
     separator, header = split_header(first)

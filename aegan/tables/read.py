@@ -149,7 +149,6 @@ def _read_folder(folder: Path, options: Options) -> Columns:
 
 
 def _check_alike(part: Columns, first: Columns) -> None:
-    """Refuses a file with other labels than the first, or another origin."""
     name, apart = Path(first.place).name, "keep them in folders of their own"
     if set(part.texts) != set(first.texts):
         raise InputError(

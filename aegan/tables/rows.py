@@ -18,7 +18,6 @@ from aegan.tables.text import flaw
 MAX_COLUMNS = 100_000
 
 _MAX_LINE = 16 << 20  # bytes; a row of 100,000 features has about 1.3 MB
-_CHUNK = 1 << 20  # bytes
 # Possessive, so that no run of digits is tried in more than one way.
 _NUMBER = re.compile(rb"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
 _NOT_FINITE = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -138,11 +137,7 @@ def read_rows(
     def refuse(position: int, why: str) -> NoReturn:
         raise InputError(f"{path}: line {number}, column '{names[position]}'{why}")
 
-    with path.open("rb") as file:
-        most = 1 + sum(block.count(b"\n") for block in iter(lambda: file.read(_CHUNK), b""))
-        # Every cell has a separator or line end, every number a digit.
-        most = min(most, file.tell() // (len(names) + len(roles.features)) + 1)
-    features = np.empty((most, len(roles.features)), np.float32)
+    features = bytearray()  # grows in place
     texts: dict[int, list[str]] = {position: [] for position in sorted(roles.texts)}
     known: dict[bytes, str] = {}
     numbers: list[int] = []
@@ -153,8 +148,6 @@ def read_rows(
                 f"{path}: line {number} has {max(len(cells), 1)} cells for {len(names)} columns; "
                 "mend the line or take it out"
             )
-        if len(numbers) == most:
-            raise InputError(f"{path}: grew while it was read; read it once it is whole")
         for position, column in texts.items():
             cell = cells[position].strip()
             text = known.get(cell)
@@ -166,26 +159,24 @@ def read_rows(
                     known[cell] = text
             column.append(text)
         values = [cells[position] for position in roles.features]
-        row = features[len(numbers)]
         try:
-            row[:] = pa.array(values, pa.string()).cast(pa.float32())
+            row = pa.array(values, pa.string()).cast(pa.float32()).to_numpy()
         except pa.ArrowInvalid:  # it reads fewer spellings than Python
             values = [cell.strip() for cell in values]
             for position, cell in zip(roles.features, values, strict=True):
                 if not _NUMBER.fullmatch(cell):
                     refuse(position, _why_no_number(cell))
             with np.errstate(over="ignore"):  # refused below
-                row[:] = [float(cell) for cell in values]
-        if not np.isfinite(row).all():
-            bad = int(np.argmin(np.isfinite(row)))
+                row = np.array(list(map(float, values))).astype(np.float32)
+        for bad in np.flatnonzero(~np.isfinite(row))[:1]:
             refuse(list(roles.features)[bad], _why_no_number(values[bad]))
+        features += row.tobytes()
         numbers.append(number)
-    features.resize((len(numbers), len(roles.features)), refcheck=False)  # gives the rest back
     return Columns(
         place=str(path),
         roles=roles,
         texts={roles.texts[i]: cells for i, cells in texts.items() if roles.texts[i]},
-        features=features,
+        features=np.frombuffer(features, np.float32).reshape(-1, len(roles.features)),
         row_name=lambda row: f"line {numbers[row]}",
         metadata=metadata,
         notes=[*notes, *roles.notes],

@@ -16,7 +16,7 @@ import numpy as np
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.tables.roles import CODES, DECLARED, FRAMES, LABELS, PASSPORT, TIMES, Columns
+from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
 from aegan.tables.text import cut, is_number, listed, read_one_line
 
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
@@ -166,11 +166,11 @@ def _files(columns: Columns) -> list[str]:
 def _emotion(columns: Columns, notes: list[str]) -> dict[str, list[str]]:
     """The emotions, from the first column of them that says any."""
     chosen, cells = None, {}
-    for role, name, rule in columns.roles.targets:
+    for role, name, declared, may_be_codes in columns.roles.targets:
         found = blank(columns.texts[role], ("unknown",))
         present = set(found) - {""}
-        words = rule == DECLARED or not all(map(is_number, present))
-        codes = rule == CODES and len(present) > 1 and all(map(str.isdecimal, present))
+        words = declared or not all(map(is_number, present))
+        codes = may_be_codes and len(present) > 1 and all(map(str.isdecimal, present))
         if chosen is not None:
             notes.append(f"column '{name}' left out; '{chosen}' is used in its place")
         elif not present:
@@ -208,7 +208,6 @@ def _passport(columns: Columns) -> dict[str, str]:
 
 
 def _first_of_each_key(columns: Columns, files: np.ndarray, times: np.ndarray | None) -> list[int]:
-    """The first row of every key; refuses a key with different values."""
     spans = [None] * len(files) if times is None else map(str, times.tolist())  # NaN equals NaN
     first: dict[tuple, int] = {}
     clashes: dict[tuple, int] = {}

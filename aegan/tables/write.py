@@ -82,8 +82,6 @@ def table_writer(
 
 
 class _Table(NamedTuple):
-    """What is written."""
-
     path: Path  # of the finished table
     labels: tuple[str, ...]
     names: tuple[str, ...]  # of the features
@@ -159,7 +157,6 @@ class TableWriter:
             raise InputError(f"{place} has a value that is not {what}; mend or drop it") from error
 
     def _block(self, given: np.ndarray) -> np.ndarray:
-        """Rows as float32."""
         with np.errstate(over="ignore"):  # refused below
             block = given.astype(np.float32, copy=False)
         if not self._finite or np.isfinite(block).all():
@@ -296,7 +293,6 @@ def _text(
 
 
 def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
-    """The classes that the metadata tell, none where they do not."""
     try:
         classes = json.loads(entries.get("classes", "[]"))
     except (ValueError, RecursionError):  # a file's own, which may hold anything
@@ -312,7 +308,6 @@ def _check_doubled(path: Path, columns: Sequence[str]) -> None:
 
 
 def _key(table: _Table, key: str) -> str:
-    """A key of the metadata, if text formats can hold it."""
     if is_metadata_key(key):
         return key
     raise InputError(
