@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aegan.errors import InputError
 from aegan.tables.roles import Columns, Options, assign, no_feature
-from aegan.tables.rows import MAX_COLUMNS, arff_split, decode, lines_of, read_rows, unescape
+from aegan.tables.rows import MAX_COLUMNS, decode, lines_of, read_rows
 from aegan.tables.text import cut, read_one_line
 
 _ATTRIBUTE = re.compile(
@@ -17,6 +17,10 @@ _ATTRIBUTE = re.compile(
     rb"""\s+(\S.*)""",
     re.IGNORECASE,
 )
+_CELL = re.compile(
+    rb"""\s*'([^'\\]*(?:\\.[^'\\]*)*)'\s*|\s*"([^"\\]*(?:\\.[^"\\]*)*)"\s*|([^,'"]*)""", re.DOTALL
+)
+_PLAIN = re.compile(rb"""(?:[^,'"]*+,)++""")  # cells without quotes
 _METADATA = re.compile(rb"%\s*([A-Za-z_][\w.\-]*): *(\S.*)")
 _LONGEST_ATTRIBUTE = 1 << 16  # bytes
 _NUMERIC = ("numeric", "real", "integer")
@@ -52,7 +56,7 @@ def read_arff(path: Path, options: Options) -> Columns:
             if start not in (b"", b"%"):
                 yield number, line
 
-    columns = read_rows(path, names, roles, arff_split, rows(), metadata, [])
+    columns = read_rows(path, names, roles, _split, rows(), metadata, [])
     for i, name in sorted(doubtful.items()):
         if set(columns.texts.pop(f"doubtful {name}")) - {"", "?"}:
             raise no_feature(str(path), f"attribute '{name}' is {kinds[i][1]}", name)
@@ -103,8 +107,37 @@ def _attribute(line: bytes) -> tuple[str, str] | None:
         return None
     single, double, plain, kind = match.groups()
     quoted = double if single is None else single
-    name = plain if quoted is None else unescape(quoted)
+    name = plain if quoted is None else _unescape(quoted)
     word = cut(decode(kind).split()[0].lower())
     if kind.startswith(b"{"):
         word = "nominal"
     return decode(name).strip(), "numeric" if word in _NUMERIC else word
+
+
+def _split(line: bytes, count: int) -> list[bytes]:
+    """ARFF: text in single or double quotes, with backslashes."""
+    if b"'" not in line and b'"' not in line:
+        return line.split(b",")
+    cells, position = [], 0
+    while True:
+        if run := _PLAIN.match(line, position):
+            cells += run[0][:-1].split(b",")
+            position = run.end()
+        match = _CELL.match(line, position)
+        single, double, plain = match.groups()
+        quoted = double if single is None else single
+        cells.append(plain.strip() if quoted is None else _unescape(quoted))
+        position = match.end() + 1
+        if line[match.end() : position] != b",":
+            break
+    if match.end() == len(line):
+        return cells
+    # Old versions of openSMILE escape nothing in the name.
+    name, *rest = line.rsplit(b",", count - 1)
+    if name[:1] == name[-1:] == b"'" and len(name) > 1 and not any(b"'" in cell for cell in rest):
+        return [name[1:-1], *rest]
+    return cells if len(cells) != count else []
+
+
+def _unescape(quoted: bytes) -> bytes:
+    return re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL) if b"\\" in quoted else quoted

@@ -89,7 +89,15 @@ def _read_all(
 ) -> tuple[FeatureTable, list[str]]:
     place = str(choices.source)
     options = Options(choices.columns, choices.leave_out, strict=labels_for is None)
-    table = _with_feature_set(read_table(place, options), choices.feature_set)
+    table = read_table(place, options)
+    if choices.feature_set is not None:
+        stated = FeatureContract.of(table.contract.names, choices.feature_set)
+        told = {table.contract.feature_set, FeatureContract.of(stated.names).feature_set}
+        for other in sorted(told - {stated.feature_set, UNKNOWN}):
+            raise InputError(
+                f"--feature_set={choices.feature_set}: {place} has {other}; leave the flag out"
+            )
+        table = replace(table, contract=stated)
     rows, dim = table.features.shape
     lines = [f"{place}: {rows} rows x {dim} features ({table.contract.feature_set})"]
 
@@ -148,15 +156,6 @@ def _write(table: FeatureTable, path: Path) -> None:
     columns = {name: columns[name].tolist() for name in LABEL_COLUMNS if name in columns}
     with table_writer(path, list(columns), table.contract, table.metadata) as writer:
         writer.write(columns, table.features)
-
-
-def _with_feature_set(table: FeatureTable, name: str | None) -> FeatureTable:
-    if name is None:
-        return table
-    known = {table.contract.feature_set, FeatureContract.of(table.contract.names).feature_set}
-    for other in sorted(known - {name, UNKNOWN}):
-        raise InputError(f"--feature_set={name}: {table.source} has {other}; leave the flag out")
-    return replace(table, contract=FeatureContract.of(table.contract.names, name))
 
 
 def _note_of_own_columns(contract: FeatureContract) -> str:

@@ -124,7 +124,17 @@ def _read_folder(folder: Path, options: Options) -> Columns:
         contract = contract or found
         check_same(part.place, found, paths[0].name, contract)
         parts.append(part)
-        _check_alike(part, parts[0])
+        name, apart = paths[0].name, "keep them in folders of their own"
+        labels, others = sorted(part.texts), sorted(parts[0].texts)
+        if labels != others:
+            raise InputError(
+                f"{path}: has {listed(labels)} beside the features, but {name} has "
+                f"{listed(others)}; {apart}"
+            )
+        if part.metadata.get("synthetic") != parts[0].metadata.get("synthetic"):
+            raise InputError(
+                f"{path}: one of it and {name} is synthetic, the other is not; {apart}"
+            )
         notes.update(part.notes)
         rows += [f"{path.name} {part.row_name(row)}" for row in range(len(part.features))]
     first = parts[0]
@@ -146,16 +156,3 @@ def _read_folder(folder: Path, options: Options) -> Columns:
         metadata={key: text for key, text in first.metadata.items() if (key, text) in common},
         notes=[f"{len(paths)} files", *said],
     )
-
-
-def _check_alike(part: Columns, first: Columns) -> None:
-    name, apart = Path(first.place).name, "keep them in folders of their own"
-    if set(part.texts) != set(first.texts):
-        raise InputError(
-            f"{part.place}: has {listed(sorted(part.texts))} beside the features, but {name} has "
-            f"{listed(sorted(first.texts))}; {apart}"
-        )
-    if part.metadata.get("synthetic") != first.metadata.get("synthetic"):
-        raise InputError(
-            f"{part.place}: one of it and {name} is synthetic, the other is not; {apart}"
-        )

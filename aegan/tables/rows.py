@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,12 +21,6 @@ _MAX_LINE = 16 << 20  # bytes; a row of 100,000 features has about 1.3 MB
 _NUMBER = re.compile(rb"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
 _NOT_FINITE = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(rb"[+-]?\d++,\d++(?:[eE][+-]?\d++)?")
-_ARFF_CELL = re.compile(
-    rb"""\s*'([^'\\]*(?:\\.[^'\\]*)*)'\s*|\s*"([^"\\]*(?:\\.[^"\\]*)*)"\s*|([^,'"]*)""", re.DOTALL
-)
-
-_ARFF_PLAIN = re.compile(rb"""(?:[^,'"]*+,)++""")  # cells without quotes
-
 # A line and the number of cells that it should have -> its cells; any other number if it is broken.
 Split = Callable[[bytes, int], list[bytes]]
 
@@ -55,67 +48,6 @@ def decode(cell: bytes) -> str:
         return cell.decode()
     except UnicodeDecodeError:
         return cell.decode("latin-1")
-
-
-def csv_split(sep: bytes) -> Split:
-    """RFC 4180, with some separator."""
-
-    def split(line: bytes, count: int) -> list[bytes]:
-        if b'"' not in line:
-            return line.split(sep)
-        if line.count(b'"') % 2:  # a cell that goes on in the next line
-            return []
-        text = [line.decode("latin-1")]  # byte for byte
-        try:
-            cells = next(csv.reader(text, delimiter=sep.decode(), skipinitialspace=True))
-        except csv.Error:
-            return []
-        return "\n".join(cells).encode("latin-1").split(b"\n")
-
-    return split
-
-
-def smile_split(sep: bytes) -> Split:
-    """SMILExtract's CSV: a name in single quotes, which escape nothing in it, then numbers."""
-
-    def split(line: bytes, count: int) -> list[bytes]:
-        # Only numbers follow the name: what they leave over is the name, separators and all.
-        name, *rest = line.rsplit(sep, count - 1)
-        name = name.strip()
-        quoted = len(name) > 1 and name[:1] == name[-1:] and name[:1] in (b"'", b'"')
-        return [name[1:-1] if quoted else name, *rest]
-
-    return split
-
-
-def arff_split(line: bytes, count: int) -> list[bytes]:
-    """ARFF: text in single or double quotes, with backslashes."""
-    if b"'" not in line and b'"' not in line:
-        return line.split(b",")
-    cells, position = [], 0
-    while True:
-        if run := _ARFF_PLAIN.match(line, position):
-            cells += run[0][:-1].split(b",")
-            position = run.end()
-        match = _ARFF_CELL.match(line, position)
-        single, double, plain = match.groups()
-        quoted = double if single is None else single
-        cells.append(plain.strip() if quoted is None else unescape(quoted))
-        position = match.end() + 1
-        if line[match.end() : position] != b",":
-            break
-    if match.end() == len(line):
-        return cells
-    # Old versions of openSMILE escape nothing in the name.
-    name, *rest = line.rsplit(b",", count - 1)
-    if name[:1] == name[-1:] == b"'" and len(name) > 1 and not any(b"'" in cell for cell in rest):
-        return [name[1:-1], *rest]
-    return cells if len(cells) != count else []
-
-
-def unescape(quoted: bytes) -> bytes:
-    """What stands between the quotes of an ARFF text."""
-    return re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL) if b"\\" in quoted else quoted
 
 
 def read_rows(

@@ -210,7 +210,12 @@ def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
 def _arff(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
     """ARFF as Weka and liac-arff read it: text in single quotes, metadata as comments on top."""
     path, labels, names, entries = table
-    classes = _classes(entries) if "emotion" in labels else ()
+    try:
+        classes = json.loads(entries.get("classes", "[]")) if "emotion" in labels else []
+        if not all(isinstance(name, str) for name in classes) or not isinstance(classes, list):
+            classes = []
+    except (TypeError, ValueError, RecursionError):  # a file's own, which may hold anything
+        classes = []
     kinds = dict.fromkeys(labels, "string") | dict.fromkeys(names, "numeric")
     kinds |= {name: "numeric" for name in NUMERIC_LABELS if name in kinds}
     if classes:
@@ -290,15 +295,6 @@ def _text(
                     file.write(",".join(texts).encode() + line + b"\n")
 
         yield write
-
-
-def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
-    try:
-        classes = json.loads(entries.get("classes", "[]"))
-    except (ValueError, RecursionError):  # a file's own, which may hold anything
-        return ()
-    plain = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
-    return tuple(classes) if plain else ()
 
 
 def _check_doubled(path: Path, columns: Sequence[str]) -> None:
