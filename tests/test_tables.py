@@ -135,11 +135,6 @@ def test_whole_numbers_as_emotions_are_kept_with_a_note(file):
     assert read_table(file("file,class,f\na,0,1\nb,3,1\n")).labels == {}
 
 
-def test_columns_of_other_names(file):
-    table = read_table(file("wav,spk,f\na,x,1\n"), Options({"file": "wav", "speaker": "spk"}))
-    assert table.files.tolist() == ["a"] and table.labels["speaker"].tolist() == ["x"]
-
-
 def test_a_second_key_column_is_left_out_with_a_note(file):
     table = read_table(file("name,file,f\nx,a.wav,1\n"))
     assert table.files.tolist() == ["a.wav"]

@@ -129,6 +129,10 @@ def test_columns_that_the_user_names(file):
     path = file("wav,spk,f\na,x,1\n")
     check_error(path, "column 'wav' is text ('a' in line 2)", "--columns")
     check_error(path, "no column 'waw'", options=Options({"file": "waw"}))
+    named = read_table(path, Options({"file": "wav", "speaker": "spk"}))
+    assert named.files.tolist() == ["a"] and named.labels["speaker"].tolist() == ["x"]
+    arff = file(TEXT_ARFF, "f.arff")
+    assert read_table(arff, Options(leave_out=["gender"])).features.shape == (2, 2)
     relaxed = Options({"file": "waw", "speaker": "spk"}, strict=False)
     check_error(path, "column 'wav' is text", options=relaxed)
 
