@@ -77,22 +77,8 @@ _PIECES = """
     @attribute @data @relation numeric string {a,b} {1\\ a} %a:\\ b feature_hash synthetic=true
     0\\ days NaT 99999\\ days 1:2:3 -1 ' " '' "" \\' \\" \\ ; ,,, | = == <html> PAR1
 """
-_LONG = [
-    "x" * 2000,
-    *(c * 5000 for c in ["9", "'", '"', "\\", ",", ";", "\n", "1,", "%", "{", " "]),
-]
-_LONG += [
-    "{" * 5000,
-    " " * 5000,
-    "\\'" * 3000,
-    "\r\n",
-    "\n\n",
-    "\u2028",
-    "\ufeff",
-    "\u0661",
-    "\U0001f600",
-    "e\u0301",
-]
+_LONG = ["x" * 2000, *(c * 5000 for c in ["1,", *"9'\"\\,;\n%{ "]), "\\'" * 3000]
+_LONG += ["\r\n", "\n\n", "e\u0301", *"\u2028\ufeff\u0661\U0001f600"]
 _BYTES = (0, 9, 10, 11, 13, 26, 27, 32, 127, 0x80, 0x85, 0xA0, 0xC3, 0xFF)
 TOKENS = [piece.replace("~", " ").encode() for piece in _PIECES.replace("\\ ", "~").split()]
 TOKENS += [*(bytes([i]) for i in _BYTES), *map(str.encode, _LONG)]

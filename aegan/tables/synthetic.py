@@ -32,13 +32,6 @@ class SyntheticTable:
     passport: dict[str, Any]  # synthetic, model, run_hash, seed, fold, corpus, licence, ...
 
 
-def passport_text(passport: Mapping[str, Any], classes: Iterable[str]) -> dict[str, str]:
-    """A passport as a file's text entries: strings as they are, the rest as JSON."""
-    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in passport.items()}
-    texts.pop("synthetic", None)  # no passport may deny it
-    return {"synthetic": "true", **texts, "classes": json.dumps(list(classes))}
-
-
 def row_names(passport: Mapping[str, Any], first: int, count: int) -> list[str]:
     """Names of rows ``first`` to ``first + count - 1`` that no recording and no other draw has."""
     p = passport
@@ -64,7 +57,9 @@ def write_synthetic(
     or in a column (CSV), always with ``synthetic=true``. Cells that are not finite are refused; a
     run keeps what a lane gave (Parquet, not ``finite``). Returns the number of rows.
     """
-    metadata = passport_text(passport, classes) | contract.to_metadata()
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in passport.items()}
+    texts |= {"classes": json.dumps(list(classes)), **contract.to_metadata()}
+    metadata = {"synthetic": "true"} | texts | {"synthetic": "true"}  # no passport may deny it
     names, rows = np.asarray(classes), 0
     with table_writer(path, COLUMNS, contract, metadata, finite) as writer:
         for features, labels in blocks:
