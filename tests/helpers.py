@@ -11,7 +11,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from aegan.models.declarations import MODELS, STEPS
 
 from aegan.data.audit import row_digests
 from aegan.data.corpus import Corpus
@@ -19,6 +18,7 @@ from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
 from aegan.learning.schedule import Lane, LaneState, Schedule, Table
 from aegan.learning.steps import Learner, StepRule
+from aegan.models.declarations import MODELS, STEPS
 from aegan.models.networks import Sizes, build_networks, init_params
 from aegan.models.priors import MixturePrior, NormalPrior
 from aegan.sampling.generator import Generator, constant_columns, networks_of_a_draw

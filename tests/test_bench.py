@@ -8,7 +8,6 @@ from importlib.util import find_spec
 import jax
 import numpy as np
 import pytest
-from aegan.training.cost import products
 from commands import command
 
 from aegan.bench import jobs
@@ -16,6 +15,7 @@ from aegan.bench.headline import NOTES
 from aegan.bench.jobs import Shape
 from aegan.errors import InputError
 from aegan.training import strategy
+from aegan.training.cost import products
 from aegan.training.job import Job
 from aegan.training.trainers import open_trainer
 

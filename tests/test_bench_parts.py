@@ -9,8 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from aegan.models.declarations import MODELS
-from aegan.training.cost import Product, flops_per_update, products
 from helpers import tiny_sizes
 
 from aegan.bench import peak as peaks
@@ -20,6 +18,8 @@ from aegan.bench.peak import JAX, JAX_BATCHED, NUMPY, PLAIN, prepare_peak
 from aegan.bench.timing import interleave, ratio, spread
 from aegan.data.simulate import simulated_corpus
 from aegan.metrics.svm import SvmProtocol
+from aegan.models.declarations import MODELS
+from aegan.training.cost import Product, flops_per_update, products
 
 
 def test_rounds_take_turns_and_rotate():

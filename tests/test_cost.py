@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import jax
 import pytest
-from aegan.models.declarations import MODELS
-from aegan.training.cost import Product, flops_per_update, multiply_adds_per_row, products
 from helpers import tiny_learner, tiny_schedule
 
 from aegan.learning.schedule import init_state, train_step
+from aegan.models.declarations import MODELS
 from aegan.models.networks import Sizes, build_networks
 from aegan.run.estimate import training_seconds
 from aegan.run.plan import make_plan
+from aegan.training.cost import Product, flops_per_update, multiply_adds_per_row, products
 from configs.m2 import get_config
 
 PAPER_M2 = Sizes(

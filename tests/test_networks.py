@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from aegan.models.declarations import MODELS, get_model
 from helpers import random_params, rows_and_labels, same_bits, strict_jax, tiny_learner, tiny_sizes
 
 from aegan.models import networks as n
+from aegan.models.declarations import MODELS, get_model
 from aegan.models.priors import Draw
 from aegan.run.plan import make_plan
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from aegan.models.declarations import MODELS
 from commands import ROOT, command, finish, start
 from small_runs import EPOCHS, assert_refused, hashes, tiny
 
 from aegan.data.simulate import simulated_corpus
 from aegan.learning.schedule import loss_names
+from aegan.models.declarations import MODELS
 from aegan.tables.synthetic import read_synthetic
 
 METRICS = (

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from aegan.models.declarations import MODELS
 from helpers import (
     UPDATED,
     initial,
@@ -27,6 +26,7 @@ from hypothesis import strategies as st
 
 from aegan.learning import schedule
 from aegan.learning.schedule import LaneState, epoch_order, loss_names, train_step
+from aegan.models.declarations import MODELS
 from aegan.models.priors import NormalPrior, draw
 from aegan.sampling import rows as sampling
 from aegan.training import lanes

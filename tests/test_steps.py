@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from aegan.models.declarations import MODELS
 from helpers import (
     CASES,
     UPDATED,
@@ -31,6 +30,7 @@ from helpers import (
 
 from aegan.learning import steps
 from aegan.models import networks as n
+from aegan.models.declarations import MODELS
 from aegan.models.priors import Draw
 
 BATCH = 4
