@@ -34,7 +34,14 @@ from aegan.tables.roles import RENAMED
 from aegan.tables.table import FeatureTable
 from aegan.tables.write import SUFFIXES
 
-from .command import check_out, guarded, named_columns, next_command, pairs_of, start
+from .command import (
+    check_out,
+    guarded,
+    named_columns,
+    next_command,
+    pairs_of,
+    start,
+)
 
 _IN = flags.DEFINE_string("in", None, "Feature file, or folder of .csv and .arff files")
 _LABELS = flags.DEFINE_string("labels", None, "Table of labels: file, speaker, emotion[, ...]")

@@ -88,13 +88,16 @@ def describe(corpus: Corpus) -> dict:
     }
 
 
-def read_corpus(path: str | Path, classes: tuple[str, ...] = ()) -> Corpus:
+def read_corpus(
+    path: str | Path, classes: tuple[str, ...] = (), section: str = "config.data"
+) -> Corpus:
     """Read a feature table; the corpus takes the stem of the file as its name.
 
     Args:
         path: a Parquet file, laid out as the module's docstring says.
         classes: the emotions to expect; empty takes those of the table. Any other emotion in the
             table is an error: rows are never dropped in silence.
+        section: of the config that names the classes, for the messages.
 
     Raises:
         InputError: for anything that would have to be guessed (a file that is missing or not
@@ -115,7 +118,7 @@ def read_corpus(path: str | Path, classes: tuple[str, ...] = ()) -> Corpus:
                 for name in ("file", "speaker", "emotion", "session", "fold")
                 if name in table.schema.names
             }
-            classes, codes = _encode(path, labels["emotion"], labels["file"], classes)
+            classes, codes = _encode(path, labels["emotion"], labels["file"], classes, section)
             values = _read_features(path, table, features, labels["file"])
     except (pa.ArrowException, OSError) as error:
         raise InputError(
@@ -202,7 +205,7 @@ def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:
 
 
 def _encode(
-    path: Path, emotions: np.ndarray, files: np.ndarray, wanted: Iterable[str]
+    path: Path, emotions: np.ndarray, files: np.ndarray, wanted: Iterable[str], section: str
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """The classes in alphabetical order and every row's index into them."""
     present, labels = np.unique(emotions, return_inverse=True)
@@ -211,13 +214,13 @@ def _encode(
         if name not in present:
             raise InputError(
                 f"{path}: no row has the emotion '{name}', there are {_listing(present)}; add "
-                "rows, or name the table's own with --config.data.classes"
+                f"rows, or name the table's own with --{section}.classes"
             )
     for row in np.flatnonzero(~np.isin(emotions, classes))[:1]:
         raise InputError(
             f"{path}: emotion '{emotions[row]}' in row {row} (counted from 0, file "
             f"'{files[row]}') is not one of {_listing(classes)}; drop such rows or map them with "
-            "experiments.convert --emotions, or name all with --config.data.classes"
+            f"experiments.convert --emotions, or name all with --{section}.classes"
         )
     if len(classes) < 2:
         raise InputError(
