@@ -63,6 +63,14 @@ class GeneratorEstimator(BaseEstimator):
         feature_names_in_: their names, where ``fit`` was given a DataFrame.
         generator_: the trained generator (``aegan.sampling.generator.Generator``).
         status_: "ok", or what became of the training: "diverged", "collapsed".
+
+    >>> import aegan
+    >>> class Wide(aegan.GeneratorEstimator):
+    ...     config = "m2"
+    >>> corpus = aegan.simulated_corpus(rows=60, dim=8)
+    >>> gan = Wide(updates=20, overrides={"model.code": 3}, random_state=0)
+    >>> gan.fit(corpus.features, corpus.labels).sample(10)[0].shape
+    (10, 8)
     """
 
     config: str = ""

@@ -96,8 +96,7 @@ def label_source(choices: Choices) -> Callable[[FeatureTable], LabelSource] | No
     return partial(corpus_labels, corpus=_CORPUS.value, folder=Path(_AUDIO.value))
 
 
-def run() -> None:
-    """Does what the flags ask for."""
+def _run() -> None:
     choices = read_flags()
     (rows, dim), labels = convert(choices, label_source(choices))
     say(f"{choices.out}: {rows} rows x {dim} features")
@@ -108,7 +107,7 @@ def run() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    return guarded(run, argv, "nothing was written; run the same command again")
+    return guarded(_run, argv, "nothing was written; run the same command again")
 
 
 if __name__ == "__main__":

@@ -26,11 +26,9 @@ def convert(tmp_path):
     """Runs the command; the names of files are those in the test's folder."""
 
     def run(**flags: str):
-        paths = ("in", "labels", "out", "audio")
-        arguments = [
-            f"--{name}={tmp_path / value if name in paths else value}"
-            for name, value in {key.strip("_"): value for key, value in flags.items()}.items()
-        ]
+        flags = {name.strip("_"): value for name, value in flags.items()}
+        paths = {n: tmp_path / flags[n] for n in ("in", "labels", "out", "audio") if n in flags}
+        arguments = [f"--{name}={value}" for name, value in (flags | paths).items()]
         return command(tmp_path / "run", *arguments, name="convert")
 
     return run
@@ -44,13 +42,11 @@ def data(tmp_path):
     names = [f"f_sma[{i}]_mean" for i in range(DIM)]
     rows = [f"'clip {i}';0.000000;" + ";".join(map(str, row)) for i, row in enumerate(values)]
     (tmp_path / "features.csv").write_text("\n".join([";".join(["name;frameTime", *names]), *rows]))
-    labels = pd.DataFrame(
-        {
-            "file": [f"wav/clip {i}.wav" for i in range(12)],
-            "speaker": [f"s{i % 3}" for i in range(12)],
-            "emotion": ["anger", "sadness", "fear", "neutral"] * 3,
-        }
-    )
+    own = {
+        "speaker": ["s0", "s1", "s2"] * 4,
+        "emotion": ["anger", "sadness", "fear", "neutral"] * 3,
+    }
+    labels = pd.DataFrame({"file": [f"wav/clip {i}.wav" for i in range(12)], **own})
     labels.sample(frac=1, random_state=0).to_csv(tmp_path / "labels.csv", index=False)
     return values, labels
 
@@ -185,7 +181,6 @@ def test_unmatched_rows_are_refused_or_dropped(label, data, tmp_path):
 
 def test_columns_of_other_names(label, data, tmp_path):
     data[1].set_axis(["wav", "who", "emotion"], axis=1).to_csv(tmp_path / "labels.csv", index=False)
-    check_failed(label(), "labels.csv: no column", "--columns=file=")
     check_failed(label(columns="file=wav"), "no column 'speaker'", "folds keep speakers")
     assert label(columns="file=wav,speaker=who").status == 0
 
@@ -212,14 +207,9 @@ def test_labels_of_a_corpus(convert, tmp_path):
     done = convert(in_="f.csv", corpus="emodb", audio="wav", out="t.parquet")
     assert done.status == 0, done.err
     corpus = read_corpus(tmp_path / "t.parquet")
-    assert dict(zip(corpus.files, np.array(corpus.classes)[corpus.labels], strict=True)) == {
-        "03a01Wa": "angry",
-        "03a02Nc": "neutral",
-        "08b01Fd": "happy",
-        "08b02Tb": "sad",
-    }
+    assert corpus.files.tolist() == names[:4] and corpus.licence != ""
+    assert np.array(corpus.classes)[corpus.labels].tolist() == ["angry", "neutral", "happy", "sad"]
     assert "left out    1 row of other emotions: boredom 1" in done.out
-    assert corpus.licence != ""
 
 
 def test_synthetic_tables_keep_their_passport(convert, tmp_path):
@@ -295,8 +285,9 @@ def test_the_output_fits_80_columns_and_the_next_command_runs(label, data, tmp_p
 
 
 def test_help_has_examples_and_flags_that_are_there(tmp_path):
-    arguments = [sys.executable, "-m", "experiments.convert", "--help"]
-    text = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True).stdout
+    text = subprocess.run(
+        [sys.executable, "-m", "experiments.convert", "--help"], cwd=ROOT, capture_output=True
+    ).stdout.decode()
     usage, _, flags = text.partition("flags:")
     assert max(map(len, text.splitlines())) <= 80
     assert usage.count("python -m experiments.convert") == 4

@@ -14,7 +14,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from small_runs import tiny
 
 import aegan
-from aegan import estimators
 from aegan.system.files import read_json
 
 SMALL = {
@@ -40,12 +39,9 @@ def test_the_contract_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("example", ["M1", "M2", "M3", "load", "cross_validate", "evaluate"])
+@pytest.mark.parametrize("example", sorted({*aegan.__all__} - {"InputError"}))
 def test_examples_of_docstrings(example):
-    names = {"aegan": aegan}
-    (found,) = doctest.DocTestFinder(recurse=False).find(
-        getattr(estimators, example), example, globs=names
-    )
+    (found,) = doctest.DocTestFinder(recurse=False).find(getattr(aegan, example), example)
     assert found.examples and doctest.DocTestRunner().run(found).failed == 0
 
 

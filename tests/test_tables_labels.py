@@ -124,81 +124,55 @@ def test_broken_tables_of_labels_are_refused(labels, text, parts):
 @pytest.mark.parametrize(
     ("files", "text", "expected", "how"),
     [
-        (["c.wav", "a.wav", "b.wav"], LABELS, "happy sad angry", "name"),
-        (["b.WAV", "c.Wav", "a.wav"], LABELS, "angry happy sad", "name, its suffix in any case"),
-        (["/x/b.wav", "y/c.WAV", "z\\a.wav"], LABELS, "angry happy sad", "base name"),
-        (["/x/b.flac", "c", "a.MP3"], LABELS, "angry happy sad", "base name without suffix"),
-        (["/d/m/E0/1.wav", "/d/m/E1/1.wav"], FOLDERS, "e0 e1", "the last 2 parts of the path"),
-        (["C:\\m\\E0\\1.wav", "C:\\m\\E1\\1.wav"], DEEP, "e0 e1", "the last 3 parts of the path"),
-        (
-            ["x/E0/1.wav", "x/E1/1.wav"],
-            BARE,
-            "e0 e1",
-            "the last 2 parts of the path without suffix",
-        ),
-        (
-            ["/d/A/1.wav", "/d/A/sub/1.wav", "/d/B/1.wav"],  # as many parts as make most rows agree
+        ("c.wav a.wav b.wav", LABELS, "happy sad angry", "name"),
+        ("b.WAV c.Wav a.wav", LABELS, "angry happy sad", "name, its suffix in any case"),
+        ("/x/b.wav y/c.WAV z\\a.wav", LABELS, "angry happy sad", "base name"),
+        ("/x/b.flac c a.MP3", LABELS, "angry happy sad", "base name without suffix"),
+        ("/d/m/E0/1.wav /d/m/E1/1.wav", FOLDERS, "e0 e1", "the last 2 parts of the path"),
+        ("C:\\m\\E0\\1.wav C:\\m\\E1\\1.wav", DEEP, "e0 e1", "the last 3 parts of the path"),
+        ("x/E0/1.wav x/E1/1.wav", BARE, "e0 e1", "the last 2 parts of the path without suffix"),
+        (  # as many parts as make most rows agree
+            "/d/A/1.wav /d/A/sub/1.wav /d/B/1.wav",
             "file,emotion\nB/1.wav,calm\nA/1.wav,sad\nA/sub/1.wav,angry\n",
             "sad angry calm",
             "the last 2 parts of the path",
         ),
         (
-            ["/d/take1.WAV", "/d/take1.flac", "/d/take2.wav"],
+            "/d/take1.WAV /d/take1.flac /d/take2.wav",
             "file,emotion\ntake1.wav,sad\ntake1.flac,calm\ntake2.WAV,angry\n",
             "sad calm angry",
             "base name",
         ),
-        (["a.wav", "a.WAV"], "file,emotion\na.WAV,sad\na.wav,calm\n", "calm sad", "name"),
-        (["d/Zo\u00eb.wav"], "file,emotion\nZoe\u0308.wav,sad\n", "sad", "base name"),
+        ("a.wav a.WAV", "file,emotion\na.WAV,sad\na.wav,calm\n", "calm sad", "name"),
+        ("d/Zo\u00eb.wav", "file,emotion\nZoe\u0308.wav,sad\n", "sad", "base name"),
     ],
 )
 def test_labels_find_their_rows(labels, files, text, expected, how):
-    table = features(files)
-    joined = join(table, labels(text))
+    joined = join(features(files.split()), labels(text))
     assert list(emotions(joined).values()) == expected.split()
-    assert joined.files.tolist() == files
+    assert joined.files.tolist() == files.split()
     assert joined.notes == (f"labels of labels.csv joined by {how}",)
 
 
 @pytest.mark.parametrize(
-    ("files", "text", "parts"),
+    ("files", "text", "part"),
     [
         (
-            ["1/A/a.wav", "2/A/a.wav"],
-            "file,emotion\nA/a.wav,sad\n",
-            ["'1/A/a.wav' and '2/A/a.wav' have the same last 2 parts of the path, by which"],
+            "1/A/a 2/A/a",
+            "A/a,sad",
+            "'1/A/a' and '2/A/a' have the same last 2 parts of the path",
         ),
-        (
-            ["1/a.wav", "2/a.wav"],
-            "file,emotion\na.wav,sad\n",
-            ["features.csv: '1/a.wav' and '2/a.wav' have the same base name"],
-        ),
-        (
-            ["a.wav"],
-            "file,emotion\n1/a.wav,sad\n2/a.wav,sad\n",
-            ["labels.csv: '1/a.wav' and '2/a.wav'"],
-        ),
-        (["a.wav", "x/b.wav", "c.wav"], LABELS, ["1 of 3 rows of features.csv have no labels"]),
-        (
-            ["a.wav"],
-            LABELS + "a.wav,x,angry\na.wav,x,sad\n",
-            ["1 key with different labels: 'a.wav'", "emotion 'sad' and 'angry'"],
-        ),
-        (
-            ["a"],  # labels of segments do not label recordings
-            "file,start,end,emotion\na,0,1,sad\na,1,2,angry\n",
-            ["1 key with different labels"],
-        ),
+        ("1/a 2/a", "a,sad", "features.csv: '1/a' and '2/a' have the same base name"),
+        ("a", "1/a,sad\n2/a,sad", "labels.csv: '1/a' and '2/a'"),
+        ("a x/b c", "a,sad\nb,calm\nc,sad", "1 of 3 rows of features.csv have no labels"),
+        ("a", "a,sad\na,calm\na,sad", "1 key with different labels: 'a' ('a' has emotion 'sad'"),
+        # labels of segments do not label recordings
+        ("a", "start,end,emotion\na,0,1,sad\na,1,2,calm", "1 key with different labels"),
     ],
 )
-def test_labels_that_may_be_of_other_rows_are_refused(labels, files, text, parts):
-    check_error(lambda: join(features(files), labels(text)), *parts)
-
-
-def test_a_table_of_labels_that_is_not_there_is_called_that(tmp_path):
-    check_error(
-        lambda: read_labels(tmp_path / "no.csv"), "no such file; give the path of a table of labels"
-    )
+def test_labels_that_may_be_of_other_rows_are_refused(labels, files, text, part):
+    header = "file," if text.startswith("start") else "file,emotion\n"
+    check_error(lambda: join(features(files.split()), labels(f"{header}{text}\n")), part)
 
 
 def test_unmatched_rows_are_counted_and_named(labels):
@@ -250,8 +224,7 @@ def test_segments_are_joined_by_name_and_time(labels):
 
 def test_segments_are_joined_by_the_last_parts_and_time(labels):
     text = "file,start,end,emotion\nA/1,0,2,sad\nA/1,2,3,angry\nB/1,0,2,calm\n"
-    table = features(["/d/B/1", "/d/A/1", "/d/A/1"], [[0, 2], [2, 3], [0, 2]])
-    joined = join(table, labels(text))
+    joined = join(features(["/d/B/1", "/d/A/1", "/d/A/1"], [[0, 2], [2, 3], [0, 2]]), labels(text))
     assert emotions(joined) == {0: "calm", 1: "angry", 2: "sad"}
     assert joined.notes[0].endswith("joined by the last 2 parts of the path and time")
 
@@ -272,13 +245,11 @@ def test_labels_of_the_other_file_come_first(labels):
 
 
 def test_a_table_needs_speakers_and_emotions():
-    check_error(
-        lambda: complete(features(list("ab"), emotion=["sad", "sad"]), "l.csv"),
-        "l.csv: no column 'speaker'; folds keep speakers apart",
-    )
-    check_error(
-        lambda: complete(features(list("ab"), speaker=["x", "y"]), "l"), "no column 'emotion'"
-    )
+    for given, part in (
+        ({"emotion": ["sad", "sad", ""]}, "l: no column 'speaker'; folds keep speakers apart"),
+        ({"speaker": ["x", "", "y"]}, "no column 'emotion'"),
+    ):
+        check_error(lambda given=given: complete(features(list("abc"), **given), "l"), part)
     table = features(list("abc"), speaker=["x", "", "y"], emotion=["sad", "sad", ""])
     check_error(lambda: complete(table, "l"), "1 of 3 rows have no speaker ('b')")
     dropped = complete(table, "l", DROP)

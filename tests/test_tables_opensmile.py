@@ -7,7 +7,6 @@ import pytest
 from feature_files import ARFF, SMILE
 
 from aegan.tables.read import read_table
-from aegan.tables.roles import Options
 
 # --- SMILExtract's CSV ------------------------------------------------------------------------
 
@@ -30,15 +29,12 @@ def test_a_name_may_hold_anything_as_smilextract_escapes_nothing(file, name):
     assert table.features[1].tolist() == [3, np.float32(0.1), 0]
 
 
-def test_rows_appended_twice_are_left_out_with_a_note(file):
+def test_doubled_rows_and_headers_are_left_out_with_a_note(file):
     rows = SMILE.splitlines(keepends=True)
     table = read_table(file("".join([*rows, *rows[1:], *rows[1:]])))
     assert table.files.tolist() == ["a.wav", "b.wav"]
     assert table.features[:, 0].tolist() == [111, 3]
     assert table.notes == ("4 doubled rows left out (same key, same values)",)
-
-
-def test_repeated_headers_are_left_out_with_a_note(file):
     table = read_table(file(SMILE + SMILE.replace("a.wav", "c.wav").replace("b.wav", "d.wav")))
     assert table.files.tolist() == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert table.notes == ("1 repeated header line left out",)
@@ -125,23 +121,23 @@ def test_arff_text_that_says_nothing_is_left_out_with_a_note(file, kind, value, 
     assert table.labels == {} and table.notes == (note,) and len(table.contract.names) == 2
 
 
-def test_an_empty_emotion_leaves_the_word_to_the_class(file):
+@pytest.mark.parametrize(
+    ("cells", "emotion", "note"),
+    [
+        (",?,sad", "sad", "column 'emotion' left out: it is empty"),
+        (",anger,sad", "anger", "column 'class' left out; 'emotion' is used in its place"),
+    ],
+)
+def test_an_empty_emotion_leaves_the_word_to_the_class(file, cells, emotion, note):
     text = ARFF.replace("emotion unknown", "emotion unknown\n@attribute class {anger,sad}")
-    table = read_table(file(text.replace(",?", ",?,sad"), "features.arff"))
-    assert table.labels["emotion"].tolist() == ["sad", "sad"]
-    assert table.notes == ("column 'emotion' left out: it is empty",)
-    both = read_table(file(text.replace(",?", ",anger,sad"), "features.arff"))
-    assert both.labels["emotion"].tolist() == ["anger", "anger"]
-    assert both.notes == ("column 'class' left out; 'emotion' is used in its place",)
+    table = read_table(file(text.replace(",?", cells), "features.arff"))
+    assert table.labels["emotion"].tolist() == [emotion, emotion] and table.notes == (note,)
 
 
 def test_classes_that_arff_declares_may_be_numbers(file):
     text = ARFF.replace("emotion unknown", "class {0,1}").replace(",?", ",0", 1)
     table = read_table(file(text.replace(",?", ",1"), "features.arff"))
     assert table.labels["emotion"].tolist() == ["0", "1"]
-    options = Options(leave_out=["gender"])
-    text = ARFF.replace("emotion unknown", "gender {m,f}").replace(",?", ",m")
-    assert read_table(file(text, "f.arff"), options).features.shape == (2, 2)
 
 
 @pytest.mark.parametrize("quoted", ["'it\\'s'", '"it\'s"', "'it's'"])

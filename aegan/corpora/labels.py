@@ -22,17 +22,13 @@ def corpus_labels(table: FeatureTable, corpus: str, folder: Path) -> LabelSource
     reader = get_corpus(corpus)
     utterances = reader.read(folder).utterances
     columns = {
-        "speaker": [u.speaker for u in utterances],
-        "emotion": [u.emotion for u in utterances],
+        name: np.array([getattr(utterance, name) or "" for utterance in utterances], dtype=str)
+        for name in ("speaker", "emotion", "session")
     }
-    if any(utterance.session is not None for utterance in utterances):
-        columns["session"] = [utterance.session or "" for utterance in utterances]
-    labels = Labels(
-        source=f"corpus {reader.name}",
-        files=np.array([utterance.file for utterance in utterances], dtype=str),
-        times=None,
-        columns={name: np.array(values, dtype=str) for name, values in columns.items()},
-    )
+    if not any(columns["session"]):
+        del columns["session"]
+    files = np.array([utterance.file for utterance in utterances], dtype=str)
+    labels = Labels(f"corpus {reader.name}", files, None, columns)
     if way_to_join(table, labels) is None:  # SAVEE's files have the speaker in front
         paths = np.array([str(utterance.path) for utterance in utterances], dtype=str)
         labels = replace(labels, files=paths)

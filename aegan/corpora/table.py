@@ -6,7 +6,6 @@ The table has a header with the columns ``file`` (or name, filename, path), ``sp
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import posixpath
@@ -32,7 +31,7 @@ from aegan.corpora.listing import (
 )
 from aegan.errors import InputError
 from aegan.tables.emotions import own_class
-from aegan.tables.labels import Labels, way_to_join
+from aegan.tables.labels import Labels, csv_rows, way_to_join
 from aegan.tables.read import kind_of
 from aegan.tables.roles import Options, columns_by_role
 from aegan.tables.text import flaw
@@ -101,25 +100,14 @@ def _cells(text: str, place: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and stripped cells of every row that is not blank."""
     text = text.removeprefix("\ufeff")
     header = next((line for line in text.splitlines() if line.strip()), "")
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=max(",;\t", key=header.count),
-        skipinitialspace=True,
-        strict=True,
-    )
-    start = 1
-    try:
-        for cells in reader:
-            if len(cells) > _MOST_COLUMNS:
-                what = f"{len(cells)} cells, more than a table of labels has"
-                raise InputError(f"{place}: line {start}: {what}; give another file")
-            cells = [cell.strip() for cell in cells]
-            if any(cells):
-                yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as error:
-        what = f"not CSV ({shown(error)}); close its quotes or write it again"
-        raise InputError(f"{place}: line {start}: {what}") from error
+    delimiter = max(",;\t", key=header.count)
+    for line, cells in csv_rows(io.StringIO(text, newline=""), place, delimiter, strict=True):
+        if len(cells) > _MOST_COLUMNS:
+            raise InputError(
+                f"{place}: line {line}: {len(cells)} cells, more than a table of labels has; "
+                "give another file"
+            )
+        yield line, cells
 
 
 def _columns(header: list[str], place: str, named: Mapping[str, str]) -> dict[str, int]:

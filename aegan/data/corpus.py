@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -104,6 +104,13 @@ def read_corpus(
             Parquet, a column that is missing, doubled or not numeric, an empty label, an unknown
             emotion, a doubled `file`, a cell that is missing, infinite or beyond float32, no
             rows, no features, fewer than two classes). Row numbers count from 0.
+
+    >>> import aegan, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     aegan.simulated_corpus(rows=60, dim=8).to_frame().to_parquet(f"{folder}/mine.parquet")
+    ...     corpus = aegan.read_corpus(f"{folder}/mine.parquet")
+    >>> corpus.features.shape, corpus.classes
+    ((60, 8), ('angry', 'happy', 'neutral', 'sad'))
     """
     path = Path(path)
     try:
@@ -111,34 +118,31 @@ def read_corpus(
             metadata = table.metadata
             if metadata.get("synthetic") == "true":
                 raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
-            feature_names = _check_columns(path, table)
-            contract = FeatureContract.from_metadata(str(path), feature_names, metadata)
-            files = _label_column(path, table, "file")
-            _check_unique_files(path, files)
-            speakers = _label_column(path, table, "speaker")
-            emotions = _label_column(path, table, "emotion")
-            sessions, fold_names = (
-                _label_column(path, table, name) if name in table.schema.names else None
-                for name in ("session", "fold")
-            )
-            classes, labels = _encode(path, emotions, files, classes, section)
-            features = _read_features(path, table, feature_names, files)
+            features = _check_columns(path, table)
+            contract = FeatureContract.from_metadata(str(path), features.values(), metadata)
+            labels = {
+                name: _label_column(path, table, name)
+                for name in ("file", "speaker", "emotion", "session", "fold")
+                if name in table.schema.names
+            }
+            classes, codes = _encode(path, labels["emotion"], labels["file"], classes, section)
+            values = _read_features(path, table, features, labels["file"])
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             f"{path}: cannot be read as Parquet ({reason(error)}); write it again"
         ) from error
     return Corpus(
         name=path.stem,
-        features=features,
-        labels=labels,
+        features=values,
+        labels=codes,
         classes=classes,
-        speakers=speakers,
-        sessions=sessions,
-        files=files,
+        speakers=labels["speaker"],
+        sessions=labels.get("session"),
+        files=labels["file"],
         contract=contract,
         simulated=False,
         licence=metadata.get("licence", ""),
-        fold_names=fold_names,
+        fold_names=labels.get("fold"),
     )
 
 
@@ -158,8 +162,8 @@ def _open(path: Path) -> Columnar:
         ) from error
 
 
-def _check_columns(path: Path, table: Columnar) -> tuple[str, ...]:
-    """Check the columns' names and types, and return the names of the features."""
+def _check_columns(path: Path, table: Columnar) -> dict[int, str]:
+    """Check the columns' names and types; returns the features' names by their position."""
     counts = Counter(table.schema.names)
     for name in REQUIRED_COLUMNS:
         if name not in counts:
@@ -169,49 +173,42 @@ def _check_columns(path: Path, table: Columnar) -> tuple[str, ...]:
     for name, count in counts.items():
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
-    features = []
-    for field in table.schema:
-        if field.name in LABEL_COLUMNS:
-            continue
-        if table.is_index(field.name):
+    features = {i: n for i, n in enumerate(table.schema.names) if n not in LABEL_COLUMNS}
+    for position, name in features.items():
+        kind = table.schema.field(position).type
+        if table.is_index(name):
             raise InputError(
-                f"{path}: column '{field.name}' is a pandas index, not a feature; "
+                f"{path}: column '{name}' is a pandas index, not a feature; "
                 "write the table with to_parquet(index=False)"
             )
-        if not is_numeric(field.type):
+        if not is_numeric(kind):
             raise InputError(
-                f"{path}: column '{field.name}' is not numeric (it is {field.type}); "
-                "make it numbers or drop it"
+                f"{path}: column '{name}' is not numeric (it is {kind}); make it numbers or drop it"
             )
-        features.append(field.name)
     if not features:
         raise InputError(
             f"{path}: no feature columns; add numeric ones beside {_listing(LABEL_COLUMNS)}"
         )
     if table.rows == 0:
         raise InputError(f"{path}: no rows; a table needs one row per utterance")
-    return tuple(features)
+    return features
 
 
 def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:
-    """One label column as a numpy array of str; none of its cells is empty."""
+    """(rows,) str, none of them empty, of `file` none twice."""
     values = table.texts(name, table.column(table.schema.names.index(name)))
     if "" in values:
         raise InputError(
             f"{path}: column '{name}' is empty in row {values.index('')} (counted from 0); "
             "fill it in or drop the row"
         )
-    return np.array(values, dtype=str)
-
-
-def _check_unique_files(path: Path, files: np.ndarray) -> None:
-    counts = Counter(files.tolist())
-    doubled = [file for file, count in counts.items() if count > 1]
-    if doubled:
+    doubled = [(v, n) for v, n in Counter(values).items() if n > 1] if name == "file" else ()
+    for value, count in doubled[:1]:
         raise InputError(
-            f"{path}: column 'file' has {len(doubled)} value(s) more than once, first "
-            f"'{doubled[0]}' ({counts[doubled[0]]} times); keep one row per file"
+            f"{path}: column 'file' has {len(doubled)} value(s) more than once, first '{value}' "
+            f"({count} times); keep one row per file"
         )
+    return np.array(values, dtype=str)
 
 
 def _encode(
@@ -240,23 +237,20 @@ def _encode(
 
 
 def _read_features(
-    path: Path, table: Columnar, names: tuple[str, ...], files: np.ndarray
+    path: Path, table: Columnar, names: Mapping[int, str], files: np.ndarray
 ) -> np.ndarray:
-    """All features as one (rows, dim) float32 matrix, checked cell by cell."""
 
     def refuse(row: int, position: int, value: float | None) -> NoReturn:
-        column = table.schema.names[position]
-        place = f"{path}: column '{column}', row {row} (counted from 0, file '{files[row]}')"
         if value is None or np.isnan(value):
-            raise InputError(f"{place}: the value is missing (NaN); fill it in or drop the row")
-        if np.isinf(value):
-            raise InputError(f"{place}: the value is infinite; mend it or drop the row")
-        raise InputError(
-            f"{place}: {value:g} is beyond float32; rescale the column or drop the row"
-        )
+            why = "the value is missing (NaN); fill it in or drop the row"
+        elif np.isinf(value):
+            why = "the value is infinite; mend it or drop the row"
+        else:
+            why = f"{value:g} is beyond float32; rescale the column or drop the row"
+        place = f"row {row} (counted from 0, file '{files[row]}')"
+        raise InputError(f"{path}: column '{names[position]}', {place}: {why}")
 
-    position = {name: i for i, name in enumerate(table.schema.names)}
-    return table.matrix([position[name] for name in names], refuse)
+    return table.matrix(list(names), refuse)
 
 
 def _listing(names: Iterable[str]) -> str:

@@ -41,9 +41,8 @@ class Columnar(NamedTuple):
     def column(self, position: int) -> pa.ChunkedArray:
         """One column, its categories as what they stand for."""
         column = self.fetch([position]).column(0)
-        return (
-            column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        )
+        categories = pa.types.is_dictionary(column.type)
+        return column.cast(column.type.value_type) if categories else column
 
     def texts(self, name: str, column: pa.ChunkedArray) -> list[str]:
         """Cells of text or whole numbers, without spaces around them; "" where there is none."""
@@ -80,7 +79,7 @@ class Columnar(NamedTuple):
 def is_text(kind: pa.DataType) -> bool:
     """Whether cells are text, or categories of text."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+    return kind in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def is_numeric(kind: pa.DataType) -> bool:

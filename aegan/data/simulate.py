@@ -100,6 +100,11 @@ def simulated_corpus(
 
     Raises:
         InputError: fewer than 40 rows or 8 features (``dim``).
+
+    >>> import aegan
+    >>> corpus = aegan.simulated_corpus(rows=60, dim=8)
+    >>> sorted({str(name) for name in corpus.to_frame()["emotion"]})
+    ['angry', 'happy', 'neutral', 'sad']
     """
     rng = np.random.default_rng(seed)
     layout, scores, world = _source(rng, rows, dim, model, section)

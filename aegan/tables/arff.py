@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aegan.errors import InputError
 from aegan.tables.roles import Columns, Options, assign, no_feature
-from aegan.tables.rows import MAX_COLUMNS, Rows, arff_split, decode, lines_of, unescape
+from aegan.tables.rows import MAX_COLUMNS, decode, lines_of, read_rows
 from aegan.tables.text import cut, read_one_line
 
 _ATTRIBUTE = re.compile(
@@ -17,6 +17,10 @@ _ATTRIBUTE = re.compile(
     rb"""\s+(\S.*)""",
     re.IGNORECASE,
 )
+_CELL = re.compile(
+    rb"""\s*'([^'\\]*(?:\\.[^'\\]*)*)'\s*|\s*"([^"\\]*(?:\\.[^"\\]*)*)"\s*|([^,'"]*)""", re.DOTALL
+)
+_PLAIN = re.compile(rb"""(?:[^,'"]*+,)++""")  # cells without quotes
 _METADATA = re.compile(rb"%\s*([A-Za-z_][\w.\-]*): *(\S.*)")
 _LONGEST_ATTRIBUTE = 1 << 16  # bytes
 _NUMERIC = ("numeric", "real", "integer")
@@ -40,17 +44,19 @@ def read_arff(path: Path, options: Options) -> Columns:
     if not roles.features:
         name, kind = kinds[min(doubtful)]
         raise InputError(f"{path}: no numeric attribute ('{name}' is {kind})")
-    rows = Rows(path, names, roles, b",", arff_split)
-    for number, line in lines:
-        start = line.lstrip()[:1]
-        if start == b"{":
-            raise InputError(
-                f"{path}: line {number} is sparse ARFF; write plain rows (in Weka: the filter "
-                "SparseToNonSparse)"
-            )
-        if start not in (b"", b"%"):
-            rows.add(number, line)
-    columns = rows.finish(bool(options.leave_out), metadata, [])
+
+    def rows() -> Iterator[tuple[int, bytes]]:
+        for number, line in lines:
+            start = line.lstrip()[:1]
+            if start == b"{":
+                raise InputError(
+                    f"{path}: line {number} is sparse ARFF; write plain rows (in Weka: the filter "
+                    "SparseToNonSparse)"
+                )
+            if start not in (b"", b"%"):
+                yield number, line
+
+    columns = read_rows(path, names, roles, _split, rows(), metadata, [])
     for i, name in sorted(doubtful.items()):
         if set(columns.texts.pop(f"doubtful {name}")) - {"", "?"}:
             raise no_feature(str(path), f"attribute '{name}' is {kinds[i][1]}", name)
@@ -101,8 +107,37 @@ def _attribute(line: bytes) -> tuple[str, str] | None:
         return None
     single, double, plain, kind = match.groups()
     quoted = double if single is None else single
-    name = plain if quoted is None else unescape(quoted)
+    name = plain if quoted is None else _unescape(quoted)
     word = cut(decode(kind).split()[0].lower())
     if kind.startswith(b"{"):
         word = "nominal"
     return decode(name).strip(), "numeric" if word in _NUMERIC else word
+
+
+def _split(line: bytes, count: int) -> list[bytes]:
+    """ARFF: text in single or double quotes, with backslashes."""
+    if b"'" not in line and b'"' not in line:
+        return line.split(b",")
+    cells, position = [], 0
+    while True:
+        if run := _PLAIN.match(line, position):
+            cells += run[0][:-1].split(b",")
+            position = run.end()
+        match = _CELL.match(line, position)
+        single, double, plain = match.groups()
+        quoted = double if single is None else single
+        cells.append(plain.strip() if quoted is None else _unescape(quoted))
+        position = match.end() + 1
+        if line[match.end() : position] != b",":
+            break
+    if match.end() == len(line):
+        return cells
+    # Old versions of openSMILE escape nothing in the name.
+    name, *rest = line.rsplit(b",", count - 1)
+    if name[:1] == name[-1:] == b"'" and len(name) > 1 and not any(b"'" in cell for cell in rest):
+        return [name[1:-1], *rest]
+    return cells if len(cells) != count else []
+
+
+def _unescape(quoted: bytes) -> bytes:
+    return re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL) if b"\\" in quoted else quoted

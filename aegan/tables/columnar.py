@@ -11,14 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aegan.data.parquet import (
-    Columnar,
-    is_numeric,
-    is_text,
-    open_feather,
-    open_parquet,
-    reason,
-)
+from aegan.data.parquet import Columnar, is_numeric, is_text, open_feather, open_parquet, reason
 from aegan.errors import InputError
 from aegan.tables.roles import KEYS, PASSPORT, Columns, Options, assign, no_feature
 from aegan.tables.text import flaw
@@ -59,7 +52,6 @@ def read_columnar(path: Path, kind: str, options: Options) -> Columns:
             texts={r: _texts(file, i, header[i]) for i, r in roles.texts.items() if r},
             features=file.matrix(list(roles.features), refuse),
             row_name=row_name,
-            changed=bool(options.leave_out),
             metadata={k: v for k, v in file.metadata.items() if k not in _FOREIGN},
             notes=[*notes, *roles.notes],
         )
@@ -115,7 +107,6 @@ def _index_error(place: str, name: str) -> InputError:
 
 
 def _texts(file: Columnar, position: int, name: str) -> list[str]:
-    """Cells of a label, key or time as text; "" where there is none."""
     column = file.column(position)
     if pa.types.is_duration(column.type):
         nanoseconds = column.cast(pa.duration("ns")).cast(pa.int64())

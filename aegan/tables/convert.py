@@ -59,12 +59,8 @@ def convert(
 ) -> tuple[tuple[int, int], Mapping[str, np.ndarray] | None]:
     """Reads, labels, checks and writes a table, and says what was found on the way.
 
-    Args:
-        choices: of the user.
-        labels_for: gives labels of other origin for a table of features; None takes its own.
-
-    Returns:
-        Rows and features, and the labels (rows,) if a training can take the table as it stands.
+    ``labels_for`` gives labels of other origin for a table of features; None takes its own. Returns
+    rows and features, and the labels (rows,) if a training can take the table as it stands.
 
     Raises:
         InputError: anything that would have to be guessed.
@@ -91,10 +87,17 @@ def convert(
 def _read_all(
     choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None
 ) -> tuple[FeatureTable, list[str]]:
-    """The finished table, and what was found on the way in lines for the user."""
     place = str(choices.source)
     options = Options(choices.columns, choices.leave_out, strict=labels_for is None)
-    table = _with_feature_set(read_table(place, options), choices.feature_set)
+    table = read_table(place, options)
+    if choices.feature_set is not None:
+        stated = FeatureContract.of(table.contract.names, choices.feature_set)
+        told = {table.contract.feature_set, FeatureContract.of(stated.names).feature_set}
+        for other in sorted(told - {stated.feature_set, UNKNOWN}):
+            raise InputError(
+                f"--feature_set={choices.feature_set}: {place} has {other}; leave the flag out"
+            )
+        table = replace(table, contract=stated)
     rows, dim = table.features.shape
     lines = [f"{place}: {rows} rows x {dim} features ({table.contract.feature_set})"]
 
@@ -104,9 +107,9 @@ def _read_all(
 
     add("note", *table.notes, _note_of_own_columns(table.contract))
     read = len(table.notes)
-    odd = [key for key in table.metadata if not is_metadata_key(key)]
-    metadata = {key: text for key, text in table.metadata.items() if key not in odd}
-    add("note", f"metadata left out: {listed(odd)}" if odd else "")
+    metadata = {key: text for key, text in table.metadata.items() if is_metadata_key(key)}
+    odd = listed(key for key in table.metadata if key not in metadata)
+    add("note", odd and f"metadata left out: {odd}")
     synthetic = metadata.get("synthetic") == "true"
     add("synthetic", "yes, by its passport, which the new table keeps" if synthetic else "")
     classes, renamed, left = choices.emotions, "", []
@@ -123,7 +126,11 @@ def _read_all(
             classes, renamed = own_classes(table.labels["emotion"])
     if classes:
         table, left = with_classes(table, classes, place, strict=bool(choices.emotions))
-    table = _with_durations(with_unique_files(without_common_folder(table)))
+    table = with_unique_files(without_common_folder(table))
+    if not all(map(is_number, table.labels.get(_DURATION, np.array([])).tolist())):
+        labels = {name: column for name, column in table.labels.items() if name != _DURATION}
+        note = f"column '{_DURATION}' left out: not a number in every row"
+        table = table.but(note, labels=labels)
     add("labels", *table.notes[read:])
     add("note", renamed, "" if synthetic else _note_of_equal_rows(table))
     if left:
@@ -146,27 +153,9 @@ def _read_all(
 
 def _write(table: FeatureTable, path: Path) -> None:
     columns = {"file": table.files, **table.labels}
-    order = [name for name in LABEL_COLUMNS if name in columns]
-    with table_writer(path, order, table.contract, table.metadata) as writer:
-        writer.write({name: columns[name].tolist() for name in order}, table.features)
-
-
-def _with_feature_set(table: FeatureTable, name: str | None) -> FeatureTable:
-    """The table with the stated feature set, if one is stated."""
-    if name is None:
-        return table
-    known = {table.contract.feature_set, FeatureContract.of(table.contract.names).feature_set}
-    for other in sorted(known - {name, UNKNOWN}):
-        raise InputError(f"--feature_set={name}: {table.source} has {other}; leave the flag out")
-    return replace(table, contract=FeatureContract.of(table.contract.names, name))
-
-
-def _with_durations(table: FeatureTable) -> FeatureTable:
-    """The table without durations that are not all there."""
-    if all(map(is_number, table.labels.get(_DURATION, np.array([])).tolist())):
-        return table
-    labels = {name: column for name, column in table.labels.items() if name != _DURATION}
-    return table.but(f"column '{_DURATION}' left out: not a number in every row", labels=labels)
+    columns = {name: columns[name].tolist() for name in LABEL_COLUMNS if name in columns}
+    with table_writer(path, list(columns), table.contract, table.metadata) as writer:
+        writer.write(columns, table.features)
 
 
 def _note_of_own_columns(contract: FeatureContract) -> str:
@@ -175,27 +164,25 @@ def _note_of_own_columns(contract: FeatureContract) -> str:
     known = FeatureContract.of(name for name in contract.names if _OPENSMILE.search(name))
     if not own or known.feature_set == UNKNOWN:
         return ""
-    found = f"{known.feature_set} and {len(own)} more column{'s' * (len(own) > 1)}: {listed(own)}"
-    if len(own) == 1:
-        return f"{found}; --leave_out={shlex.quote(own[0])} if it is no feature"
-    all_of_them = f"={shlex.quote(','.join(own))}" if len(own) <= _FEW else ""
-    return f"{found}; --leave_out{all_of_them} if they are no features"
+    one = len(own) == 1
+    columns = f"={shlex.quote(','.join(own))}" if len(own) <= _FEW else ""
+    return (
+        f"{known.feature_set} and {len(own)} more column{'' if one else 's'}: {listed(own)}; "
+        f"--leave_out{columns} if {'it is no feature' if one else 'they are no features'}"
+    )
 
 
 def _note_of_equal_rows(table: FeatureTable) -> str:
     """What to say of rows whose features an earlier row has, too; empty where there are none."""
-    _, first, inverse = np.unique(
-        row_digests(table.features), return_index=True, return_inverse=True
-    )
-    before, rows = first[inverse], np.arange(len(inverse))
-    again = rows[before != rows]
+    digests = row_digests(table.features)
+    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
+    before = first[inverse]
+    again = np.flatnonzero(before != np.arange(len(before)))
     if not len(again):
         return ""
     speakers = table.labels["speaker"]
     apart = again[speakers[before[again]] != speakers[again]]
-    row = (apart if len(apart) else again)[0]
-    found = (
-        "1 row equals another row" if len(again) == 1 else f"{len(again)} rows equal another row"
-    )
+    row = [*apart, *again][0]
+    equal = "1 row equals" if len(again) == 1 else f"{len(again)} rows equal"
     files = f"'{cut(table.files[before[row]])}' and '{cut(table.files[row])}'"
-    return f"{found}, first {files}{' of different speakers' if len(apart) else ''}"
+    return f"{equal} another row, first {files}{' of different speakers' * (len(apart) > 0)}"

@@ -12,11 +12,8 @@ from aegan.tables.table import FeatureTable
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 # Names that can only mean one of the four classes.
-_FOUR_CLASSES = {name: name for name in CLASSES} | {
-    "anger": "angry",
-    "happiness": "happy",
-    "sadness": "sad",
-}
+_FOUR_CLASSES = {"anger": "angry", "happiness": "happy", "sadness": "sad"}
+_FOUR_CLASSES |= {name: name for name in CLASSES}
 
 
 def own_class(emotion: str) -> str:
@@ -44,11 +41,8 @@ def with_classes(
 ) -> tuple[FeatureTable, list[str]]:
     """The table with renamed emotions, without those that have no class, and what was left out.
 
-    Args:
-        table: with its labels.
-        classes: own emotion -> class.
-        place: where labels came from, for messages.
-        strict: refuse classes of emotions that no row has.
+    ``classes`` is own emotion -> class, ``place`` where labels came from, for messages; ``strict``
+    refuses classes of emotions that no row has.
 
     Raises:
         InputError: no emotions, none that has a class, or what ``strict`` refuses.

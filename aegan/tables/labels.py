@@ -5,25 +5,22 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from aegan.errors import InputError
 from aegan.tables.columnar import read_texts, row_name
 from aegan.tables.delimited import split_header
-from aegan.tables.read import kind_of, unreadable
+from aegan.tables.read import kind_of, reading
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
 from aegan.tables.rows import decode, lines_of
 from aegan.tables.table import FeatureTable, blank, times_of
 from aegan.tables.text import cut, flaw, listed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REFUSE, DROP = "refuse", "drop"
 NEEDED = {
@@ -34,8 +31,6 @@ NEEDED = {
 _MAX_LINE = 1 << 20  # bytes
 _MOST_PARTS = 16  # of a path that are compared
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
-
-_Choose = Callable[[Sequence[str]], Mapping[str, int]]  # the header -> columns by role
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +43,34 @@ class Labels:
     columns: Mapping[str, np.ndarray]  # "speaker", "emotion", ...: (rows,) str, "" where empty
 
 
+def csv_rows(
+    lines: Iterable[str], place: str, separator: str, before: int = 0, strict: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """First line and stripped cells of every row that is not blank; ``before`` lines came first.
+
+    Raises:
+        InputError: the csv module cannot read it.
+    """
+    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=strict)
+    line = before + 1
+    try:
+        for cells in rows:
+            cells = [cell.strip() for cell in cells]
+            if any(cells):
+                yield line, cells
+            line = before + rows.line_num + 1  # a cell in quotes may hold line breaks
+    except csv.Error as error:
+        raise InputError(
+            f"{place}: line {line}: not CSV ({error}); close its quotes or mend it"
+        ) from error
+
+
 def read_labels(path: str | Path, rename: Mapping[str, str] | None = None) -> Labels:
     """Reads a table of labels: CSV, TSV, with semicolons, Parquet or Feather.
 
     It has the columns file (or name, filename, path), speaker and emotion (or label, class), and
     optionally session, start and end (seconds, or as pandas writes them). Others are not read.
-
-    Args:
-        path: of the table.
-        rename: the table's own names of columns: ``{"speaker": "spk"}``.
+    ``rename`` has the table's own names of columns: ``{"speaker": "spk"}``.
 
     Raises:
         InputError: no keys or no labels in it, or a row that cannot be understood.
@@ -66,33 +80,28 @@ def read_labels(path: str | Path, rename: Mapping[str, str] | None = None) -> La
     if kind == "arff":
         raise InputError(f"{path}: is ARFF; write the labels as CSV with file, speaker, emotion")
     choose = partial(_choose, path, Options(dict(rename or {})))
-    lines: list[int] = []
-    try:
-        if kind == "text":
-            columns = _read_text(path, choose, lines)
-        else:
+    name_of_row = row_name
+    with reading(path):
+        if kind != "text":
             columns = read_texts(path, kind, choose)
-    except OSError as error:
-        raise unreadable(path, error) from error
+        else:
+            columns, lines = _read_text(path, choose)
+            name_of_row = [f"line {line}" for line in lines].__getitem__
     files = columns["file"]
-
-    def place(row: int) -> str:
-        return f"{path}: {f'line {lines[row]}' if lines else row_name(row)}"
-
     if not files:
         raise InputError(f"{path}: no rows below the header; a table of labels has one per file")
     if "" in files:
-        raise InputError(f"{place(files.index(''))} has no file; fill it in or drop the row")
+        row = name_of_row(files.index(""))
+        raise InputError(f"{path}: {row} has no file; fill it in or drop the row")
     return Labels(
         str(path),
         np.array(files, dtype=str),
-        times_of(columns, len(files), place),
+        times_of(str(path), columns, len(files), name_of_row),
         {name: np.array(blank(columns[name]), dtype=str) for name in LABELS if name in columns},
     )
 
 
 def _choose(path: Path, options: Options, header: Sequence[str]) -> dict[str, int]:
-    """Positions of the columns that are read."""
     header = [name.strip() for name in header]
     check_there(str(path), header, options)
     used = columns_by_role(header, options)
@@ -113,37 +122,29 @@ def _choose(path: Path, options: Options, header: Sequence[str]) -> dict[str, in
     return {role: header.index(name) for role, name in roles.items()}
 
 
-def _read_text(path: Path, choose: _Choose, numbers: list[int]) -> dict[str, list[str]]:
-    """Cells by role; appends the line of every row to ``numbers``."""
+def _read_text(
+    path: Path, choose: Callable[[Sequence[str]], Mapping[str, int]]
+) -> tuple[dict[str, list[str]], list[int]]:
     lines = lines_of(path, _MAX_LINE)
     before, first = next((found for found in lines if decode(found[1]).strip()), (0, b""))
     separator, header = split_header(first)
     chosen = choose(header)
     columns: dict[str, list[str]] = {role: [] for role in chosen}
-    texts = (decode(line) + "\n" for _, line in lines)  # a cell in quotes may hold a line break
-    rows = csv.reader(texts, delimiter=separator.decode(), skipinitialspace=True)
-    try:
-        for cells in rows:
-            if not any(map(str.strip, cells)):
-                continue
-            numbers.append(before + rows.line_num)
-            place = f"{path}: line {numbers[-1]}"
-            if len(cells) != len(header):
-                raise InputError(
-                    f"{place} has {len(cells)} cells for {len(header)} columns; quote what holds a "
-                    "separator, or mend the line"
-                )
-            for role, position in chosen.items():
-                cell = cells[position].strip()
-                wrong = flaw(cell)
-                if wrong:
-                    raise InputError(f"{place}, column '{header[position]}' {wrong}")
-                columns[role].append(cell)
-    except csv.Error as error:
-        raise InputError(
-            f"{path}: line {before + rows.line_num}: not CSV ({error}); close its quotes or mend it"
-        ) from error
-    return columns
+    numbers = []
+    texts = (decode(line) + "\n" for _, line in lines)
+    for number, cells in csv_rows(texts, str(path), separator.decode(), before):
+        numbers.append(number)
+        place = f"{path}: line {number}"
+        if len(cells) != len(header):
+            raise InputError(
+                f"{place} has {len(cells)} cells for {len(header)} columns; quote what holds a "
+                "separator, or mend the line"
+            )
+        for role, position in chosen.items():
+            if wrong := flaw(cells[position]):
+                raise InputError(f"{place}, column '{header[position]}' {wrong}")
+            columns[role].append(cells[position])
+    return columns, numbers
 
 
 def _parts(file: str) -> list[str]:
@@ -154,7 +155,7 @@ def _with_small_suffix(file: str) -> str:
     return _SUFFIX.sub(lambda suffix: suffix[0].lower(), file)
 
 
-def _tail(file: str, parts: int, suffix: bool = True) -> str:
+def _tail(file: str, parts: int, suffix: bool) -> str:
     """The last parts of a path, whatever accents and case of suffix the file system made of it."""
     tail = unicodedata.normalize("NFC", "/".join(_parts(file)[-parts:]))
     return _with_small_suffix(tail) if suffix else _SUFFIX.sub("", tail)
@@ -174,15 +175,11 @@ def _ways(most: int) -> Iterator[list[tuple[str, Callable[[str], str]]]]:
     ``most`` is the number of parts of a path that are compared at most.
     """
     yield [("name", str), ("name, its suffix in any case", _with_small_suffix)]
-    for many in (True, False):
+    for several in (range(most, 1, -1), (1,)):
         for without, suffix in (("", True), (" without suffix", False)):
-            yield [
-                (
-                    f"{f'the last {parts} parts of the path' if many else 'base name'}{without}",
-                    partial(_tail, parts=parts, suffix=suffix),
-                )
-                for parts in (range(most, 1, -1) if many else (1,))
-            ]
+            named = [f"the last {n} parts of the path" if n > 1 else "base name" for n in several]
+            keys = [partial(_tail, parts=n, suffix=suffix) for n in several]
+            yield [(f"{name}{without}", key) for name, key in zip(named, keys, strict=True)]
 
 
 def way_to_join(table: FeatureTable, labels: Labels) -> Way | None:
@@ -206,17 +203,13 @@ def way_to_join(table: FeatureTable, labels: Labels) -> Way | None:
 
 
 def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> FeatureTable:
-    """The table with the labels of another file.
+    """The table with the labels of another file of the same recordings.
 
     Keys are compared as they are; if none agrees, the last parts of their paths, then these
     without suffix, then base names, then these without suffix; with start and end where both
     sides have them. Rows keep the order of the table. Labels of the table itself stay where the
-    other file has no such column.
-
-    Args:
-        table: of features.
-        labels: of the same recordings.
-        unmatched: "refuse" rows that only one side has, or "drop" them with a note.
+    other file has no such column. Rows that only one side has are refused, or with ``unmatched``
+    "drop" left out with a note.
 
     Raises:
         InputError: unmatched rows, one key with different labels, base names or last parts of
@@ -228,32 +221,31 @@ def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> Featur
             f"{labels.source}: no row is of a recording of {table.source} (files like "
             f"'{cut(labels.files[0])}' here, '{cut(table.files[0])}' there); name both alike"
         )
-    ours, theirs = _keyed(table, way, {}), _keyed(labels, way, labels.columns)
-    _check_distinct(table.source, ours[ours["key"].isin(theirs["key"])], way)
-    _check_distinct(labels.source, theirs[theirs["key"].isin(ours["key"])], way)
-    single = theirs.drop_duplicates("key")
-    _check_same_labels(labels, theirs, single)
-    merged = ours.merge(
-        single, "outer", on="key", suffixes=("", "_there"), validate="m:1", indicator="side"
-    )
-    both, bare, unused = (
-        merged[merged["side"] == side].sort_values(row)
-        for side, row in (("both", "row"), ("left_only", "row"), ("right_only", "row_there"))
-    )
+    ours, theirs = _keys(table, way), _keys(labels, way)
+    here, there = set(ours), set(theirs)
+    _check_distinct(table, ours, there, way)
+    _check_distinct(labels, theirs, here, way)
+    first: dict[str, int] = {}  # row of labels with a key
+    for row, key in enumerate(theirs):
+        first.setdefault(key, row)
+    _check_same_labels(labels, theirs, first)
+    label_rows = np.array([first.get(key, -1) for key in ours])
+    both = label_rows >= 0
+    unused = [row for key, row in first.items() if key not in here]
     notes = [f"labels of {Path(labels.source).name} joined by {way.how}"]
-    doubled = len(theirs) - len(single)
+    doubled = len(theirs) - len(first)
     if doubled:
         notes.append(f"{doubled} doubled row{'s' * (doubled > 1)} of labels left out (same labels)")
-    shared = len(both) - both["key"].nunique()
+    shared = int(both.sum()) - (len(first) - len(unused))
     if shared:
         notes.append(f"{shared} more segments take the labels of their recording")
     said = [
-        f"{len(rows)} of {total} rows of {Path(source).name} have no {what} ({listed(rows[file])})"
-        for rows, total, source, what, file in (
-            (bare, len(ours), table.source, "labels", "file"),
-            (unused, len(single), labels.source, "features", "file_there"),
+        f"{len(files)} of {total} rows of {Path(source).name} have no {what} ({listed(files)})"
+        for files, total, source, what in (
+            (table.files[~both], len(ours), table.source, "labels"),
+            (labels.files[unused], len(first), labels.source, "features"),
         )
-        if len(rows)
+        if len(files)
     ]
     if said and unmatched == REFUSE:
         raise InputError(
@@ -261,11 +253,11 @@ def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> Featur
             "leave such rows out with --unmatched=drop"
         )
     notes += [f"left out: {text}" for text in said]
-    if len(bare):
-        table = table.select(both["row"].to_numpy(int))
+    if not both.all():
+        table = table.select(both)
     joined = dict(table.labels)
     for name, values in labels.columns.items():
-        values = values[both["row_there"].to_numpy(int)]
+        values = values[label_rows[both]]
         differing = int((joined.get(name, values) != values).sum())
         if differing:
             notes.append(f"{differing} values of '{name}' in the features replaced by the labels'")
@@ -274,12 +266,9 @@ def join(table: FeatureTable, labels: Labels, unmatched: str = REFUSE) -> Featur
 
 
 def complete(table: FeatureTable, source: str, unmatched: str = REFUSE) -> FeatureTable:
-    """The table with a speaker and an emotion in every row.
+    """The table with a speaker and an emotion in every row; ``source`` is where labels came from.
 
-    Args:
-        table: with its labels.
-        source: where labels came from, for messages.
-        unmatched: "refuse" rows with an empty label, or "drop" them with a note.
+    ``unmatched`` says whether rows with an empty label are refused or dropped with a note.
 
     Raises:
         InputError: a missing column, or empty cells in it.
@@ -315,38 +304,33 @@ def _keys(rows: FeatureTable | Labels, way: Way) -> list[str]:
     return [f"{file}\0{start}\0{end}" for file, (start, end) in zip(files, times, strict=True)]
 
 
-def _keyed(rows: FeatureTable | Labels, way: Way, labels: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Key, file, number and labels of every row."""
-    import pandas as pd  # half a second, which no other use of this module needs
+def _check_distinct(
+    side: FeatureTable | Labels, keys: Sequence[str], others: set[str], way: Way
+) -> None:
+    """Refuses short keys that several recordings share, if the other side has them."""
+    first: dict[str, str] = {}
+    for key, file in zip(keys, side.files.tolist(), strict=True):
+        if first.setdefault(key, file) != file and key in others:
+            raise InputError(
+                f"{side.source}: '{first[key]}' and '{file}' have the same "
+                f"{way.how.removeprefix('the ')}, by which features and labels are joined; give "
+                "both files the same names"
+            )
 
-    # Bytes, as names of files need not be whole UTF-8.
-    keys = [key.encode(errors="surrogatepass") for key in _keys(rows, way)]
-    columns = {"key": keys, "file": rows.files, "row": range(len(keys)), **labels}
-    return pd.DataFrame(columns, dtype=object)
 
-
-def _check_distinct(source: str, rows: pd.DataFrame, way: Way) -> None:
-    """Refuses short keys that several recordings share."""
-    files = rows.drop_duplicates(["key", "file"])
-    for key, second in files.loc[files["key"].duplicated(), ["key", "file"]].to_numpy()[:1]:
-        first = files.loc[files["key"] == key, "file"].iloc[0]
+def _check_same_labels(labels: Labels, keys: Sequence[str], first: Mapping[str, int]) -> None:
+    """Refuses a key whose rows have different labels; ``first`` is the first row of each."""
+    rows = list(zip(*(values.tolist() for values in labels.columns.values()), strict=True))
+    again: dict[str, int] = {}
+    for row, key in enumerate(keys):
+        if rows[row] != rows[first[key]]:
+            again.setdefault(key, row)
+    if again:
+        key, row = next(iter(again.items()))
+        cells = zip(labels.columns, rows[first[key]], rows[row], strict=True)
+        name, one, other = next(found for found in cells if found[1] != found[2])
         raise InputError(
-            f"{source}: '{first}' and '{second}' have the same {way.how.removeprefix('the ')}, by "
-            "which features and labels are joined; give both files the same names"
+            f"{labels.source}: {len(again)} key{'s' * (len(again) > 1)} with different labels: "
+            f"{listed(labels.files[[first[key] for key in again]])} ('{labels.files[row]}' has "
+            f"{name} '{one}' and '{other}'); keep one"
         )
-
-
-def _check_same_labels(labels: Labels, rows: pd.DataFrame, single: pd.DataFrame) -> None:
-    """Refuses a key whose rows have different labels; ``single`` has the first row of each."""
-    again = rows.drop_duplicates(["key", *labels.columns])
-    again = again[again["key"].duplicated()].drop_duplicates("key")
-    if again.empty:
-        return
-    first = single.set_index("key").loc[again["key"]]
-    before, row = first["row"].iloc[0], again["row"].iloc[0]
-    name = next(n for n, v in labels.columns.items() if v[before] != v[row])
-    raise InputError(
-        f"{labels.source}: {len(again)} key{'s' * (len(again) > 1)} with different labels: "
-        f"{listed(first['file'])} ('{labels.files[row]}' has {name} "
-        f"'{labels.columns[name][before]}' and '{labels.columns[name][row]}'); keep one"
-    )

@@ -20,8 +20,6 @@ LABELS = tuple(name for name in LABEL_COLUMNS if name != "file")
 RENAMED = ("file", *TIMES, *LABELS)  # what a user may say a column is
 PASSPORT = "passport"  # of a CSV file: says what its synthetic rows are
 FRAMES = ("frametime", "frameindex")  # openSMILE's, in lower case
-# What can be an emotion: words only; or two whole numbers at least; or whatever the file declares.
-WORDS, CODES, DECLARED = "words", "codes", "declared"
 
 _NAMES = {role: (role,) for role in (*RENAMED, PASSPORT, *FRAMES)}  # of the column that has a role
 _NAMES |= {"file": KEYS, "emotion": TARGETS}
@@ -38,11 +36,12 @@ class Options:
 
 
 class Target(NamedTuple):
-    """A column that may hold the emotion."""
+    """A column that may hold the emotion; words count in any case."""
 
     role: str  # in ``Roles.texts``
     name: str  # its own
-    rule: str  # WORDS, CODES or DECLARED
+    declared: bool  # the file says that it holds text
+    codes: bool  # two whole numbers at least count, too
 
 
 class Roles(NamedTuple):
@@ -52,6 +51,7 @@ class Roles(NamedTuple):
     features: dict[int, str]  # name of the feature
     targets: tuple[Target, ...]  # best first
     notes: tuple[str, ...]
+    cut: bool  # whether the user left columns out
 
 
 @dataclass
@@ -63,7 +63,6 @@ class Columns:
     texts: dict[str, list[str]]  # "file", "start", "speaker", ...
     features: np.ndarray  # (rows, dim) float32, all finite
     row_name: Callable[[int], str]  # 3 -> "line 5"
-    changed: bool  # whether the user left columns out
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -76,13 +75,10 @@ class Columns:
 def assign(
     place: str, header: Sequence[str], options: Options, kinds: Mapping[str, str] | None = None
 ) -> Roles:
-    """The role of every column.
+    """The role of every column, by what the user says or by its name.
 
-    Args:
-        place: the file, for messages.
-        header: names of the columns; that of a key that has none is "file".
-        options: of the user.
-        kinds: by name, "string" and "nominal" for text, where the file declares it.
+    A key without a name is "file" in ``header``. ``kinds`` has what the file declares of a column
+    by its name: "string" and "nominal" are text.
 
     Raises:
         InputError: doubled or nameless columns, no features, or columns of ``options`` that are
@@ -91,20 +87,23 @@ def assign(
     header = [name.strip() for name in header]
     check_there(place, header, options)
     for name, count in Counter(header).items():
+        where = f"{place}: column {header.index(name) + 1}"
         if not name:
             raise InputError(
-                f"{place}: column {header.index(name) + 1} has no name; name it, or, if it is a "
-                "row number of pandas, write the table with index=False"
+                f"{where} has no name; name it, or, if it is a row number of pandas, write the "
+                "table with index=False"
             )
-        wrong = flaw(name)
-        if wrong:
-            raise InputError(f"{place}: column {header.index(name) + 1}: its name {wrong}")
+        if wrong := flaw(name):
+            raise InputError(f"{where}: its name {wrong}")
         if count > 1:
             raise InputError(f"{place}: column '{name}' is there {count} times; rename or drop one")
     used = columns_by_role(header, options)
-    targets = _targets(header, options, used["emotion"], kinds)
+    targets = [used["emotion"]] if used["emotion"] else []
+    if targets and "emotion" not in options.columns:
+        rest = [name for name in header if name not in {*targets, *options.leave_out}]
+        targets += [name for target in TARGETS for name in rest if name.lower() == target]
     roles = {name: role for role, name in used.items() if name is not None}
-    roles |= {target.name: target.role for target in targets}
+    roles |= {name: f"emotion {name}" for name in targets[1:]}
     texts, features, notes = {}, {}, []
     for position, name in enumerate(header):
         other = _ROLES.get(name.lower())
@@ -122,23 +121,16 @@ def assign(
             f"{place}: no feature columns (it has {listed(header)}); a feature table has numeric "
             "columns beside names and labels"
         )
-    return Roles(texts, features, targets, tuple(notes))
-
-
-def _targets(
-    header: Sequence[str], options: Options, first: str | None, kinds: Mapping[str, str] | None
-) -> tuple[Target, ...]:
-    """Columns that may hold the emotion: the one the user names, or all that are called so."""
-    names = [] if first is None else [first]
-    if names and "emotion" not in options.columns:
-        rest = [name for name in header if name not in {first, *options.leave_out}]
-        names += [name for target in TARGETS for name in rest if name.lower() == target]
-    found = []
-    for name in names:
-        words = CODES if kinds is None and name.lower() == "emotion" else WORDS
-        rule = DECLARED if kinds and kinds[name] in ("string", "nominal") else words
-        found.append(Target(f"emotion {name}" if found else "emotion", name, rule))
-    return tuple(found)
+    found = [
+        Target(
+            roles[name],
+            name,
+            declared=kinds is not None and kinds[name] in ("string", "nominal"),
+            codes=kinds is None and name.lower() == "emotion",
+        )
+        for name in targets
+    ]
+    return Roles(texts, features, tuple(found), tuple(notes), bool(options.leave_out))
 
 
 def no_feature(place: str, what: str, name: str) -> InputError:

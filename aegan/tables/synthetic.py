@@ -32,13 +32,6 @@ class SyntheticTable:
     passport: dict[str, Any]  # synthetic, model, run_hash, seed, fold, corpus, licence, ...
 
 
-def passport_text(passport: Mapping[str, Any], classes: Iterable[str]) -> dict[str, str]:
-    """A passport as a file's text entries: strings as they are, the rest as JSON."""
-    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in passport.items()}
-    texts.pop("synthetic", None)  # no passport may deny it
-    return {"synthetic": "true", **texts, "classes": json.dumps(list(classes))}
-
-
 def row_names(passport: Mapping[str, Any], first: int, count: int) -> list[str]:
     """Names of rows ``first`` to ``first + count - 1`` that no recording and no other draw has."""
     p = passport
@@ -59,19 +52,14 @@ def write_synthetic(
 ) -> int:
     """Writes rows block by block (Parquet, CSV or ARFF by the suffix); whole or not at all.
 
-    Args:
-        path: of the table.
-        blocks: features (rows, dim) float32 in raw units, labels (rows,) int32.
-        classes: names of the labels.
-        contract: of the features.
-        passport: what the rows are. It stands in the file's metadata (Parquet), comments (ARFF) or
-            in a column (CSV), always with ``synthetic=true``.
-        finite: refuse cells that are not finite; a run keeps what a lane gave (Parquet).
-
-    Returns:
-        The number of rows.
+    Blocks are features (rows, dim) float32 in raw units and labels (rows,) int32 into ``classes``.
+    The passport says what the rows are. It stands in the file's metadata (Parquet), comments (ARFF)
+    or in a column (CSV), always with ``synthetic=true``. Cells that are not finite are refused; a
+    run keeps what a lane gave (Parquet, not ``finite``). Returns the number of rows.
     """
-    metadata = passport_text(passport, classes) | contract.to_metadata()
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in passport.items()}
+    texts |= {"classes": json.dumps(list(classes)), **contract.to_metadata()}
+    metadata = {"synthetic": "true"} | texts | {"synthetic": "true"}  # no passport may deny it
     names, rows = np.asarray(classes), 0
     with table_writer(path, COLUMNS, contract, metadata, finite) as writer:
         for features, labels in blocks:
@@ -99,13 +87,13 @@ def read_synthetic(path: Path) -> SyntheticTable:
     """
     with _opened(path) as file:
         passport = file.metadata
-        columns = file.schema.names
+        names = file.schema.names
         classes = tuple(json.loads(passport.pop("classes")))
-        features = {i: name for i, name in enumerate(columns) if name not in COLUMNS}
+        features = {i: name for i, name in enumerate(names) if name not in COLUMNS}
         values = file.matrix(list(features))
-        index = {name: i for i, name in enumerate(classes)}
-        emotions = file.column(columns.index("emotion")).to_pylist()
-        labels = np.array([index[name] for name in emotions], np.int32)
+        emotions = file.column(names.index("emotion")).to_pylist()
+        code = {name: i for i, name in enumerate(classes)}
+        labels = np.array([code[name] for name in emotions], np.int32)
     contract = FeatureContract.from_metadata(str(path), features.values(), passport)
     return SyntheticTable(values, labels, classes, contract, passport)
 

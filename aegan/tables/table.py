@@ -16,7 +16,7 @@ import numpy as np
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.tables.roles import CODES, DECLARED, FRAMES, LABELS, PASSPORT, TIMES, Columns
+from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
 from aegan.tables.text import cut, is_number, listed, read_one_line
 
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
@@ -26,7 +26,6 @@ _DURATION = re.compile(
     r"(?=.)(?:(\d{1,5}) days?,? ?\+?)?(?:(\d{1,5}):([0-5]\d):([0-5]\d(?:\.\d+)?))?", re.ASCII
 )
 _LONGEST_PASSPORT = 1 << 16  # characters
-_BLOCK = 4096  # rows moved together
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,27 +63,27 @@ def assemble(columns: Columns) -> FeatureTable:
         InputError: no rows, rows without a name, one key with different values, times or a
             passport that cannot be read, columns other than the file's own hash says.
     """
-    place, notes = columns.place, list(columns.notes)
+    place, texts, notes = columns.place, columns.texts, list(columns.notes)
     rows = len(columns.features)
     if not rows:
         raise InputError(f"{place}: no rows below the header; a table has one per recording")
     contract, metadata = contract_of(columns)
     files = np.array(_files(columns), dtype=str)
-    times = times_of(columns.texts, rows, lambda row: f"{place}: {columns.row_name(row)}")
-    labels = {name: columns.texts[name] for name in LABELS if name in columns.texts}
-    labels.pop("emotion", None)
-    labels = {name: blank(cells) for name, cells in labels.items()} | _emotion(columns, notes)
+    times = times_of(place, texts, rows, columns.row_name)
+    labels = {name: blank(texts[name]) for name in LABELS if name in texts and name != "emotion"}
+    labels |= _emotion(columns, notes)
     labels = {name: np.array(cells, dtype=str) for name, cells in labels.items()}
     keep = _first_of_each_key(columns, files, times)
-    features = columns.features
-    if len(keep) < rows:
-        doubled = rows - len(keep)
-        notes.append(f"{doubled} doubled row{'s' * (doubled > 1)} left out (same key, same values)")
-        features = _move_up(features, keep)
-        files = files[keep]
-        times = None if times is None else times[keep]
-        labels = {name: values[keep] for name, values in labels.items()}
-    return FeatureTable(place, files, times, labels, features, contract, metadata, tuple(notes))
+    table = FeatureTable(
+        place, files, times, labels, columns.features, contract, metadata, tuple(notes)
+    )
+    doubled = rows - len(keep)
+    if not doubled:
+        return table
+    return table.select(
+        np.array(keep),
+        f"{doubled} doubled row{'s' * (doubled > 1)} left out (same key, same values)",
+    )
 
 
 def contract_of(columns: Columns) -> tuple[FeatureContract, dict[str, str]]:
@@ -95,7 +94,7 @@ def contract_of(columns: Columns) -> tuple[FeatureContract, dict[str, str]]:
     """
     names, metadata = columns.names, dict(columns.metadata) | _passport(columns)
     contract = FeatureContract.of(names, metadata.get("feature_set", ""))
-    if columns.changed and metadata.get("feature_hash") != contract.hash:
+    if columns.roles.cut and metadata.get("feature_hash") != contract.hash:
         contract = FeatureContract.of(names)  # the file's hash may be that of more features
     else:
         contract = FeatureContract.from_metadata(columns.place, names, metadata)
@@ -109,14 +108,11 @@ def blank(cells: Sequence[str], also: Sequence[str] = ()) -> list[str]:
 
 
 def times_of(
-    texts: Mapping[str, Sequence[str]], rows: int, row_place: Callable[[int], str]
+    place: str, texts: Mapping[str, Sequence[str]], rows: int, row_name: Callable[[int], str]
 ) -> np.ndarray | None:
     """Start and end (rows, 2) in seconds, NaN for no end; None where there are no such columns.
 
-    Args:
-        texts: cells of columns, "start" and "end" among them.
-        rows: their number.
-        row_place: file and row, for messages.
+    ``texts`` has the cells of columns, "start" and "end" among them.
 
     Raises:
         InputError: a cell that is neither seconds nor a duration as pandas writes it.
@@ -125,27 +121,28 @@ def times_of(
         return None
     times = np.full((rows, 2), np.nan)
     for i, name in enumerate(TIMES):
-        for row, text in enumerate(texts.get(name, ())):
-            seconds = _seconds(text.strip())
-            if seconds is None:
+        for row, text in enumerate(map(str.strip, texts.get(name, ()))):
+            try:
+                times[row, i] = _seconds(text)
+            except ValueError:
                 raise InputError(
-                    f"{row_place(row)}, column '{name}': '{cut(text.strip())}' is not a time; "
+                    f"{place}: {row_name(row)}, column '{name}': '{cut(text)}' is not a time; "
                     "write seconds (2.5) or '0 days 00:00:02.5'"
-                )
-            times[row, i] = seconds
+                ) from None
     times[np.isnan(times[:, 0]), 0] = 0.0
     return times
 
 
-def _seconds(text: str) -> float | None:
+def _seconds(text: str) -> float:
     """Of ``2.5``, ``00:00:02.5``, ``0 days 00:00:02.5``; NaN where it is empty."""
     if text.lower() in ("nat", *_MISSING):
         return math.nan
-    match = _DURATION.fullmatch(text)
-    if match:
-        days, hours, minutes, rest = match.groups(default="0")
-        return 86400.0 * int(days) + 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
-    return float(text) if is_number(text) and 0 <= float(text) < 1e9 else None
+    if match := _DURATION.fullmatch(text):
+        days, hours, minutes, rest = map(float, match.groups(default="0"))
+        return 86400 * days + 3600 * hours + 60 * minutes + rest
+    if not 0 <= float(text) < 1e9:
+        raise ValueError
+    return float(text)
 
 
 def _files(columns: Columns) -> list[str]:
@@ -157,11 +154,11 @@ def _files(columns: Columns) -> list[str]:
         )
     nameless = [i for i, file in enumerate(files) if file.lower() in NO_NAME]
     if nameless:
-        row = columns.row_name(nameless[0])
-        which = "no row has" if len(nameless) == len(files) else f"{row} has not"
+        one = f"{columns.row_name(nameless[0])} has not"
         raise InputError(
-            f"{columns.place}: {which} the name of its recording ('{files[nameless[0]]}'); extract "
-            "again with SMILExtract -instname (-N), or give a folder with one file per recording"
+            f"{columns.place}: {one if len(nameless) < len(files) else 'no row has'} the name of "
+            f"its recording ('{files[nameless[0]]}'); extract again with SMILExtract -instname "
+            "(-N), or give a folder with one file per recording"
         )
     return files
 
@@ -169,11 +166,11 @@ def _files(columns: Columns) -> list[str]:
 def _emotion(columns: Columns, notes: list[str]) -> dict[str, list[str]]:
     """The emotions, from the first column of them that says any."""
     chosen, cells = None, {}
-    for role, name, rule in columns.roles.targets:
+    for role, name, declared, may_be_codes in columns.roles.targets:
         found = blank(columns.texts[role], ("unknown",))
         present = set(found) - {""}
-        words = rule == DECLARED or not all(map(is_number, present))
-        codes = rule == CODES and len(present) > 1 and all(map(str.isdecimal, present))
+        words = declared or not all(map(is_number, present))
+        codes = may_be_codes and len(present) > 1 and all(map(str.isdecimal, present))
         if chosen is not None:
             notes.append(f"column '{name}' left out; '{chosen}' is used in its place")
         elif not present:
@@ -199,53 +196,40 @@ def _passport(columns: Columns) -> dict[str, str]:
                 f"{columns.row_name(0)}; keep rows of other origin in a file of their own"
             )
     try:
-        if len(texts[0]) > _LONGEST_PASSPORT:
-            raise ValueError("too long")
-        pairs = [part.partition("=") for part in shlex.split(texts[0])]
-        if not all(key and equals for key, equals, _ in pairs):
-            raise ValueError("no key=value")
-        return {key: read_one_line(value) for key, _, value in pairs}
+        pairs = shlex.split(texts[0]) if len(texts[0]) <= _LONGEST_PASSPORT else [""]
+        if not all(pair.find("=") > 0 for pair in pairs):
+            raise ValueError
     except ValueError:
         raise InputError(
             f"{columns.place}: {columns.row_name(0)}, column 'passport': not of the form "
             "'synthetic=true model=...'; write the table again"
         ) from None
+    return {key: read_one_line(value) for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def _first_of_each_key(columns: Columns, files: np.ndarray, times: np.ndarray | None) -> list[int]:
-    """The first row of every key; refuses a key with different values."""
     spans = [None] * len(files) if times is None else map(str, times.tolist())  # NaN equals NaN
     first: dict[tuple, int] = {}
-    clashes: dict[tuple, tuple[int, int]] = {}
+    clashes: dict[tuple, int] = {}
     values = columns.features
     for row, key in enumerate(zip(files.tolist(), spans, strict=True)):
         before = first.setdefault(key, row)
         if before != row and key not in clashes and not np.array_equal(values[before], values[row]):
-            clashes[key] = (before, row)
+            clashes[key] = row
     if not clashes:
         return list(first.values())
-    (name, _), (before, row) = next(iter(clashes.items()))
-    rows = (columns.row_name(before), columns.row_name(row))
-    for column in FRAMES:
-        cells = columns.texts.get(column)
-        if cells and cells[before] != cells[row]:
-            raise InputError(
-                f"{columns.place}: '{name}' has rows of several times ({rows[0]}, {rows[1]}): "
-                "frames or windows; extract one row per recording (functionals, frameMode = full)"
-            )
+    key, row = next(iter(clashes.items()))
+    before, names = first[key], (columns.row_name(first[key]), columns.row_name(row))
+    if any(columns.texts[c][before] != columns.texts[c][row] for c in FRAMES if c in columns.texts):
+        raise InputError(
+            f"{columns.place}: '{key[0]}' has rows of several times ({', '.join(names)}): "
+            "frames or windows; extract one row per recording (functionals, frameMode = full)"
+        )
     raise InputError(
         f"{columns.place}: {len(clashes)} key{'s' * (len(clashes) > 1)} with different values in "
-        f"several rows: {listed(key[0] for key in clashes)} ({rows[0]} and {rows[1]}); keep one "
+        f"several rows: {listed(file for file, _ in clashes)} ({' and '.join(names)}); keep one "
         "row per recording"
     )
-
-
-def _move_up(features: np.ndarray, keep: list[int]) -> np.ndarray:
-    """The rows to keep, moved up in place: a copy would need the memory twice."""
-    for start in range(0, len(keep), _BLOCK):
-        rows = keep[start : start + _BLOCK]
-        features[start : start + len(rows)] = features[rows]
-    return features[: len(keep)]
 
 
 def without_common_folder(table: FeatureTable) -> FeatureTable:
@@ -267,18 +251,16 @@ def without_common_folder(table: FeatureTable) -> FeatureTable:
 
 def with_unique_files(table: FeatureTable) -> FeatureTable:
     """Names segments ``file[start-end]`` (seconds) where a file has several of them."""
-    counts = Counter(table.files.tolist())
-    several = {file for file, count in counts.items() if count > 1}
+    several = {file for file, count in Counter(table.files.tolist()).items() if count > 1}
     if table.times is None or not several:
         return table
-
-    def name(file: str, times: list[float], digits: int) -> str:
-        start, end = ("" if math.isnan(time) else f"{time:.{digits}f}" for time in times)
-        return f"{file}[{start}-{end}]" if file in several else file
-
     for digits in (3, 6, 9):
-        rows = zip(table.files.tolist(), table.times.tolist(), strict=True)
-        files = [name(file, times, digits) for file, times in rows]
+        spans = [
+            f"[{start:.{digits}f}-{end:.{digits}f}]".replace("nan", "")
+            for start, end in table.times.tolist()
+        ]
+        rows = zip(table.files.tolist(), spans, strict=True)
+        files = [file + span if file in several else file for file, span in rows]
         if len(set(files)) == len(files):
             note = f"{len(several)} with several segments each: rows are named file[start-end]"
             return table.but(note, files=np.array(files, dtype=str))

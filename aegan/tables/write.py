@@ -40,18 +40,12 @@ def table_writer(
 ) -> Iterator[TableWriter]:
     """Writes a table of the format that the suffix of ``path`` names; whole or not at all.
 
-    Blocks may be of any size; no more than one row group (16384 rows) is held.
-
-    Args:
-        path: a ``.parquet``, ``.csv`` or ``.arff`` file; one that is there is replaced.
-        labels: names of the label columns, which come before the features. All are text except
-            ``duration_s`` (seconds).
-        contract: names the features; its set and hash go into the metadata.
-        metadata: of the file, as text: key-value entries in Parquet, ``% key: value`` lines on top
-            in ARFF. CSV has no place for them: where they say ``synthetic: true``, every row has
-            them in a column ``passport``, else they are lost. ``classes`` (a JSON list) makes
-            ``emotion`` a nominal attribute in ARFF.
-        finite: refuse cells that are not finite (text formats always do).
+    Blocks may be of any size; no more than one row group (16384 rows) is held. ``labels`` names
+    the columns before the features; all are text except ``duration_s`` (seconds). The contract's
+    set and hash go into the metadata: key-value entries in Parquet, ``% key: value`` lines on top
+    in ARFF. CSV has no place for them: where they say ``synthetic: true``, every row has them in a
+    column ``passport``, else they are lost. ``classes`` (a JSON list) makes ``emotion`` a nominal
+    attribute in ARFF. Cells that are not finite are refused, in Parquet only if ``finite``.
 
     Raises:
         InputError: another suffix, doubled columns, a block of other columns, a cell that is not
@@ -67,18 +61,17 @@ def table_writer(
         raise InputError(f"{path}: no feature columns; a table needs at least one")
     _check_doubled(path, (*labels, *contract.names))
     entries = {str(key): str(value) for key, value in metadata.items()} | contract.to_metadata()
+    table = _Table(path, tuple(labels), contract.names, entries)
     passed = None
     try:
-        with replacing(path) as temporary:
-            target = _Target(path, temporary, tuple(labels), contract.names, entries)
-            with opened(target) as write:
-                writer = TableWriter(target, write, finite or opened is not _parquet)
-                try:
-                    yield writer
-                except OSError as error:  # of the caller's block: says nothing of this file
-                    passed = error
-                    raise
-                writer.flush()
+        with replacing(path) as temporary, opened(table, temporary) as write:
+            writer = TableWriter(table, write, finite or opened is not _parquet)
+            try:
+                yield writer
+            except OSError as error:  # of the caller's block: says nothing of this file
+                passed = error
+                raise
+            writer.flush()
     except OSError as error:
         if error is passed:
             raise
@@ -88,11 +81,8 @@ def table_writer(
         ) from error
 
 
-class _Target(NamedTuple):
-    """What is written, and to where."""
-
-    path: Path  # of the finished table, for messages
-    temporary: Path  # that is written
+class _Table(NamedTuple):
+    path: Path  # of the finished table
     labels: tuple[str, ...]
     names: tuple[str, ...]  # of the features
     entries: Mapping[str, str]  # metadata
@@ -105,8 +95,8 @@ _Write = Callable[[dict[str, pa.Array], np.ndarray, int], None]
 class TableWriter:
     """Takes blocks of rows in their order, checks them and gathers them to row groups."""
 
-    def __init__(self, target: _Target, write: _Write, finite: bool) -> None:
-        self._path, self._labels, self._names = target.path, target.labels, target.names
+    def __init__(self, table: _Table, write: _Write, finite: bool) -> None:
+        self._path, self._labels, self._names, _ = table
         self._write, self._finite = write, finite
         self._rows = 0  # taken so far
         self._held = 0
@@ -167,7 +157,6 @@ class TableWriter:
             raise InputError(f"{place} has a value that is not {what}; mend or drop it") from error
 
     def _block(self, given: np.ndarray) -> np.ndarray:
-        """Rows as float32."""
         with np.errstate(over="ignore"):  # refused below
             block = given.astype(np.float32, copy=False)
         if not self._finite or np.isfinite(block).all():
@@ -180,55 +169,58 @@ class TableWriter:
 
 
 @contextmanager
-def _parquet(target: _Target) -> Iterator[_Write]:
+def _parquet(table: _Table, temporary: Path) -> Iterator[_Write]:
     """Row groups of Parquet. Byte-stream split with zstd: 10 % smaller than plain, as quick."""
-    kinds = {
-        name: pa.float32() if name in NUMERIC_LABELS else pa.string() for name in target.labels
-    }
-    schema = pa.schema(kinds | dict.fromkeys(target.names, pa.float32()))
+    kinds = dict.fromkeys(table.labels, pa.string()) | dict.fromkeys(table.names, pa.float32())
+    schema = pa.schema(kinds | {name: pa.float32() for name in NUMERIC_LABELS if name in kinds})
     with pq.ParquetWriter(
-        target.temporary,
-        schema.with_metadata(dict(target.entries)),
+        temporary,
+        schema.with_metadata(dict(table.entries)),
         compression="zstd",
-        use_dictionary=list(target.labels),
-        column_encoding=dict.fromkeys(target.names, "BYTE_STREAM_SPLIT"),
+        use_dictionary=list(table.labels),
+        column_encoding=dict.fromkeys(table.names, "BYTE_STREAM_SPLIT"),
         write_statistics=False,  # of 1582 columns a row group they would fill the footer
     ) as writer:
 
         def write(labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
-            table = pa.table([*labels.values(), *map(pa.array, features)], schema=schema)
-            writer.write_table(table, row_group_size=_ROW_GROUP)
+            rows = pa.table([*labels.values(), *map(pa.array, features)], schema=schema)
+            writer.write_table(rows, row_group_size=_ROW_GROUP)
 
         yield write
 
 
-def _csv(target: _Target) -> AbstractContextManager[_Write]:
+def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
     """RFC 4180 with a header; text in quotes, numbers as short as they read back."""
-    columns, passport = [*target.labels, *target.names], []
-    if target.entries.get("synthetic") == "true":
-        columns.insert(len(target.labels), PASSPORT)
-        _check_doubled(target.path, columns)
-        ordered = sorted(target.entries.items(), key=lambda item: item[0] != "synthetic")
-        pairs = (f"{_key(target, k)}={shlex.quote(write_one_line(v))}" for k, v in ordered)
-        passport = [_csv_quoted("", " ".join(pairs))]
+    columns, passport = [*table.labels, *table.names], []
+
+    def quoted(name: str, text: str, row: int = 0) -> str:
+        return '"' + text.replace('"', '""') + '"'
+
+    if table.entries.get("synthetic") == "true":
+        columns.insert(len(table.labels), PASSPORT)
+        _check_doubled(table.path, columns)
+        ordered = sorted(table.entries.items(), key=lambda item: item[0] != "synthetic")
+        pairs = (f"{_key(table, k)}={shlex.quote(write_one_line(v))}" for k, v in ordered)
+        passport = [quoted(PASSPORT, " ".join(pairs))]
     head = io.StringIO()
     csv.writer(head, lineterminator="\n").writerow(columns)
-    return _text(target, columns, head.getvalue(), _csv_quoted, passport)
+    return _text(table, temporary, columns, head.getvalue(), quoted, passport)
 
 
-def _csv_quoted(name: str, text: str, row: int = 0) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _arff(target: _Target) -> AbstractContextManager[_Write]:
+def _arff(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
     """ARFF as Weka and liac-arff read it: text in single quotes, metadata as comments on top."""
-    path, _, labels, names, entries = target
-    classes = _classes(entries) if "emotion" in labels else ()
+    path, labels, names, entries = table
+    try:
+        classes = json.loads(entries.get("classes", "[]")) if "emotion" in labels else []
+        if not all(isinstance(name, str) for name in classes) or not isinstance(classes, list):
+            classes = []
+    except (TypeError, ValueError, RecursionError):  # a file's own, which may hold anything
+        classes = []
     kinds = dict.fromkeys(labels, "string") | dict.fromkeys(names, "numeric")
     kinds |= {name: "numeric" for name in NUMERIC_LABELS if name in kinds}
     if classes:
         kinds["emotion"] = "{" + ",".join(map(_arff_word, classes)) + "}"
-    head = [f"% {_key(target, key)}: {write_one_line(value)}" for key, value in entries.items()]
+    head = [f"% {_key(table, key)}: {write_one_line(value)}" for key, value in entries.items()]
     head += [f"@relation {_arff_word(path.stem)}", ""]
     head += [f"@attribute {_arff_word(name)} {kind}" for name, kind in kinds.items()]
 
@@ -242,7 +234,7 @@ def _arff(target: _Target) -> AbstractContextManager[_Write]:
             f"{', '.join(classes)}"
         )
 
-    return _text(target, kinds, "\n".join([*head, "", "@data", ""]), quoted)
+    return _text(table, temporary, kinds, "\n".join([*head, "", "@data", ""]), quoted)
 
 
 def _arff_quoted(text: str) -> str:
@@ -261,26 +253,32 @@ _SINKS = dict(zip(SUFFIXES, (_parquet, _csv, _arff), strict=True))
 
 @contextmanager
 def _text(
-    target: _Target,
+    table: _Table,
+    temporary: Path,
     columns: Iterable[str],
     head: str,
     quoted: Callable[[str, str, int], str],
     last: Sequence[str] = (),
 ) -> Iterator[_Write]:
     """A file with ``head``, then a line per row: ``quoted`` labels, ``last`` and the features."""
-    path = target.path
-    for name in columns:
-        _check_one_line(path, "the name of column", name)
+
+    def check(what: str, text: str) -> None:
+        if any(c in text for c in "\n\r\0"):
+            raise InputError(
+                f"{table.path}: {what} {text!r} has a line break; take it out, or write Parquet"
+            )
 
     def cells(name: str, column: pa.Array, first_row: int) -> list[str]:
         texts = column.cast(pa.string()).to_pylist()
         if name in NUMERIC_LABELS:
             return texts
         for row, text in enumerate(texts, first_row):
-            _check_one_line(path, f"column '{name}', row {row} (counted from 0), value", text)
+            check(f"column '{name}', row {row} (counted from 0), value", text)
         return [quoted(name, text, first_row) for text in texts]
 
-    with target.temporary.open("wb") as file:
+    for name in columns:
+        check("the name of column", name)
+    with temporary.open("wb") as file:
         file.write(head.encode())
 
         def write(labels: dict[str, pa.Array], features: np.ndarray, first_row: int) -> None:
@@ -289,7 +287,7 @@ def _text(
             rows = list(zip(*columns, strict=True))
             for start in range(0, features.shape[1], _TEXT_ROWS):
                 part = slice(start, start + _TEXT_ROWS)
-                numbers = pa.table(list(map(pa.array, features[:, part])), names=target.names)
+                numbers = pa.table(list(map(pa.array, features[:, part])), names=table.names)
                 lines = pa.BufferOutputStream()
                 pcsv.write_csv(numbers, lines, pcsv.WriteOptions(include_header=False))
                 lines = lines.getvalue().to_pybytes().splitlines()
@@ -299,32 +297,15 @@ def _text(
         yield write
 
 
-def _classes(entries: Mapping[str, str]) -> tuple[str, ...]:
-    """The classes that the metadata tell, none where they do not."""
-    try:
-        classes = json.loads(entries.get("classes", "[]"))
-    except (ValueError, RecursionError):  # a file's own, which may hold anything
-        return ()
-    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
-        return tuple(classes)
-    return ()
-
-
 def _check_doubled(path: Path, columns: Sequence[str]) -> None:
     for name, count in Counter(columns).items():
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
 
 
-def _key(target: _Target, key: str) -> str:
-    """A key of the metadata, if text formats can hold it."""
+def _key(table: _Table, key: str) -> str:
     if is_metadata_key(key):
         return key
     raise InputError(
-        f"{target.path}: the metadata key {key!r} is no plain word; rename it, or write Parquet"
+        f"{table.path}: the metadata key {key!r} is no plain word; rename it, or write Parquet"
     )
-
-
-def _check_one_line(path: Path, what: str, text: str) -> None:
-    if any(c in text for c in "\n\r\0"):
-        raise InputError(f"{path}: {what} {text!r} has a line break; take it out, or write Parquet")
