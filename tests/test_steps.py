@@ -196,7 +196,7 @@ def test_steps_alone_one_after_the_other_are_the_train_step(name):
     learner = tiny_learner(name)
     rules = [StepRule(0.05 + 0.01 * i, 0.9 - 0.1 * i) for i in range(len(learner.rules))]
     learner = replace(learner, rules=tuple(rules))
-    params = jax.tree.map(jnp.asarray, random_params(learner))
+    model, params = learner.model, jax.tree.map(jnp.asarray, random_params(learner))
     key, x, y = jax.random.clone(KEY), *rows_and_labels(0, BATCH)
     states = learner.init_optimisers(params)
     judges = {"encoder": "code_discriminator", "generator": "feature_discriminator"}
@@ -207,8 +207,7 @@ def test_steps_alone_one_after_the_other_are_the_train_step(name):
     @jax.jit
     def alone(params, states):
         """Parameters after each step, and after some with their judge as it was at first."""
-        first, path, blind, losses = params, [params], {}, ()
-        states = dict(states)
+        first, states, path, blind, losses = params, dict(states), [params], {}, ()
         for step in steps_of(learner):
             if step in judges:
                 past = {**params, judges[step]: first[judges[step]]}
@@ -219,8 +218,11 @@ def test_steps_alone_one_after_the_other_are_the_train_step(name):
         return path, states, losses, blind
 
     path, after, losses, blind = alone(params, states)
-    for step, before, later in zip(learner.model.steps, path[:-1], path[1:], strict=True):
+    for step, rule, before, later in zip(model.steps, rules, path[:-1], path[1:], strict=True):
         assert changed(before, later) == set(step.learns)
+        own = ({network: tree[network] for network in step.learns} for tree in (before, later))
+        for b, a, trace in zip(*map(jax.tree.leaves, (*own, after[step.name])), strict=True):
+            np.testing.assert_allclose(a, b - rule.rate * trace, rtol=1e-5, atol=1e-6)
     whole, values = jax.jit(lambda s: train_step(learner, s, key, Labelled(x, y), 0))(
         LaneState(params, states, jnp.int32(0))
     )
