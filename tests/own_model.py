@@ -27,9 +27,12 @@ def noised(model: M9, params: Params, key: jax.Array, batch: Labelled) -> Labell
     return Labelled(model.noise_of(params, key, len(batch.labels)), batch.labels)
 
 
-def noise_loss(model: M9, params: Params, batch: Labelled, noised: Labelled) -> tuple[jax.Array]:
-    """(|noise|^2 - wanted)^2, so that the learned noise neither dies nor drowns the rows."""
-    return (jnp.square(jnp.square(noised.values).mean(axis=1) - model.noise_size),)
+def noise_loss(
+    model: M9, params: Params, batch: Labelled, noised: Labelled, generated: Labelled
+) -> tuple[jax.Array]:
+    """The noise is to be a share of the rows: (|noise|^2 - share |row|^2)^2."""
+    noise, rows = (jnp.square(made.values).mean(axis=1) for made in (noised, generated))
+    return (jnp.square(noise - model.noise_size * rows),)
 
 
 OWN_GENERATED = replace(GENERATED, networks=(DECODER, NOISE))
@@ -61,7 +64,7 @@ class M9(M2):
             learns=(NOISE,),
             losses=(Loss("noise_size", "noise", "size of the noise", "Learned noise"),),
             loss=noise_loss,
-            sees=(NOISED,),
+            sees=(NOISED, OWN_GENERATED),  # which step 5 has changed
             through=NOISED,
         ),
     )

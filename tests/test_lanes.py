@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from builders import initial, small_run, trained
-from helpers import NAMES, copy, pairs, same_bits, strict_jax
+from helpers import copy, same_bits, strict_jax
 
 from aegan.training import lanes
 
@@ -20,34 +20,6 @@ LANES = range(6)
 def _strict():
     with strict_jax():
         yield
-
-
-def relative_difference(a, b) -> float:
-    """Largest over the leaves of max |a - b| / max |b|."""
-    worst = 0.0
-    for x, y in pairs(a, b):
-        difference, size = np.abs(np.asarray(x) - np.asarray(y)).max(), np.abs(y).max()
-        worst = max(worst, float(difference / size) if size else float(difference))
-    return worst
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_lane_equals_its_fold_trained_alone(name):
-    run, (together, history) = small_run(name), trained(name, 3)
-    sizes = {len(fold.train) for fold in run.folds}
-    assert len(sizes) > 1, "the folds must be unequal for this test to say something"
-    for index, lane in enumerate(run.lane_list):
-        stacked = run.lanes((lane,))
-        start = lanes.init_lanes(run.learner, stacked)
-        assert same_bits(lanes.lane_of(start, 0), lanes.lane_of(initial(name), index))
-        if index not in (0, 1, 5):  # two folds of different size, and another seed
-            continue
-        alone, alone_history = run.train(start, 0, 3, stacked=stacked)
-        params = lanes.lane_of(alone, 0).params
-        moved = relative_difference(params, lanes.lane_of(start, 0).params)
-        assert moved > 1e-2
-        assert relative_difference(lanes.lane_of(together, index).params, params) <= 1e-4
-        np.testing.assert_allclose(history[:, :, index], alone_history[:, :, 0], rtol=1e-4)
 
 
 def test_lanes_differ_by_seed_and_by_fold():

@@ -71,15 +71,6 @@ def test_labels_are_one_hot_and_uniform():
     assert np.abs(labels.sum(axis=0) - N / 4).max() < 5 * deviation
 
 
-@pytest.mark.parametrize("prior", [MixturePrior(2, 4.0, 1.0), NormalPrior(20)], ids=["mix", "norm"])
-def test_same_key_same_bits_other_key_other_points(prior):
-    with jax.numpy_rank_promotion("raise"):
-        one, two, other = (drawn(prior, seed, 50) for seed in (3, 3, 4))
-    for part in (0, 1):  # points, labels
-        np.testing.assert_array_equal(one[part], two[part])
-        assert not np.array_equal(one[part], other[part])
-
-
 def test_no_key_is_used_twice():
     def draw(key):
         labels, key = random_labels(key, 8, 4)

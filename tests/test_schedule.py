@@ -198,18 +198,6 @@ def test_a_scanned_epoch_equals_a_loop_over_batches():
     np.testing.assert_allclose(history[0, 0, 1], np.mean(values, axis=0), rtol=1e-4)
 
 
-def test_chunks_of_calls_equal_one_call_bit_for_bit():
-    run, whole = small_run("m3"), trained("m3", 4)
-    for cuts in ((1, 1, 1, 1), (3, 1), (2, 2)):
-        state, done, parts = initial("m3"), 0, []
-        for count in cuts:
-            state, history = run.train(state, done, count)
-            done += count
-            parts.append(history)
-        assert same_bits(state, whole[0])
-        assert same_bits(np.concatenate(parts), whole[1])
-
-
 def test_training_space_is_the_standardiser_times_the_gain():
     run = small_run("m3")
     features = jnp.asarray(run.corpus.features)

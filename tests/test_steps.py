@@ -27,7 +27,6 @@ from oracle import UPDATED, paper_loss
 
 from aegan.learning.schedule import LaneState, train_step
 from aegan.learning.steps import StepRule, update_alone
-from aegan.models.m3 import generator_loss
 from aegan.models.model import MODELS, Labelled
 from aegan.models.priors import random_labels
 
@@ -102,16 +101,12 @@ def contract(name):
     return learner, params, (once, twice), (expected, expected_then)
 
 
-def assert_moved_by(before, after, change):
-    """``after - before`` is ``change`` in every leaf, to the rounding of the parameters."""
-    for b, a, c in zip(*map(jax.tree.leaves, (before, after, change)), strict=True):
-        moved = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-        np.testing.assert_allclose(moved, c, rtol=2e-4, atol=3e-7)
-
-
 def assert_is_sgd(before, after, grads):
-    change = jax.tree.map(lambda g: -RATE * np.float64(g), grads)
-    assert_moved_by({k: before[k] for k in grads}, {k: after[k] for k in grads}, change)
+    """``after`` is ``before`` less the rate times the gradient, to the parameters' rounding."""
+    trees = ({k: tree[k] for k in grads} for tree in (before, after))
+    for b, a, g in zip(*map(jax.tree.leaves, (*trees, grads)), strict=True):
+        moved = np.asarray(a, np.float64) - np.asarray(b, np.float64)
+        np.testing.assert_allclose(moved, -RATE * np.float64(g), rtol=2e-4, atol=3e-7)
 
 
 def largest(tree):
@@ -157,51 +152,30 @@ def test_every_step_has_an_optimiser_state_of_its_own_networks(name):
         assert traces == [leaf.shape for leaf in jax.tree.leaves(own)]
 
 
-def one_update(learner, step):
+@pytest.mark.parametrize(
+    ("name", "step", "change"),
+    [
+        ("m1", "autoencoder", {"reduction": "mean"}),
+        ("m3", "generator", {"information_weight": 0.0}),
+        ("m3", "generator", {"information_weight": 2.5}),
+        ("m3", "generator", {"aux_sees_label": False}),
+    ],
+)
+def test_what_a_config_changes_of_a_step(name, step, change):
+    learner = tiny_learner(name, rate=RATE, **change)
     params, starts, batch = start(learner)
     with jax.debug_key_reuse(False):
         after, _, values = library(learner, (step,))(starts, *batch)[step]
-        return params, after, values, independent(learner, (step,))(starts, *batch)[step][1]
-
-
-def test_reduction_by_mean_is_the_sum_over_the_features():
-    params, after, (value,), grads = one_update(
-        tiny_learner("m1", rate=RATE, reduction="mean"), "autoencoder"
-    )
+        value, grads = independent(learner, (step,))(starts, *batch)[step]
     assert_is_sgd(params, after, grads)
-    _, _, (once, _), (by_sum, _) = contract("m1")
-    np.testing.assert_allclose(
-        grads["decoder"]["output"]["bias"],
-        by_sum["autoencoder"][1]["decoder"]["output"]["bias"] / 12,
-        rtol=1e-4,
-    )
-    assert float(value) == pytest.approx(float(once["autoencoder"][2][0]) / 12, rel=1e-5)
-
-
-@pytest.mark.parametrize(("weight", "sees_label"), [(0.0, True), (2.5, True), (1.0, False)])
-def test_step_5_of_m3_is_minus_lambda_q(weight, sees_label):
-    learner = tiny_learner("m3", rate=RATE, information_weight=weight, aux_sees_label=sees_label)
-    params, after, values, grads = one_update(learner, "generator")
-    assert_is_sgd(params, after, grads)
-    assert ("auxiliary" in changed(params, after)) == (weight != 0)
-    if sees_label:  # reported before lambda
-        np.testing.assert_allclose(values, contract("m3")[2][0]["generator"][2], rtol=1e-6)
-
-
-@pytest.mark.parametrize("sees_label", [True, False])
-def test_aux_sees_the_label_or_reads_the_rows_alone(sees_label):
-    """exp(-cost) over the four labels of one row is a distribution only where AUX is blind."""
-    learner = tiny_learner("m3", aux_sees_label=sees_label)
-    params = random_params(learner)
-    x, y = rows_and_labels(0, BATCH)
-
-    @jax.jit
-    @jax.vmap
-    def costs(labels):
-        return generator_loss(learner.model, params, None, Labelled(x, labels))[1]
-
-    total = np.exp(-costs(np.stack([np.roll(y, k, axis=1) for k in range(4)]))).sum(axis=0)
-    assert (np.abs(total - 1).max() < 1e-5) == (not sees_label)
+    _, _, (once, _), (unchanged, _) = contract(name)
+    weight = change.get("information_weight", 1.0)
+    assert values[0] + weight * sum(values[1:]) == pytest.approx(float(value), rel=1e-5)
+    assert ("auxiliary" in changed(params, after)) == (name == "m3" and weight != 0)
+    if "reduction" in change:  # the sum over the features, divided by their number
+        assert float(value) == pytest.approx(float(unchanged[step][0]) / 12, rel=1e-5)
+    elif "aux_sees_label" not in change:  # reported before lambda
+        np.testing.assert_allclose(values, once[step][2], rtol=1e-6)
 
 
 # --- one after the other -------------------------------------------------------------------------
@@ -222,7 +196,7 @@ def test_steps_alone_one_after_the_other_are_the_train_step(name):
     learner = tiny_learner(name)
     rules = [StepRule(0.05 + 0.01 * i, 0.9 - 0.1 * i) for i in range(len(learner.rules))]
     learner = replace(learner, rules=tuple(rules))
-    params = jax.tree.map(jnp.asarray, random_params(learner))
+    model, params = learner.model, jax.tree.map(jnp.asarray, random_params(learner))
     key, x, y = jax.random.clone(KEY), *rows_and_labels(0, BATCH)
     states = learner.init_optimisers(params)
     judges = {"encoder": "code_discriminator", "generator": "feature_discriminator"}
@@ -233,8 +207,7 @@ def test_steps_alone_one_after_the_other_are_the_train_step(name):
     @jax.jit
     def alone(params, states):
         """Parameters after each step, and after some with their judge as it was at first."""
-        first, path, blind, losses = params, [params], {}, ()
-        states = dict(states)
+        first, states, path, blind, losses = params, dict(states), [params], {}, ()
         for step in steps_of(learner):
             if step in judges:
                 past = {**params, judges[step]: first[judges[step]]}
@@ -245,8 +218,11 @@ def test_steps_alone_one_after_the_other_are_the_train_step(name):
         return path, states, losses, blind
 
     path, after, losses, blind = alone(params, states)
-    for step, before, later in zip(learner.model.steps, path[:-1], path[1:], strict=True):
+    for step, rule, before, later in zip(model.steps, rules, path[:-1], path[1:], strict=True):
         assert changed(before, later) == set(step.learns)
+        own = ({network: tree[network] for network in step.learns} for tree in (before, later))
+        for b, a, trace in zip(*map(jax.tree.leaves, (*own, after[step.name])), strict=True):
+            np.testing.assert_allclose(a, b - rule.rate * trace, rtol=1e-5, atol=1e-6)
     whole, values = jax.jit(lambda s: train_step(learner, s, key, Labelled(x, y), 0))(
         LaneState(params, states, jnp.int32(0))
     )

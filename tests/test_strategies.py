@@ -43,12 +43,16 @@ def assert_close(state, other) -> None:
 
 
 SLOW = [pytest.param(s.PROCESSES, name, marks=pytest.mark.slow) for name in ("m1", "m2")]
+ALONE = [(s.SEQUENTIAL, name) for name in ("m1", "m2", "m9")]  # each lane by itself
 
 
 @pytest.mark.parametrize(
-    ("strategy", "name"), [*((way, "m3") for way in s.STRATEGIES), (s.PROCESSES, "m9"), *SLOW]
+    ("strategy", "name"),
+    [*((way, "m3") for way in s.STRATEGIES), (s.PROCESSES, "m9"), *ALONE, *SLOW],
 )
 def test_every_strategy_trains_every_lane_alike(strategy, name):
+    """Folds of different size, and two seeds."""
+    assert len({len(fold.train) for fold in small_run(name).folds}) > 1
     state, history, diverged = by(strategy, name)
     whole, whole_history = trained(name, EPOCHS)
     assert_close(state, whole)

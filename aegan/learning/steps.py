@@ -213,6 +213,8 @@ def all_steps(
         stale = [which for which in done if set(which.networks) & set(step.learns)]
         for which in stale:
             del done[which]
+        if stale:  # what is done again draws the same: no reuse of a key by mistake
+            keys = jax.random.clone(keys)
     return params, opt_states, losses
 
 
