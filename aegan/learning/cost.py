@@ -48,27 +48,24 @@ def products(learner: Learner, epoch: int = 0) -> tuple[Product, ...]:
 
 
 def _products(jaxpr: Any) -> list[Product]:
-    found: list[list[Product]] = []
+    found: list[Product] = []
     needed = {v for v in jaxpr.outvars if not hasattr(v, "val")}
     for equation in reversed(jaxpr.eqns):
-        if needed.isdisjoint(equation.outvars):
-            continue
-        needed.update(v for v in equation.invars if not hasattr(v, "val"))
-        found.append(_of_equation(equation))
-    return [product for products in reversed(found) for product in products]
+        if not needed.isdisjoint(equation.outvars):
+            needed.update(v for v in equation.invars if not hasattr(v, "val"))
+            found = _of_equation(equation) + found
+    return found
 
 
 def _of_equation(equation: Any) -> list[Product]:
     parameters = equation.params
     if equation.primitive.name == "dot_general":
         (a, b), (c, d) = (v.aval.shape for v in equation.invars)
-        return [
-            {
-                ((1,), (0,)): Product("forward", a, b, d),
-                ((1,), (1,)): Product("inputs", a, c, b),
-                ((0,), (0,)): Product("weights", a, b, d),
-            }[parameters["dimension_numbers"][0]]
-        ]
+        return {
+            ((1,), (0,)): [Product("forward", a, b, d)],
+            ((1,), (1,)): [Product("inputs", a, c, b)],
+            ((0,), (0,)): [Product("weights", a, b, d)],
+        }[parameters["dimension_numbers"][0]]
     # Of a choice between platforms the last one is the plain form.
     inner = parameters.get("jaxpr") or parameters.get("call_jaxpr")
     inner = inner or parameters.get("branches", (None,))[-1]

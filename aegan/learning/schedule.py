@@ -72,21 +72,14 @@ def labelled(learner: Learner, table: Table, lane: Lane, rows: jax.Array) -> Lab
 def train_step(
     learner: Learner, state: LaneState, key: jax.Array, batch: Labelled, epoch: jax.Array | int
 ) -> tuple[LaneState, jax.Array]:
-    """All the steps of the model on one batch, in the paper's order.
+    """All the steps of the model on one lane's batch, in the paper's order.
 
-    Args:
-      learner: the model and how it learns.
-      state: of one lane.
-      key: of this batch.
-      batch: (batch, features) rows in training space with their labels.
-      epoch: its number, from 0: a step that idles in it does nothing.
-
-    Returns:
-      The state after, and the losses in the order of the model's ``losses``, (losses,).
+    ``key`` is the batch's, its rows are (batch, features) in training space, and a step that idles
+    in the epoch, counted from 0, does nothing. Returns the state after, and the losses (losses,)
+    in the order of the model's.
     """
-    params, opt_states, losses = all_steps(
-        learner, state.params, state.opt_states, key, batch, epoch
-    )
+    params, opts = state.params, state.opt_states
+    params, opt_states, losses = all_steps(learner, params, opts, key, batch, epoch)
     return LaneState(params, opt_states, state.diverged), jnp.stack(losses)
 
 
@@ -116,9 +109,8 @@ def train_epoch(
     nothing from then on: ``aegan.training.loop`` gets back the one before the epoch.
     """
     order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, epoch + 1))
-    order = epoch_order(
-        order_key, lane.n_train, lane.train.shape[0], learner.batches * learner.batch_size
-    )
+    slots = learner.batches * learner.batch_size
+    order = epoch_order(order_key, lane.n_train, lane.train.shape[0], slots)
     rows = lane.train[order].reshape(learner.batches, learner.batch_size)
 
     def batch(state: LaneState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LaneState, jax.Array]:
@@ -154,11 +146,9 @@ def validation_losses(
         passes = dict.fromkeys(which for step in model.steps for which in step.sees)
         # One key for all of them: D1 and D2 look at the same draws.
         made = {w: w.run(model, params, jax.random.clone(key), batch) for w in passes}
-        values = [
-            term
-            for step in model.steps
-            for term in step.loss(model, params, batch, *(made[which] for which in step.sees))
-        ]
+        values: list[jax.Array] = []
+        for step in model.steps:
+            values += step.loss(model, params, batch, *(made[which] for which in step.sees))
         position = index * blocks.shape[1] + jnp.arange(blocks.shape[1])
         counts = position < lane.n_valid
         return total + jnp.where(counts[None], jnp.stack(values), 0.0).sum(axis=1), None

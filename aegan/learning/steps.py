@@ -107,23 +107,18 @@ def update(
 ) -> Updated:
     """One update of what a step learns.
 
-    Args:
-        learner: the model and its rules.
-        step: of the model.
-        params: of all networks; only those of ``step.learns`` are differentiated.
-        opt_state: of this step.
-        batch: real rows (n, features) in training space with their labels (n, classes).
-        done: the passes that the step sees.
+    ``params`` are those of all networks, of which ``step.learns`` alone are differentiated, the
+    optimiser's state is the step's own, ``batch`` has real rows (n, features) in training space
+    with their labels (n, classes), and ``done`` the passes that the step sees.
     """
     by_way = step.through.networks if step.through else ()
     direct = _part(params, [name for name in step.learns if name not in by_way])
 
     def loss(direct: Params, values: jax.Array | None) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-        seen = [
-            done[which].made._replace(values=values) if which is step.through else done[which].made
-            for which in step.sees
-        ]
-        terms = step.loss(learner.model, {**params, **direct}, batch, *seen)
+        seen = {which: done[which].made for which in step.sees}
+        if step.through:
+            seen[step.through] = seen[step.through]._replace(values=values)
+        terms = step.loss(learner.model, {**params, **direct}, batch, *seen.values())
         means = tuple(term.mean() for term in terms)
         weights = step.weights(learner.model) if step.weights else (1.0,) * len(means)
         return sum(weight * mean for weight, mean in zip(weights, means, strict=True)), means
@@ -153,17 +148,9 @@ def update_alone(
 ) -> tuple[Params, Any, tuple[jax.Array, ...]]:
     """One step by itself, by its name, compiled.
 
-    Args:
-        learner: the model and its rules.
-        step: name of a step of the model, "encoder".
-        params: of all networks.
-        opt_state: of this step, as ``Learner.init_optimisers`` makes it.
-        key: of the batch.
-        x: (n, features), training space.
-        labels: (n, classes), one-hot.
-
-    Returns:
-        All parameters, the step's optimiser state, and its losses, () each.
+    Of all parameters, the step's optimiser state, the batch's key and its rows x (n, features) in
+    training space with their one-hot labels (n, classes); returns all parameters, the step's
+    optimiser state, and its losses, () each.
     """
     (found,) = (one for one in learner.model.steps if one.name == step)
     batch, keys = Labelled(x, labels), pass_keys(learner.model, key)
@@ -177,9 +164,8 @@ def update_alone(
 
 def key_of(which: Pass, keys: jax.Array, fresh: bool = False) -> jax.Array | None:
     """The key of a pass out of ``pass_keys``; None if it draws nothing."""
-    if which.stream is None:
-        return None
-    return keys[which.fresh if fresh else which.stream]
+    stream = which.fresh if fresh else which.stream
+    return None if stream is None else keys[stream]
 
 
 def all_steps(
@@ -204,39 +190,24 @@ def all_steps(
             fresh = learner.fresh_z and which is step.through and which.fresh is not None
             if fresh or which not in done:
                 done[which] = forward(model, which, params, key_of(which, keys, fresh), batch)
-        one = _maybe_idle if step.idles else update
-        epochs = (epoch,) if step.idles else ()
-        after = one(learner, step, params, opt_states[step.name], batch, done, *epochs)
+
+        run = partial(update, learner, step, batch=batch, done=done)
+
+        def turn(_: Any, now: Updated, run: Any = run, params: Params = params) -> Updated:
+            return run({**params, **now.own}, now.opt_state)
+
+        if step.idles:
+            # A loop of one turn or of none: unlike lax.cond it updates networks where they lie.
+            turns = epoch % learner.rule(step).every == 0
+            turns = int(turns) if isinstance(epoch, int) else turns.astype(jnp.int32)
+            nothing = (jnp.float32(jnp.nan),) * len(step.losses)
+            before = Updated(_part(params, step.learns), opt_states[step.name], nothing)
+            after = jax.lax.fori_loop(0, turns, turn, before)
+        else:
+            after = run(params, opt_states[step.name])
         params = {**params, **after.own}
         opt_states[step.name] = after.opt_state
         losses += after.losses
-        stale = [which for which in done if set(which.networks) & set(step.learns)]
-        for which in stale:
+        for which in [which for which in done if set(which.networks) & set(step.learns)]:
             del done[which]
     return params, opt_states, losses
-
-
-def _maybe_idle(
-    learner: Learner,
-    step: Step,
-    params: Params,
-    opt_state: Any,
-    batch: Labelled,
-    done: Mapping[Pass, Forward],
-    epoch: jax.Array | int,
-) -> Updated:
-    """``update`` as a loop of one turn or of none.
-
-    Unlike lax.cond it updates the networks where they lie, without a copy.
-    """
-
-    def turn(_: jax.Array, before: Updated) -> Updated:
-        everything = {**params, **before.own}
-        return update(learner, step, everything, before.opt_state, batch, done)
-
-    turns = epoch % learner.rule(step).every == 0
-    turns = int(turns) if isinstance(epoch, int) else turns.astype(jnp.int32)
-    nothing = (jnp.float32(jnp.nan),) * len(step.losses)
-    return jax.lax.fori_loop(
-        0, turns, turn, Updated(_part(params, step.learns), opt_state, nothing)
-    )
