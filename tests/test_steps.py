@@ -7,7 +7,7 @@ SGD (with momentum) on the gradient of the step's loss.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -26,10 +26,21 @@ from helpers import (
 from oracle import UPDATED, paper_loss
 
 from aegan.learning.schedule import LaneState, train_step
-from aegan.learning.steps import StepRule, update_alone
+from aegan.learning.steps import StepRule, forward, key_of, pass_keys, update
 from aegan.models.m3 import generator_loss
 from aegan.models.model import MODELS, Labelled
 from aegan.models.priors import random_labels
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def update_alone(learner, step: str, params, opt_state, key, x, y):
+    """One step by itself: all parameters, its optimiser state and its losses."""
+    (found,) = (one for one in learner.model.steps if one.name == step)
+    model, batch, keys = learner.model, Labelled(x, y), pass_keys(learner.model, key)
+    done = {w: forward(model, w, params, key_of(w, keys), batch) for w in found.sees}
+    own, opt_state, losses = update(learner, found, params, opt_state, batch, done)
+    return {**params, **own}, opt_state, losses
+
 
 BATCH = 4
 RATE = 0.01

@@ -57,16 +57,11 @@ def init_state(learner: Learner, key: jax.Array) -> LaneState:
     return LaneState(params, learner.init_optimisers(params), jnp.int32(0))
 
 
-def training_space(learner: Learner, lane: Lane, features: jax.Array) -> jax.Array:
-    """Raw rows (n, features) -> gain * clip((x - mean) / scale)."""
-    z = (features - lane.mean[None]) / lane.scale[None]
-    return learner.gain * jnp.clip(z, -learner.clip, learner.clip)
-
-
 def labelled(learner: Learner, table: Table, lane: Lane, rows: jax.Array) -> Labelled:
-    """Rows of the table, by their numbers, as a batch in training space."""
+    """Rows of the table, by their numbers, in training space: gain * clip((x - mean) / scale)."""
+    z = (table.features[rows] - lane.mean[None]) / lane.scale[None]
     labels = jax.nn.one_hot(table.labels[rows], learner.model.classes)
-    return Labelled(training_space(learner, lane, table.features[rows]), labels)
+    return Labelled(learner.gain * jnp.clip(z, -learner.clip, learner.clip), labels)
 
 
 def train_step(
@@ -84,10 +79,9 @@ def train_step(
 
 
 def epoch_order(key: jax.Array, n_rows: jax.Array, padded: int, slots: int) -> jax.Array:
-    """Which row of the training part fills which slot of an epoch: (slots,) int32.
+    """Which of ``n_rows`` rows, padded to ``padded``, fills which slot of an epoch: (slots,) int32.
 
-    A random permutation of the ``n_rows`` real entries of a table padded to ``padded``; where a
-    smaller fold has fewer rows than slots, the permutation starts again from its beginning.
+    A random permutation, which starts again where a smaller fold has fewer rows than slots.
     """
     noise = jnp.where(jnp.arange(padded) < n_rows, jax.random.uniform(key, (padded,)), jnp.inf)
     return jnp.argsort(noise)[jnp.arange(slots) % n_rows]
@@ -132,10 +126,7 @@ def train_epoch(
 def validation_losses(
     learner: Learner, table: Table, lane: Lane, state: LaneState, epoch: jax.Array
 ) -> jax.Array:
-    """The losses over a lane's held-out rows, in the order of the model's; nothing learns.
-
-    NaN where no row is held out.
-    """
+    """The model's losses over a lane's held-out rows; NaN if there are none; nothing learns."""
     model, params = learner.model, state.params
     blocks = lane.valid.reshape(-1, min(VALIDATION_BATCH, lane.valid.shape[0]))
     block_key = jax.random.fold_in(jax.random.fold_in(lane.key, VALIDATION), epoch)

@@ -66,12 +66,7 @@ class Forward(NamedTuple):
     pullback: Callable[[jax.Array], tuple[Params]]  # cotangent of the values -> gradients
 
 
-class Updated(NamedTuple):
-    """What an update of a step gives."""
-
-    own: Params  # of the networks that learn
-    opt_state: Any
-    losses: tuple[jax.Array, ...]  # () each: means over the batch
+Updated = tuple[Params, Any, tuple[jax.Array, ...]]  # what learns, optimiser state, mean losses
 
 
 def _part(params: Params, names: Sequence[str]) -> Params:
@@ -133,33 +128,7 @@ def update(
         grads |= _part(way.pullback(cotangent)[0], [n for n in by_way if n in step.learns])
     own = _part(params, step.learns)
     changes, opt_state = learner.rule(step).transform().update(grads, opt_state, own)
-    return Updated(optax.apply_updates(own, changes), opt_state, losses)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def update_alone(
-    learner: Learner,
-    step: str,
-    params: Params,
-    opt_state: Any,
-    key: jax.Array,
-    x: jax.Array,
-    labels: jax.Array,
-) -> tuple[Params, Any, tuple[jax.Array, ...]]:
-    """One step by itself, by its name, compiled.
-
-    Of all parameters, the step's optimiser state, the batch's key and its rows x (n, features) in
-    training space with their one-hot labels (n, classes); returns all parameters, the step's
-    optimiser state, and its losses, () each.
-    """
-    (found,) = (one for one in learner.model.steps if one.name == step)
-    batch, keys = Labelled(x, labels), pass_keys(learner.model, key)
-    done = {
-        which: forward(learner.model, which, params, key_of(which, keys), batch)
-        for which in found.sees
-    }
-    own, opt_state, losses = update(learner, found, params, opt_state, batch, done)
-    return {**params, **own}, opt_state, losses
+    return optax.apply_updates(own, changes), opt_state, losses
 
 
 def key_of(which: Pass, keys: jax.Array, fresh: bool = False) -> jax.Array | None:
@@ -194,20 +163,20 @@ def all_steps(
         run = partial(update, learner, step, batch=batch, done=done)
 
         def turn(_: Any, now: Updated, run: Any = run, params: Params = params) -> Updated:
-            return run({**params, **now.own}, now.opt_state)
+            return run({**params, **now[0]}, now[1])
 
         if step.idles:
             # A loop of one turn or of none: unlike lax.cond it updates networks where they lie.
             turns = epoch % learner.rule(step).every == 0
             turns = int(turns) if isinstance(epoch, int) else turns.astype(jnp.int32)
             nothing = (jnp.float32(jnp.nan),) * len(step.losses)
-            before = Updated(_part(params, step.learns), opt_states[step.name], nothing)
-            after = jax.lax.fori_loop(0, turns, turn, before)
+            before = _part(params, step.learns), opt_states[step.name], nothing
+            own, opt_state, terms = jax.lax.fori_loop(0, turns, turn, before)
         else:
-            after = run(params, opt_states[step.name])
-        params = {**params, **after.own}
-        opt_states[step.name] = after.opt_state
-        losses += after.losses
+            own, opt_state, terms = run(params, opt_states[step.name])
+        params = {**params, **own}
+        opt_states[step.name] = opt_state
+        losses += terms
         for which in [which for which in done if set(which.networks) & set(step.learns)]:
             del done[which]
     return params, opt_states, losses

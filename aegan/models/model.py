@@ -7,7 +7,6 @@ what a generator file keeps, names and labels of losses, the cost estimate) foll
 
 from __future__ import annotations
 
-import math
 from collections import UserDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -44,10 +43,7 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """A forward pass that several steps may see; a batch does it once.
-
-    It is done again once a step has updated one of its ``networks``.
-    """
+    """A forward pass for several steps, done again only when its ``networks`` have changed."""
 
     run: Callable[[Any, Params, jax.Array | None, Labelled], Labelled]  # model, params, key, batch
     networks: tuple[str, ...] = ()  # that it goes through, so that steps can learn by way of it
@@ -119,11 +115,7 @@ class Model:
         raise TypeError(f"{type(self).__name__} must define generate")
 
     def for_data(self, features: int, classes: int) -> Self:
-        """The model for rows of that many features and classes.
-
-        Raises:
-            InputError: it cannot be.
-        """
+        """The model for rows of so many features and classes; ``InputError`` if it cannot be."""
         return replace(self, features=features, classes=classes)
 
     def mlp(self, hidden: tuple[int, ...], out: int) -> MLP:
@@ -184,8 +176,3 @@ def get_model(name: str) -> type[Model]:
     if name not in MODELS:
         raise InputError(f"config.model.name: no model {name!r}; choose from {', '.join(MODELS)}")
     return MODELS[name]
-
-
-def count_params(params: Any) -> int:
-    """Number of scalars in a tree of parameters."""
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
