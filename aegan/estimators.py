@@ -7,7 +7,8 @@ of ``experiments.run`` whose fold holds nothing out.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -91,15 +92,11 @@ class GeneratorEstimator(BaseEstimator):
         self.verbose = verbose
 
     def run_config(self, seeds: Sequence[int]) -> RunConfig:
-        """The typed config that the parameters stand for.
-
-        Raises:
-            InputError: a parameter that no run could use, by the field of the config.
-        """
+        """The parameters as a typed config; ``InputError`` names a field that no run could use."""
         config = load_config(self.config)
         given = {"train.updates": self.updates, "train.batch_size": self.batch_size}
         changes = {name: value for name, value in given.items() if value is not None}
-        changes |= dict(self.overrides or {}) | {"seeds": tuple(int(seed) for seed in seeds)}
+        changes |= dict(self.overrides or {}) | {"seeds": tuple(map(int, seeds))}
         with config.ignore_type():
             for name, value in changes.items():
                 *sections, last = name.split(".")
@@ -114,20 +111,32 @@ class GeneratorEstimator(BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Trains on rows X (n, features) with labels y (n,).
 
-        Raises:
-            ValueError: rows or labels that can't be used.
-            InputError: a parameter that can't be used.
+        ``ValueError``: rows or labels that can't be used. ``InputError``: a parameter that can't.
         """
         X, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)  # labels: places in classes_
-        names = getattr(self, "feature_names_in_", None)
-        names = [f"x{i}" for i in range(X.shape[1])] if names is None else names
-        corpus = _corpus_of_rows(X, labels, self.classes_, names)
-        plan = _plan_of_all_rows(self.run_config([_seed(self.random_state)]), corpus)
-        with quiet(not self.verbose), jax.default_matmul_precision(_precision(plan)):
-            trained = stages.train_in_memory(plan, _strategy(plan))
-            (lane,) = trained_lanes(plan, trained)
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
+        corpus = Corpus(  # of nobody in particular
+            name="rows",
+            features=X,
+            labels=labels.astype(np.int32),
+            classes=tuple(map(str, self.classes_)),
+            speakers=np.full(len(X), "unknown"),
+            sessions=None,
+            files=np.arange(len(X)).astype(str),
+            contract=FeatureContract.of(map(str, names)),
+            simulated=False,
+        )
+        rows = np.arange(len(X), dtype=np.int32)
+        fold = Fold(0, rows, rows[:0], (), "all rows")  # nothing held out
+        seed = self.random_state
+        if not isinstance(seed, (int, np.integer)):
+            seed = check_random_state(seed).randint(2**31)
+        source = Prepared(corpus, row_digests(X), (fold,), ())
+        plan = plan_of(self.run_config([seed]), source)
+        with _training(self, plan) as strategy:
+            (lane,) = trained_lanes(plan, stages.train_plan(plan, strategy))
         return self._take(lane.generator)
 
     def _take(self, generator: Generator) -> Self:
@@ -136,36 +145,28 @@ class GeneratorEstimator(BaseEstimator):
         return self
 
     def sample(
-        self,
-        n: int = 6000,
-        *,
-        classes: Mapping[Any, int] | None = None,
-        random_state: int = 0,
+        self, n: int = 6000, *, classes: Mapping[Any, int] | None = None, random_state: int = 0
     ) -> tuple[Any, np.ndarray]:
-        """Synthetic rows, of classes drawn uniformly (section 5.1) or in given numbers.
+        """``n`` rows of classes drawn uniformly (section 5.1), or as ``{"angry": 500}`` says.
 
-        Args:
-            n: how many, where ``classes`` does not say.
-            classes: rows by class, ``{"angry": 500}``.
-            random_state: seed of the draw; the first rows do not depend on their number.
-
-        Returns:
-            X (rows, features) in the units of the training rows, a DataFrame if those were one,
-            and y (rows,).
+        The first rows of a ``random_state`` do not depend on their number. Returns X (rows,
+        features) in the units of the training rows, a DataFrame if those were one, and y (rows,).
         """
         check_is_fitted(self, "generator_")
-        wanted = {None: n} if classes is None else _places(classes, self.classes_)
+        known = self.classes_.tolist()
+        for label in [label for label in classes or {} if label not in known]:
+            there = ", ".join(map(str, known))
+            raise InputError(f"classes: no class {label!r}; there are {there}")
+        wanted = {None: n}
+        if classes is not None:
+            wanted = {known.index(label): int(rows) for label, rows in classes.items()}
         passport = self.generator_.passport
         key = sampling_key(lane_key(passport["seed"], passport["fold"]), random_state)
         with jax.default_matmul_precision("float32"):  # as the command draws
-            blocks = [
-                block
-                for label, rows in wanted.items()
-                for block in sample_blocks(self.generator_, key, rows, label)
-            ]
-        width = len(self.generator_.contract.names)
-        X = np.concatenate([np.zeros((0, width), np.float32), *(rows for rows, _ in blocks)])
-        y = np.concatenate([np.zeros(0, np.int32), *(labels for _, labels in blocks)])
+            blocks = [(np.zeros((0, self.n_features_in_), np.float32), np.zeros(0, np.int32))]
+            for label, rows in wanted.items():
+                blocks += sample_blocks(self.generator_, key, rows, label)
+        X, y = map(np.concatenate, zip(*blocks, strict=True))
         if hasattr(self, "feature_names_in_"):
             X = pd.DataFrame(X, columns=self.feature_names_in_)
         return X, self.classes_[y]
@@ -308,12 +309,9 @@ def cross_validate(
 ) -> Runs:
     """Trains on every fold of a corpus with every seed, all lanes in one compiled call.
 
-    Args:
-        estimator: the parameters; it is not changed.
-        corpus: as ``read_corpus`` gives it.
-        seeds: each trains every fold.
-        folder: a run's folder, as ``experiments.run`` leaves it, where an interrupted call goes
-            on; None: a temporary one, which goes with the result.
+    The estimator gives the parameters and is not changed. ``folder`` is a run's, as
+    ``experiments.run`` leaves it, where an interrupted call goes on; None: a temporary one, which
+    goes with the result.
 
     >>> import aegan
     >>> corpus = aegan.simulated_corpus(rows=200, dim=40)
@@ -330,8 +328,8 @@ def cross_validate(
     workdir = Workdir(Path(folder or keep.name))
     workdir.check(plan.identity, plan.corpus.contract)
     workdir.claim(plan.identity, plan.corpus.contract)
-    with quiet(not estimator.verbose), jax.default_matmul_precision(_precision(plan)):
-        stages.train(plan, workdir, strategy=_strategy(plan))
+    with _training(estimator, plan) as strategy:
+        stages.train(plan, workdir, strategy=strategy)
     return Runs(plan, workdir.root, keep)
 
 
@@ -356,50 +354,13 @@ def evaluate(runs: Runs, corpus: Corpus | None = None) -> Evaluation:
     return Evaluation(read_json(workdir.results))
 
 
-def _corpus_of_rows(
-    X: np.ndarray, labels: np.ndarray, classes: np.ndarray, names: Sequence[str]
-) -> Corpus:
-    """Rows as a corpus of nobody in particular."""
-    return Corpus(
-        name="rows",
-        features=X,
-        labels=labels.astype(np.int32),
-        classes=tuple(str(label) for label in classes),
-        speakers=np.full(len(X), "unknown"),
-        sessions=None,
-        files=np.arange(len(X)).astype(str),
-        contract=FeatureContract.of(map(str, names)),
-        simulated=False,
-    )
+@contextmanager
+def _training(estimator: GeneratorEstimator, plan: Plan) -> Iterator[str]:
+    """The strategy, for a training in the estimator's words and the config's precision.
 
-
-def _plan_of_all_rows(config: RunConfig, corpus: Corpus) -> Plan:
-    """The plan of a lane that trains on all rows and holds none out."""
-    rows = np.arange(len(corpus.labels), dtype=np.int32)
-    fold = Fold(0, rows, rows[:0], (), "all rows")
-    return plan_of(config, Prepared(corpus, row_digests(corpus.features), (fold,), ()))
-
-
-def _seed(random_state: int | RandomState | None) -> int:
-    if isinstance(random_state, (int, np.integer)):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31))
-
-
-def _precision(plan: Plan) -> str:
-    return plan.config.train.matmul_precision
-
-
-def _strategy(plan: Plan) -> str:
-    """As the command chooses, but processes, which start the caller's script anew, if asked."""
-    wanted = plan.config.train.strategy
-    chosen = choose(wanted, len(plan.lanes), plan.flops)
-    return VMAP if wanted == AUTO and chosen == PROCESSES else chosen
-
-
-def _places(classes: Mapping[Any, int], known: np.ndarray) -> dict[int | None, int]:
-    places = {label: place for place, label in enumerate(known.tolist())}
-    for label in classes:
-        if label not in places:
-            raise InputError(f"classes: no class {label!r}; there are {', '.join(map(str, known))}")
-    return {places[label]: int(rows) for label, rows in classes.items()}
+    As the command chooses, but processes, which start the caller's script anew, if asked.
+    """
+    train = plan.config.train
+    with quiet(not estimator.verbose), jax.default_matmul_precision(train.matmul_precision):
+        chosen = choose(train.strategy, len(plan.lanes), plan.flops)
+        yield VMAP if train.strategy == AUTO and chosen == PROCESSES else chosen

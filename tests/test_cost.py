@@ -16,8 +16,8 @@ from aegan.models.m1 import M1
 from aegan.models.m2 import M2
 from aegan.models.m3 import M3
 from aegan.models.model import Labelled
-from aegan.run.estimate import training_seconds
 from aegan.run.plan import make_plan
+from aegan.run.summary import training_seconds
 from configs.m2 import get_config
 
 PAPER = {"m1": M1(1582, 4), "m2": M2(1582, 4), "m3": M3(1582, 4)}

@@ -9,6 +9,10 @@ import pytest
 from commands import command
 from small_runs import assert_refused, hashes, tiny, write_table
 
+from aegan.data.contract import FeatureContract
+from aegan.errors import InputError
+from aegan.run.workdir import Workdir
+
 
 def only_one_speaker_is_sad(frame):
     sad = (frame["emotion"] == "sad") & (frame["speaker"] != "spk0")
@@ -107,3 +111,14 @@ def test_a_workdir_with_an_unreadable_config_is_refused(tmp_path):
     (workdir / "config.json").write_text('{"config_hash": ')
     assert_refused(command(tmp_path, *tiny("m2", workdir)), str(workdir))
     assert hashes(workdir).keys() == {"config.json"}
+
+
+def test_a_workdir_with_another_corpus_of_the_same_features_is_refused(tmp_path):
+    workdir, contract = Workdir(tmp_path), FeatureContract.of(["f0", "f1"])
+    corpus = {"name": "mine", "classes": {"sad": 80}, "hash": "1"}
+    run = {"config_hash": "1", "config": {}, "corpus": corpus}
+    workdir.claim(run, contract)
+    workdir.check(run, contract)
+    other = {"config_hash": "2", "config": {}, "corpus": {**corpus, "classes": {}, "hash": "2"}}
+    with pytest.raises(InputError, match="another corpus .*corpus.classes.sad is 80 there"):
+        workdir.check(other, contract)

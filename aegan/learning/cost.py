@@ -16,9 +16,8 @@ from aegan.models.model import Labelled
 class Product(NamedTuple):
     """A matrix product of a dense layer, whose weights are (inputs, outputs).
 
-    "forward" is (rows, inputs) times the weights, "inputs" the gradient of the layer's inputs,
-    (rows, outputs) times the weights transposed, and "weights" that of its weights,
-    (rows, inputs) transposed times (rows, outputs).
+    "forward" is (rows, inputs) times the weights; "inputs" and "weights" are the gradients of the
+    layer's inputs and of its weights.
     """
 
     kind: Literal["forward", "inputs", "weights"]
@@ -34,10 +33,7 @@ class Product(NamedTuple):
 
 @cache
 def products(learner: Learner, epoch: int = 0) -> tuple[Product, ...]:
-    """Every matrix product of one lane's train step in an epoch, in the order of its steps.
-
-    Those whose result nothing needs are left out, as the compiler leaves them out.
-    """
+    """The matrix products of a lane's train step, in order, less those that the compiler drops."""
     model, n = learner.model, learner.batch_size
     rows = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
     key = jax.eval_shape(jax.random.key, 0)
@@ -48,27 +44,24 @@ def products(learner: Learner, epoch: int = 0) -> tuple[Product, ...]:
 
 
 def _products(jaxpr: Any) -> list[Product]:
-    found: list[list[Product]] = []
+    found: list[Product] = []
     needed = {v for v in jaxpr.outvars if not hasattr(v, "val")}
     for equation in reversed(jaxpr.eqns):
-        if needed.isdisjoint(equation.outvars):
-            continue
-        needed.update(v for v in equation.invars if not hasattr(v, "val"))
-        found.append(_of_equation(equation))
-    return [product for products in reversed(found) for product in products]
+        if not needed.isdisjoint(equation.outvars):
+            needed.update(v for v in equation.invars if not hasattr(v, "val"))
+            found = _of_equation(equation) + found
+    return found
 
 
 def _of_equation(equation: Any) -> list[Product]:
     parameters = equation.params
     if equation.primitive.name == "dot_general":
         (a, b), (c, d) = (v.aval.shape for v in equation.invars)
-        return [
-            {
-                ((1,), (0,)): Product("forward", a, b, d),
-                ((1,), (1,)): Product("inputs", a, c, b),
-                ((0,), (0,)): Product("weights", a, b, d),
-            }[parameters["dimension_numbers"][0]]
-        ]
+        return {
+            ((1,), (0,)): [Product("forward", a, b, d)],
+            ((1,), (1,)): [Product("inputs", a, c, b)],
+            ((0,), (0,)): [Product("weights", a, b, d)],
+        }[parameters["dimension_numbers"][0]]
     # Of a choice between platforms the last one is the plain form.
     inner = parameters.get("jaxpr") or parameters.get("call_jaxpr")
     inner = inner or parameters.get("branches", (None,))[-1]
@@ -77,10 +70,7 @@ def _of_equation(equation: Any) -> list[Product]:
 
 
 def flops_per_update(learner: Learner) -> float:
-    """Floating-point operations of one lane's train step, a multiply-add counted as two.
-
-    Averaged over as many epochs as it takes until every step that idles has had its turn.
-    """
+    """Floating-point operations (two per multiply-add) of a train step, mean over its epochs."""
     cycle = max(rule.every for rule in learner.rules)
     epochs = [sum(p.multiply_adds for p in products(learner, epoch)) for epoch in range(cycle)]
     return 2.0 * sum(epochs) / cycle

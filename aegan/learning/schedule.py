@@ -57,44 +57,31 @@ def init_state(learner: Learner, key: jax.Array) -> LaneState:
     return LaneState(params, learner.init_optimisers(params), jnp.int32(0))
 
 
-def training_space(learner: Learner, lane: Lane, features: jax.Array) -> jax.Array:
-    """Raw rows (n, features) -> gain * clip((x - mean) / scale)."""
-    z = (features - lane.mean[None]) / lane.scale[None]
-    return learner.gain * jnp.clip(z, -learner.clip, learner.clip)
-
-
 def labelled(learner: Learner, table: Table, lane: Lane, rows: jax.Array) -> Labelled:
-    """Rows of the table, by their numbers, as a batch in training space."""
+    """Rows of the table, by their numbers, in training space: gain * clip((x - mean) / scale)."""
+    z = (table.features[rows] - lane.mean[None]) / lane.scale[None]
     labels = jax.nn.one_hot(table.labels[rows], learner.model.classes)
-    return Labelled(training_space(learner, lane, table.features[rows]), labels)
+    return Labelled(learner.gain * jnp.clip(z, -learner.clip, learner.clip), labels)
 
 
 def train_step(
     learner: Learner, state: LaneState, key: jax.Array, batch: Labelled, epoch: jax.Array | int
 ) -> tuple[LaneState, jax.Array]:
-    """All the steps of the model on one batch, in the paper's order.
+    """All the steps of the model on one lane's batch, in the paper's order.
 
-    Args:
-      learner: the model and how it learns.
-      state: of one lane.
-      key: of this batch.
-      batch: (batch, features) rows in training space with their labels.
-      epoch: its number, from 0: a step that idles in it does nothing.
-
-    Returns:
-      The state after, and the losses in the order of the model's ``losses``, (losses,).
+    ``key`` is the batch's, its rows are (batch, features) in training space, and a step that idles
+    in the epoch, counted from 0, does nothing. Returns the state after, and the losses (losses,)
+    in the order of the model's.
     """
-    params, opt_states, losses = all_steps(
-        learner, state.params, state.opt_states, key, batch, epoch
-    )
+    params, opts = state.params, state.opt_states
+    params, opt_states, losses = all_steps(learner, params, opts, key, batch, epoch)
     return LaneState(params, opt_states, state.diverged), jnp.stack(losses)
 
 
 def epoch_order(key: jax.Array, n_rows: jax.Array, padded: int, slots: int) -> jax.Array:
-    """Which row of the training part fills which slot of an epoch: (slots,) int32.
+    """Which of ``n_rows`` rows, padded to ``padded``, fills which slot of an epoch: (slots,) int32.
 
-    A random permutation of the ``n_rows`` real entries of a table padded to ``padded``; where a
-    smaller fold has fewer rows than slots, the permutation starts again from its beginning.
+    A random permutation, which starts again where a smaller fold has fewer rows than slots.
     """
     noise = jnp.where(jnp.arange(padded) < n_rows, jax.random.uniform(key, (padded,)), jnp.inf)
     return jnp.argsort(noise)[jnp.arange(slots) % n_rows]
@@ -116,9 +103,8 @@ def train_epoch(
     nothing from then on: ``aegan.training.loop`` gets back the one before the epoch.
     """
     order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, epoch + 1))
-    order = epoch_order(
-        order_key, lane.n_train, lane.train.shape[0], learner.batches * learner.batch_size
-    )
+    slots = learner.batches * learner.batch_size
+    order = epoch_order(order_key, lane.n_train, lane.train.shape[0], slots)
     rows = lane.train[order].reshape(learner.batches, learner.batch_size)
 
     def batch(state: LaneState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LaneState, jax.Array]:
@@ -140,10 +126,7 @@ def train_epoch(
 def validation_losses(
     learner: Learner, table: Table, lane: Lane, state: LaneState, epoch: jax.Array
 ) -> jax.Array:
-    """The losses over a lane's held-out rows, in the order of the model's; nothing learns.
-
-    NaN where no row is held out.
-    """
+    """The model's losses over a lane's held-out rows; NaN if there are none; nothing learns."""
     model, params = learner.model, state.params
     blocks = lane.valid.reshape(-1, min(VALIDATION_BATCH, lane.valid.shape[0]))
     block_key = jax.random.fold_in(jax.random.fold_in(lane.key, VALIDATION), epoch)
@@ -154,11 +137,9 @@ def validation_losses(
         passes = dict.fromkeys(which for step in model.steps for which in step.sees)
         # One key for all of them: D1 and D2 look at the same draws.
         made = {w: w.run(model, params, jax.random.clone(key), batch) for w in passes}
-        values = [
-            term
-            for step in model.steps
-            for term in step.loss(model, params, batch, *(made[which] for which in step.sees))
-        ]
+        values: list[jax.Array] = []
+        for step in model.steps:
+            values += step.loss(model, params, batch, *(made[which] for which in step.sees))
         position = index * blocks.shape[1] + jnp.arange(blocks.shape[1])
         counts = position < lane.n_valid
         return total + jnp.where(counts[None], jnp.stack(values), 0.0).sum(axis=1), None

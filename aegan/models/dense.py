@@ -24,9 +24,18 @@ def product(x: jax.Array, w: jax.Array) -> jax.Array:
 
 def inputs_gradient(gradient: jax.Array, w: jax.Array) -> jax.Array:
     """g @ w.T: (n, outputs), (inputs, outputs) -> (n, inputs)."""
+
+    def straight(gradient: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.dot_general(gradient, w, _INPUTS)
+
+    def turned(gradient: jax.Array, w: jax.Array) -> jax.Array:
+        # (w @ g.T).T, which XLA's routine on a CPU, Eigen's, does up to four times as fast. The
+        # barrier keeps XLA from turning the product back.
+        return lax.optimization_barrier(lax.dot_general(w, gradient, _INPUTS)).T
+
     if len(gradient) * w.size < TURNED_FROM:
-        return _straight(gradient, w)
-    return lax.platform_dependent(gradient, w, cpu=_turned, default=_straight)
+        return straight(gradient, w)
+    return lax.platform_dependent(gradient, w, cpu=turned, default=straight)
 
 
 def weights_gradient(x: jax.Array, gradient: jax.Array) -> jax.Array:
@@ -34,33 +43,13 @@ def weights_gradient(x: jax.Array, gradient: jax.Array) -> jax.Array:
     return lax.dot_general(x, gradient, _WEIGHTS)
 
 
-def _straight(gradient: jax.Array, w: jax.Array) -> jax.Array:
-    return lax.dot_general(gradient, w, _INPUTS)
-
-
-def _turned(gradient: jax.Array, w: jax.Array) -> jax.Array:
-    """(w @ g.T).T, which XLA's routine on a CPU, Eigen's, does up to four times as fast.
-
-    The barrier keeps XLA from turning the product back.
-    """
-    return lax.optimization_barrier(lax.dot_general(w, gradient, _INPUTS)).T
-
-
-def _forward(x: jax.Array, w: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return product(x, w), (x, w)
-
-
-def _backward(
-    inputs: tuple[jax.Array, jax.Array], gradient: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    x, w = inputs
-    return inputs_gradient(gradient, w), weights_gradient(x, gradient)
-
-
 # Differentiated by jax, the weights' gradient comes out as (outputs, inputs) and is turned. Under
 # vmap XLA does not fold that into the product: the optimiser then reads the gradient column by
 # column, a tenth to a fifth of the whole train step on a CPU.
-product.defvjp(_forward, _backward)
+product.defvjp(
+    lambda x, w: (product(x, w), (x, w)),
+    lambda kept, g: (inputs_gradient(g, kept[1]), weights_gradient(kept[0], g)),
+)
 
 
 def dot_general(x: jax.Array, w: jax.Array, dimension_numbers: Any, **_: Any) -> jax.Array:

@@ -7,9 +7,11 @@ what a generator file keeps, names and labels of losses, the cost estimate) foll
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import UserDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import getitem
 from typing import Any, ClassVar, NamedTuple, Self
 
 import flax.linen as nn
@@ -41,10 +43,7 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """A forward pass that several steps may see; a batch does it once.
-
-    It is done again once a step has updated one of its ``networks``.
-    """
+    """A forward pass for several steps, done again only when its ``networks`` have changed."""
 
     run: Callable[[Any, Params, jax.Array | None, Labelled], Labelled]  # model, params, key, batch
     networks: tuple[str, ...] = ()  # that it goes through, so that steps can learn by way of it
@@ -116,11 +115,7 @@ class Model:
         raise TypeError(f"{type(self).__name__} must define generate")
 
     def for_data(self, features: int, classes: int) -> Self:
-        """The model for rows of that many features and classes.
-
-        Raises:
-            InputError: it cannot be.
-        """
+        """The model for rows of so many features and classes; ``InputError`` if it cannot be."""
         return replace(self, features=features, classes=classes)
 
     def mlp(self, hidden: tuple[int, ...], out: int) -> MLP:
@@ -133,20 +128,16 @@ class Model:
 
     def apply(self, network: str, params: Mapping[str, Any], x: jax.Array) -> jax.Array:
         """A network, by its name in ``networks``, on (n, inputs)."""
-        own: Any = params
-        for part in network.split("/"):
-            own = own[part]
+        own = reduce(getitem, network.split("/"), params)
         return self.networks()[network].module.apply({"params": own}, x)
 
     def init_params(self, key: jax.Array) -> Params:
         """Fresh parameters, each network's by a key of its own."""
-        flat = {
-            tuple(name.split("/")): network.module.init(
-                jax.random.fold_in(key, network.number), jnp.zeros((1, network.inputs))
-            )["params"]
-            for name, network in self.networks().items()
-        }
-        return traverse_util.unflatten_dict(flat)
+        flat = {}
+        for name, network in self.networks().items():
+            own, x = jax.random.fold_in(key, network.number), jnp.zeros((1, network.inputs))
+            flat[name] = network.module.init(own, x)["params"]
+        return traverse_util.unflatten_dict(flat, sep="/")
 
     @classmethod
     def losses(cls) -> tuple[Loss, ...]:
@@ -154,32 +145,26 @@ class Model:
         return tuple(loss for step in cls.steps for loss in step.losses)
 
 
-class _Seen(Mapping[str, Any]):
+class _Seen(UserDict):
     """Parameters that remember which networks were asked for."""
 
     def __init__(self, params: Params) -> None:
-        self.params, self.names = params, set()
+        self.names: set[str] = set()
+        super().__init__(params)
 
     def __getitem__(self, name: str) -> Any:
         self.names.add(name)
-        return self.params[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.params)
-
-    def __len__(self) -> int:
-        return len(self.params)
+        return super().__getitem__(name)
 
 
 def networks_of_rows(model: Model) -> tuple[str, ...]:
     """Names of the networks that ``generate`` goes through: those a generator file keeps."""
     names: set[str] = set()
 
-    def rows(params: Params, key: jax.Array) -> jax.Array:
+    def rows(params: Params, key: jax.Array) -> None:
         seen = _Seen(params)
-        made = model.generate(seen, key, jnp.zeros((1, model.classes)))
+        model.generate(seen, key, jnp.zeros((1, model.classes)))
         names.update(seen.names)
-        return made
 
     key = jax.random.key(0)
     jax.eval_shape(rows, jax.eval_shape(model.init_params, key), key)
@@ -191,8 +176,3 @@ def get_model(name: str) -> type[Model]:
     if name not in MODELS:
         raise InputError(f"config.model.name: no model {name!r}; choose from {', '.join(MODELS)}")
     return MODELS[name]
-
-
-def count_params(params: Any) -> int:
-    """Number of scalars in a tree of parameters."""
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))

@@ -22,12 +22,8 @@ class Trunk(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel_init = INITIALISERS[self.initialiser]()
         for i, width in enumerate(self.widths):
-            layer = nn.Dense(
-                width, name=f"hidden{i}", kernel_init=kernel_init, dot_general=dot_general
-            )
-            x = nn.relu(layer(x))
+            x = nn.relu(_dense(width, f"hidden{i}", self.initialiser)(x))
         return x
 
 
@@ -40,11 +36,11 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel_init = INITIALISERS[self.initialiser]()
         for i, width in enumerate(self.hidden):
-            layer = nn.Dense(
-                width, name=f"hidden{i}", kernel_init=kernel_init, dot_general=dot_general
-            )
-            x = nn.relu(layer(x))
-        output = nn.Dense(self.out, name="output", kernel_init=kernel_init, dot_general=dot_general)
-        return output(x)
+            x = nn.relu(_dense(width, f"hidden{i}", self.initialiser)(x))
+        return _dense(self.out, "output", self.initialiser)(x)
+
+
+def _dense(width: int, name: str, initialiser: str) -> nn.Dense:
+    kernel_init = INITIALISERS[initialiser]()
+    return nn.Dense(width, name=name, kernel_init=kernel_init, dot_general=dot_general)

@@ -33,10 +33,9 @@ class MixturePrior:
         elif classes <= 2 * self.latent:
             units = np.concatenate([np.eye(self.latent), -np.eye(self.latent)])[:classes]
         else:
-            raise InputError(
-                f"config.model.code: a mixture of {classes} components needs a code of 2 or of at "
-                f"least {-(-classes // 2)} dimensions, not {self.latent}"
-            )
+            needs = f"needs a code of 2 or of at least {-(-classes // 2)} dimensions"
+            what = f"a mixture of {classes} components {needs}, not {self.latent}"
+            raise InputError(f"config.model.code: {what}")
         return (self.radius * units).astype(np.float32)
 
     def sample(self, key: jax.Array, labels: jax.Array) -> jax.Array:

@@ -11,22 +11,11 @@ from ml_collections import ConfigDict
 from aegan.errors import InputError
 from aegan.models.model import Model, get_model
 from aegan.models.networks import INITIALISERS
-from aegan.run.schema import (
-    at_least,
-    defaults,
-    distinct_seeds,
-    grid,
-    one_of,
-    plain,
-    positive,
-    share,
-    typed,
-    widths,
-)
+from aegan.run import schema as s
 from aegan.training.strategy import AUTO, STRATEGIES
 
-Count = Annotated[int, at_least(1)]
-Widths = Annotated[tuple[int, ...], widths]
+Count = Annotated[int, s.at_least(1)]
+Widths = Annotated[tuple[int, ...], s.widths]
 
 
 @dataclass(frozen=True)
@@ -35,15 +24,15 @@ class DataConfig:
 
     path: str = ""  # a Parquet table; empty: the simulated corpus
     classes: tuple[str, ...] = ("angry", "happy", "neutral", "sad")  # empty: as in the table
-    folds: Annotated[int, at_least(2)] = 5  # where the table has no `fold` or `session` column
+    folds: Annotated[int, s.at_least(2)] = 5  # where the table has no `fold` or `session` column
     allow_leaks: bool = False  # True: folds that share speakers or rows run, with a banner
     licence: str = ""  # for the passport of synthetic rows; empty: as the table says
     # "speaker": each speaker by its own rows (transductive).
-    statistics: Annotated[str, one_of("fold", "speaker")] = "fold"
-    clip: Annotated[float, positive] = 10.0  # z-scores beyond are cut
+    statistics: Annotated[str, s.one_of("fold", "speaker")] = "fold"
+    clip: Annotated[float, s.positive] = 10.0  # z-scores beyond are cut
     simulated_rows: int = 2000
     simulated_features: int = 1582
-    simulated_seed: Annotated[int, at_least(0)] = 0
+    simulated_seed: Annotated[int, s.at_least(0)] = 0
 
 
 @dataclass(frozen=True)
@@ -61,16 +50,16 @@ class Architecture:
     auxiliary: Widths = (128,)  # AUX, on D2's last hidden layer (M3)
     code_generator: Widths = (140,)  # CG (M3)
     latent: Count = 20  # dimension of z where the prior is normal (M3)
-    radius: Annotated[float, positive] = 4.0  # of the mixture's means (M1, M2)
-    spread: Annotated[float, positive] = 1.0  # standard deviation of its components
+    radius: Annotated[float, s.positive] = 4.0  # of the mixture's means (M1, M2)
+    spread: Annotated[float, s.positive] = 1.0  # standard deviation of its components
 
 
 @dataclass(frozen=True)
 class StepConfig:
     """``config.train.steps``: the optimiser of one step."""
 
-    rate: Annotated[float, positive]
-    momentum: Annotated[float, share] = 0.0
+    rate: Annotated[float, s.positive]
+    momentum: Annotated[float, s.share] = 0.0
 
 
 # Rates and momenta of section 4.3, steps 1 to 5.
@@ -89,24 +78,24 @@ class TrainConfig:
 
     updates: Count = 1400  # length of training, in batches: see README, "How long"
     min_epochs: Count = 4  # ... but at least so many passes over the data
-    epochs: Annotated[int | None, at_least(1)] = None  # given: so many epochs instead
+    epochs: Annotated[int | None, s.at_least(1)] = None  # given: so many epochs instead
     batch_size: Count = 16
-    gain: Annotated[float, positive] = 0.2  # networks see gain * z-score
-    reduction: Annotated[str, one_of("sum", "mean")] = "sum"  # of the squared error, over features
-    init: Annotated[str, one_of(*INITIALISERS)] = "glorot_uniform"
-    optimiser: Annotated[str, one_of("sgd", "adam")] = "sgd"
+    gain: Annotated[float, s.positive] = 0.2  # networks see gain * z-score
+    reduction: Annotated[str, s.one_of("sum", "mean")] = "sum"  # of squared errors over features
+    init: Annotated[str, s.one_of(*INITIALISERS)] = "glorot_uniform"
+    optimiser: Annotated[str, s.one_of("sgd", "adam")] = "sgd"
     # Step 4 (D2) runs in every second epoch, the first included; steps 1, 2, 3 and 5 in every
     # one. So encoder, decoder and code generator train two epochs for each epoch of D2 (4.3).
     d2_every: Count = 2
     fresh_z: bool = False  # True: step 5 draws its own z instead of step 4's
-    information_weight: Annotated[float, at_least(0)] = 1.0  # lambda of eq. (3)
+    information_weight: Annotated[float, s.at_least(0)] = 1.0  # lambda of eq. (3)
     aux_sees_label: bool = True  # as printed; False: AUX reads the rows alone
     # The lower ones are for a GPU or TPU.
-    matmul_precision: Annotated[str, one_of("float32", "tensorfloat32", "bfloat16")] = "float32"
-    checkpoint_seconds: Annotated[float, at_least(0)] = 60.0
+    matmul_precision: Annotated[str, s.one_of("float32", "tensorfloat32", "bfloat16")] = "float32"
+    checkpoint_seconds: Annotated[float, s.at_least(0)] = 60.0
     # How lanes run; the results are the same up to rounding. aegan/training/strategy.py says how
     # auto chooses.
-    strategy: Annotated[str, one_of(AUTO, *STRATEGIES)] = AUTO
+    strategy: Annotated[str, s.one_of(AUTO, *STRATEGIES)] = AUTO
     steps: dict[str, StepConfig] = field(default_factory=lambda: dict(PAPER_STEPS))
 
 
@@ -121,11 +110,11 @@ class SampleConfig:
 class MetricsConfig:
     """``config.metrics``: the SVM of metrics 1 and 2, the nets of metric 3."""
 
-    kernel: Annotated[str, one_of("linear", "rbf")] = "linear"
-    c_grid: Annotated[tuple[float, ...], grid] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-    inner_folds: Annotated[int, at_least(2)] = 3
-    tie: Annotated[float, share] = 0.01  # the smallest C whose inner UAR is this near the best
-    max_search_rows: Annotated[int, at_least(100)] = 10_000
+    kernel: Annotated[str, s.one_of("linear", "rbf")] = "linear"
+    c_grid: Annotated[tuple[float, ...], s.grid] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+    inner_folds: Annotated[int, s.at_least(2)] = 3
+    tie: Annotated[float, s.share] = 0.01  # the smallest C whose inner UAR is this near the best
+    max_search_rows: Annotated[int, s.at_least(100)] = 10_000
     fid_nets: Count = 3  # nets, each with its own seed, that the FID is averaged over
 
 
@@ -134,7 +123,7 @@ class RunConfig:
     """A whole config of ``experiments.run``."""
 
     variant: str
-    seeds: Annotated[tuple[int, ...], distinct_seeds]  # each trains every fold: folds x seeds lanes
+    seeds: Annotated[tuple[int, ...], s.distinct_seeds]  # each on every fold: folds x seeds lanes
     only_folds: tuple[int, ...]  # numbers of the folds to train; empty: all
     data: DataConfig
     train: TrainConfig
@@ -153,15 +142,14 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
         raise ValueError(f"no variant {variant!r} of configs/{model}.py; one of {variants}")
     sections = {"data": DataConfig, "train": TrainConfig}
     sections |= {"sample": SampleConfig, "metrics": MetricsConfig}
-    found = {name: defaults(kind) for name, kind in sections.items()}
+    found = {name: s.defaults(kind) for name, kind in sections.items()}
     apart = {"features", "classes", *found["train"]}
-    own = {name: value for name, value in defaults(get_model(model)).items() if name not in apart}
+    own = {name: value for name, value in s.defaults(get_model(model)).items() if name not in apart}
     found |= {"variant": variant, "seeds": (0,), "only_folds": ()}
-    config = ConfigDict(found | {"model": defaults(Architecture) | own | {"name": model}})
+    config = ConfigDict(found | {"model": s.defaults(Architecture) | own | {"name": model}})
     if variant == "quick":  # the same code path in about a minute; the figures mean nothing
-        config.data.simulated_rows = 600
+        config.data.simulated_rows = config.sample.rows = 600
         config.train.updates = 300
-        config.sample.rows = 600
         config.metrics.c_grid = (1e-4, 1e-3, 1e-2)
         config.metrics.fid_nets = 1
     return config
@@ -174,23 +162,19 @@ def listed(classes: Sequence[str]) -> list[str]:
 
 
 def read_config(config: Any, places: Mapping[str, str] | None = None) -> RunConfig:
-    """A config, as ml_collections or plain dicts hold it, checked and typed.
+    """A config, as ml_collections or plain dicts hold the fields of ``base``, checked and typed.
 
-    Args:
-        config: the fields that ``base`` gives.
-        places: how messages call a section, where it is not its own: {"data": "config.source"}.
-
-    Raises:
-        InputError: a value that no run could use, by its field.
+    ``places``: how messages call a section, where it is not its own: {"data": "config.source"}.
+    ``InputError``: a value that no run could use, by its field.
     """
-    values, places = plain(config), places or {}
+    values, places = s.plain(config), places or {}
     values["data"]["classes"] = listed(values["data"]["classes"])
     section = places.get("model", "config.model")
-    typed(Architecture, values["model"], section)
+    s.typed(Architecture, values["model"], section)
     kind = get_model(values["model"]["name"])
     shared = {f.name: values["train"][f.name] for f in fields(kind) if f.name in values["train"]}
-    model = typed(kind, {**values["model"], **shared}, section)
-    found = typed(RunConfig, {**values, "model": model, "written": values}, places=places)
+    model = s.typed(kind, {**values["model"], **shared}, section)
+    found = s.typed(RunConfig, {**values, "model": model, "written": values}, places=places)
     for step in kind.steps:
         if step.name not in found.train.steps:
             section = places.get("train", "config.train")

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 import aegan
-from aegan.data.folds import Fold, Standardiser
+from aegan.data.folds import Fold
 from aegan.data.plausibility import confirmed
 from aegan.learning.schedule import idle
-from aegan.models.model import Params
 from aegan.run import sentinel
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir
@@ -40,28 +39,32 @@ class TrainedLane:
 
 def trained_lanes(plan: Plan, trained: Checkpoint) -> Iterator[TrainedLane]:
     """Samples every lane and looks at its health."""
-    by_index = {fold.index: i for i, fold in enumerate(plan.folds)}
+    by_index = {pair[0].index: pair for pair in zip(plan.folds, plan.standardisers, strict=True)}
+    corpus = plan.corpus
     for i, (seed, fold_index) in enumerate(plan.lanes):
-        fold, stats = plan.folds[by_index[fold_index]], plan.standardisers[by_index[fold_index]]
+        fold, stats = by_index[fold_index]
         state = lanes.lane_of(trained.state, i)
-        passport = _passport(plan, seed, fold)
-        generator = _generator(plan, fold, stats, jax.device_get(state.params), passport)
+        seen = _some(plan, fold)
+        generator = Generator(
+            model=plan.learner.model,
+            params=params_of_rows(plan.learner.model, jax.device_get(state.params)),
+            gain=plan.learner.gain,
+            standardiser=stats,
+            constant=constant_columns(corpus.features, fold.train),
+            classes=corpus.classes,
+            contract=corpus.contract,
+            trained_on=plan.digests[fold.train],
+            rules=confirmed(corpus.feature_names, corpus.features[seen]),
+            passport={},
+        )
         key = sampling_key(lanes.lane_key(seed, fold_index))
         raw, labels = sample(generator, key, plan.config.sample.rows)
-        seen = _some(plan, fold)
-        collapse = sentinel.check_collapse(
-            stats.to_z(raw),
-            labels,
-            stats.to_z(plan.corpus.features[seen]),
-            plan.corpus.labels[seen],
-            plan.corpus.classes,
-        )
+        real = stats.to_z(corpus.features[seen]), corpus.labels[seen], corpus.classes
+        collapse = sentinel.check_collapse(stats.to_z(raw), labels, *real)
         failed = int(state.diverged)
-        status, detail = "ok", None
+        status, detail = "collapsed" if collapse.reason else "ok", collapse.reason
         if failed:
             status, detail = "diverged", f"a loss or parameter was not finite in epoch {failed}"
-        elif collapse.reason:
-            status, detail = "collapsed", collapse.reason
         good = failed - 1 if failed else plan.epochs
         record = {
             "seed": seed,
@@ -74,8 +77,8 @@ def trained_lanes(plan: Plan, trained: Checkpoint) -> Iterator[TrainedLane]:
             "variance_ratio_check": collapse.variance_ratio,
             "classes_missing": list(collapse.classes_missing),
         }
-        generator = replace(generator, passport=passport | {"status": status})
-        yield TrainedLane(record, generator, (raw, labels))
+        passport = _passport(plan, seed, fold) | {"status": status}
+        yield TrainedLane(record, replace(generator, passport=passport), (raw, labels))
 
 
 def write_lanes(
@@ -84,41 +87,16 @@ def write_lanes(
     """Writes every lane's generator and, if they are to be kept, rows; returns the records."""
     records = []
     for lane in trained_lanes(plan, trained):
-        record, generator = lane.record, lane.generator
-        save_generator(workdir.generator(record), generator)
+        record, made = lane.record, lane.generator
+        save_generator(workdir.generator(record), made)
         if keep_rows:
-            write_synthetic(
-                workdir.synthetic(record),
-                [lane.rows],
-                generator.classes,
-                generator.contract,
-                generator.passport,
-                finite=False,
-            )
+            path, what = workdir.synthetic(record), (made.classes, made.contract, made.passport)
+            write_synthetic(path, [lane.rows], *what, finite=False)
         if record["status"] != "ok":
-            say(
-                f"seed {record['seed']}, fold {record['fold']}: {record['status']}, "
-                f"{record['detail']}"
-            )
+            said = f"{record['status']}, {record['detail']}"
+            say(f"seed {record['seed']}, fold {record['fold']}: {said}")
         records.append(record)
     return records
-
-
-def _generator(
-    plan: Plan, fold: Fold, stats: Standardiser, params: Params, passport: dict[str, Any]
-) -> Generator:
-    return Generator(
-        model=plan.learner.model,
-        params=params_of_rows(plan.learner.model, params),
-        gain=plan.learner.gain,
-        standardiser=stats,
-        constant=constant_columns(plan.corpus.features, fold.train),
-        classes=plan.corpus.classes,
-        contract=plan.corpus.contract,
-        trained_on=plan.digests[fold.train],
-        rules=confirmed(plan.corpus.feature_names, plan.corpus.features[_some(plan, fold)]),
-        passport=passport,
-    )
 
 
 def _some(plan: Plan, fold: Fold) -> np.ndarray:
@@ -157,16 +135,13 @@ def write_losses(
     idles = np.array([idle(plan.learner, epoch) for epoch in range(len(history))])
     frames = []
     for i, lane in enumerate(records):
+        kept = lane["last_good_epoch"] + 1
         for s, split in enumerate(("train", "valid")):
-            kept = lane["last_good_epoch"] + 1
-            frame = pd.DataFrame(history[:kept, s, i], columns=names)
-            frame = frame.replace([np.inf, -np.inf], np.nan)
-            if split == "train":
-                frame = frame.mask(idles[:kept])
-            frame.insert(0, "seed", lane["seed"])
-            frame.insert(1, "fold", lane["fold"])
-            frame.insert(2, "epoch", np.arange(1, len(frame) + 1))
-            frame.insert(3, "split", split)
-            frames.append(frame)
+            values = history[:kept, s, i]
+            there = np.isfinite(values) & ~(idles[:kept] & (split == "train"))
+            epochs = np.arange(1, len(values) + 1)
+            own = {"seed": lane["seed"], "fold": lane["fold"], "epoch": epochs, "split": split}
+            columns = zip(names, np.where(there, values, np.nan).T, strict=True)
+            frames.append(pd.DataFrame(own | dict(columns)))
     with replacing(workdir.losses) as temporary:
         pd.concat(frames).to_parquet(temporary, index=False)

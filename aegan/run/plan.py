@@ -6,21 +6,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from aegan.data.audit import Leak, as_json, audit, refuse, row_digests
 from aegan.data.corpus import Corpus, describe, read_corpus
-from aegan.data.folds import (
-    Fold,
-    Standardiser,
-    fit_standardiser,
-    make_folds,
-    speaker_standardised,
-)
+from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds, speaker_standardised
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
 from aegan.learning.cost import flops_per_update
@@ -34,15 +28,21 @@ from aegan.system.files import digest
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything a run is."""
+class Prepared:
+    """A corpus ready for training: read, cut into folds, audited, standardised if asked for."""
 
-    config: RunConfig
-    identity: dict[str, Any]  # what config.json holds; its hash names the run
     corpus: Corpus
     digests: np.ndarray  # (rows,) uint64 of the rows as read
     folds: tuple[Fold, ...]
     leaks: tuple[Leak, ...]  # empty unless config.data.allow_leaks
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Prepared):
+    """Everything a run is."""
+
+    config: RunConfig
+    identity: dict[str, Any]  # what config.json holds; its hash names the run
     standardisers: tuple[Standardiser, ...]  # of each fold's training part
     lanes: tuple[tuple[int, int], ...]  # (seed, fold), seeds outermost
     learner: Learner
@@ -67,30 +67,15 @@ class Plan:
 
 
 def make_plan(config: Any) -> Plan:
-    """Reads the corpus and decides everything that follows from the config.
-
-    Raises:
-      InputError: a value of the config or of the data that can't be used.
-    """
+    """Reads the corpus and decides all that follows; ``InputError`` for what can't be used."""
     read = read_config(config)
     return plan_of(read, prepare(read.data))
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A corpus ready for training: read, cut into folds, audited, standardised if asked for."""
-
-    corpus: Corpus
-    digests: np.ndarray  # (rows,) uint64 of the rows as read
-    folds: tuple[Fold, ...]
-    leaks: tuple[Leak, ...]
 
 
 def prepare(data: DataConfig, section: str = "config.data") -> Prepared:
     """Reads the corpus that a section of the config describes, cuts it into folds, audits them.
 
-    Raises:
-      InputError: a table or folds that can't be used, or a leak that is not allowed.
+    ``InputError`` for a table or folds that can't be used, or a leak that is not allowed.
     """
     if data.path:
         return prepared(read_corpus(data.path, data.classes, section), data, section)
@@ -113,70 +98,48 @@ def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> 
 
 
 def plan_of(
-    config: RunConfig,
-    source: Prepared,
-    standardisers: tuple[Standardiser, ...] | None = None,
+    config: RunConfig, source: Prepared, standardisers: tuple[Standardiser, ...] | None = None
 ) -> Plan:
-    """The plan of a run on a prepared corpus.
-
-    ``standardisers`` are those of the folds' training parts where they are known already.
-    """
+    """The plan of a run on a prepared corpus, its ``standardisers`` where known already."""
     corpus, folds, data = source.corpus, source.folds, config.data
     standardisers = standardisers or tuple(
         fit_standardiser(corpus.features, fold.train, data.clip) for fold in folds
     )
     batches = math.ceil(max(len(fold.train) for fold in folds) / config.train.batch_size)
-    described = describe(corpus) | {
-        "statistics": data.statistics,
-        "licence": data.licence or corpus.licence or "not stated",
-        "leaks": as_json(source.leaks),
-    }
     trained = _folds_to_train(config.only_folds, folds)
     lanes = tuple((seed, fold) for seed in config.seeds for fold in trained)
     model = config.model.for_data(corpus.features.shape[1], len(corpus.classes))
+    given = corpus, source.digests, folds, source.leaks
+    svm = asdict(config.metrics)
+    fid = FidProtocol(net_seeds=tuple(range(svm.pop("fid_nets"))))
     return Plan(
+        *given,
         config=config,
-        identity=_identity(config.written, described, lanes),
-        corpus=corpus,
-        digests=source.digests,
-        folds=folds,
-        leaks=source.leaks,
+        identity=_identity(config, source, lanes),
         standardisers=standardisers,
         lanes=lanes,
         learner=learner_of(model, config, batches),
         epochs=training_length(config.train, batches),
-        protocol=_protocol(config),
+        protocol=EvaluationProtocol(
+            svm=SvmProtocol(**svm), fid=fid, clip=data.clip, reference_rows=config.sample.rows
+        ),
     )
 
 
 def learner_of(model: Model, config: RunConfig, batches: int) -> Learner:
     """How a model, whose dimensions are known, learns in epochs of so many batches."""
     train = config.train
-    return Learner(
-        model=model,
-        rules=tuple(
-            StepRule(
-                train.steps[step.name].rate,
-                train.steps[step.name].momentum,
-                train.optimiser,
-                train.d2_every if step.idles else 1,
-            )
-            for step in model.steps
-        ),
-        batch_size=train.batch_size,
-        batches=batches,
-        gain=train.gain,
-        clip=config.data.clip,
-        fresh_z=train.fresh_z,
+    rule = partial(StepRule, optimiser=train.optimiser)
+    rules = tuple(
+        rule(**vars(train.steps[step.name]), every=train.d2_every if step.idles else 1)
+        for step in model.steps
     )
+    how = {"gain": train.gain, "clip": config.data.clip, "fresh_z": train.fresh_z}
+    return Learner(model, rules, train.batch_size, batches, **how)
 
 
 def training_length(train: TrainConfig, batches: int) -> int:
-    """Epochs of training: a number of updates, so that it fits small and large tables alike.
-
-    ``train.epochs`` where given; else as many epochs as hold ``train.updates`` batches, and
-    ``train.min_epochs`` at least.
-    """
+    """``train.epochs``, or as many as hold ``train.updates`` batches, at least ``min_epochs``."""
     return train.epochs or max(train.min_epochs, math.ceil(train.updates / batches))
 
 
@@ -184,46 +147,29 @@ def _folds_to_train(only: tuple[int, ...], folds: tuple[Fold, ...]) -> tuple[int
     known = [fold.index for fold in folds]
     if len(set(only)) < len(only):
         raise InputError(f"config.only_folds={list(only)}: a fold stands there twice; name it once")
-    for index in only:
-        if index not in known:
-            raise InputError(
-                f"config.only_folds: no fold {index}; the folds are {known[0]} to {known[-1]}"
-            )
+    for index in [index for index in only if index not in known]:
+        there = f"{known[0]} to {known[-1]}"
+        raise InputError(f"config.only_folds: no fold {index}; the folds are {there}")
     return tuple(only or known)
 
 
-def _protocol(config: RunConfig) -> EvaluationProtocol:
-    metrics = config.metrics
-    return EvaluationProtocol(
-        svm=SvmProtocol(
-            kernel=metrics.kernel,
-            c_grid=metrics.c_grid,
-            inner_folds=metrics.inner_folds,
-            max_search_rows=metrics.max_search_rows,
-            tie=metrics.tie,
-        ),
-        fid=FidProtocol(net_seeds=tuple(range(metrics.fid_nets))),
-        clip=config.data.clip,
-        reference_rows=config.sample.rows,
-    )
-
-
 def _identity(
-    values: Mapping[str, Any], described: Mapping[str, Any], lanes: tuple[tuple[int, int], ...]
+    config: RunConfig, source: Prepared, lanes: tuple[tuple[int, int], ...]
 ) -> dict[str, Any]:
-    """What makes this run this run.
-
-    The corpus counts by its content, not by where it lies, and training not by how its lanes run:
-    a run may go on in another way, or on another machine.
-    """
-    data = {name: value for name, value in values["data"].items() if name != "path"}
-    train = {name: value for name, value in values["train"].items() if name != "strategy"}
-    config = {**values, "data": data, "train": train}
-    hashed = {"config": config, "corpus": described["hash"], "lanes": lanes}
+    """What makes this run this run: not where the corpus lies, nor how lanes run on a machine."""
+    values, data = config.written, config.data
+    corpus = describe(source.corpus) | {
+        "statistics": data.statistics,
+        "licence": data.licence or source.corpus.licence or "not stated",
+        "leaks": as_json(source.leaks),
+    }
+    apart = {"data": "path", "train": "strategy"}
+    counts = {k: {n: v for n, v in values[k].items() if n != apart[k]} for k in apart}
+    hashed = {"config": {**values, **counts}, "corpus": corpus["hash"], "lanes": lanes}
     return {
         "format": 1,
         "config_hash": digest(hashed),
         "config": values,
-        "corpus": dict(described),
+        "corpus": corpus,
         "lanes": [list(lane) for lane in lanes],
     }

@@ -27,11 +27,7 @@ def names() -> list[str]:
 
 
 def path_of(name: str) -> Path:
-    """The program of that name, or at that path.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The program of that name, or at that path; ``InputError`` if there is none."""
     path = Path(name) if name.endswith(".py") else folder() / f"{name}.py"
     if not path.is_file():
         near = difflib.get_close_matches(Path(name).stem, names(), n=1)
@@ -43,9 +39,7 @@ def path_of(name: str) -> Path:
 def load(name: str, variant: str = "default") -> ConfigDict:
     """The config that a program gives: ``load("m2", "quick")``, ``load("mine/m9.py")``.
 
-    Raises:
-        InputError: no such program.
-        ValueError: no such variant of it.
+    Raises ``InputError`` if there is no such program, ``ValueError`` if it has no such variant.
     """
     return execute(path_of(name)).get_config(variant)
 

@@ -51,23 +51,17 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def rising(values: tuple[Any, ...]) -> bool:
-    """Whether values are numbers above 0, each above the one before."""
-    fit = all(is_number(value) and value > 0 for value in values)
-    return fit and list(values) == sorted(set(values))
-
-
 positive = Rule(lambda value: math.isfinite(value) and value > 0, "must be above 0")
 share = Rule(lambda value: 0 <= value < 1, "must lie in [0, 1)")
 widths = each(lambda width: is_whole(width) and width > 0, "must be layer widths above 0")
-grid = Rule(lambda values: bool(values) and rising(values), "must be positive and rising")
-distinct_seeds = Rule(
-    lambda seeds: (
-        bool(seeds)
-        and all(is_whole(seed) and 0 <= seed < 2**32 for seed in seeds)
-        and len(set(seeds)) == len(seeds)
-    ),
+_c = each(lambda value: is_number(value) and value > 0, "must be positive and rising")
+grid = Rule(lambda values: _c.holds(values) and list(values) == sorted(set(values)), _c.mend)
+_seed = each(
+    lambda seed: is_whole(seed) and 0 <= seed < 2**32,
     "must be different whole numbers from 0 to 2**32 - 1",
+)
+distinct_seeds = Rule(
+    lambda seeds: _seed.holds(seeds) and len(set(seeds)) == len(seeds), _seed.mend
 )
 _SCALARS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
@@ -87,9 +81,8 @@ def defaults(kind: type) -> dict[str, Any]:
     """The fields of a section with their defaults, as ml_collections holds them."""
     hints, found = get_type_hints(kind), {}
     for field in dataclasses.fields(kind):
-        value = field.default
-        if field.default_factory is not dataclasses.MISSING:
-            value = field.default_factory()
+        made = field.default_factory is not dataclasses.MISSING
+        value = field.default_factory() if made else field.default
         if value is None:  # can be overridden once ml_collections knows of what type
             value = placeholder(get_args(hints[field.name])[0])
         if isinstance(value, dict):
@@ -107,13 +100,9 @@ def typed(
     """A section of a config as a ``kind``, a dataclass; what it has no field for is left out.
 
     ``places`` are the full names of fields that do not stand in ``place``, for the messages.
-
-    Raises:
-        InputError: a value that does not fit its field, by its name after ``place``, or a field
-            that is not there.
+    ``InputError``: a value that does not fit its field, by its name, or a field that is missing.
     """
-    hints = get_type_hints(kind, include_extras=True)
-    found = {}
+    hints, found = get_type_hints(kind, include_extras=True), {}
     for field in dataclasses.fields(kind):
         name = (places or {}).get(field.name, f"{place}.{field.name}")
         if field.name in values:
@@ -139,9 +128,8 @@ def _value(hint: Any, value: Any, name: str) -> Any:
     if get_origin(hint) is dict:
         inner = get_args(hint)[1]
         return {key: _value(inner, one, f"{name}.{key}") for key, one in value.items()}
-    if isinstance(hint, UnionType):
-        options = [option for option in get_args(hint) if option is not type(None)]
-        return None if value is None else _value(options[0], value, name)
+    if isinstance(hint, UnionType):  # with None
+        return None if value is None else _value(get_args(hint)[0], value, name)
     if hint in _SCALARS:
         fits = isinstance(value, (int, float) if hint is float else hint)
         if not fits or (isinstance(value, bool) and hint is not bool):

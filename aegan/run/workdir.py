@@ -6,12 +6,13 @@ are written last in their stages, so each stands for a finished stage.
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+from flax.traverse_util import flatten_dict
 
 from aegan.data.contract import UNKNOWN, FeatureContract, difference
 from aegan.errors import InputError
@@ -45,46 +46,33 @@ class Workdir:
         """The generator of the lane with that ``seed`` and ``fold``."""
         return self.root / "generators" / f"seed{lane['seed']}-fold{lane['fold']}.npz"
 
-    def existing_identity(self) -> dict[str, Any] | None:
-        """The identity of the run that lives here, if any."""
-        try:
-            return read_json(self.config)
-        except FileNotFoundError:
-            return None
-        except (InputError, OSError):
-            raise InputError(
-                f"{self.config}: unreadable; give another --workdir or delete this one"
-            ) from None
-
     def check(self, identity: Mapping[str, Any], contract: FeatureContract) -> None:
         """Refuses a workdir that holds another run; writes nothing."""
-        existing = self.existing_identity()
-        if existing is None:
+        place = f"--workdir={self.root}"
+        try:
+            there = read_json(self.config)
+        except FileNotFoundError:
             if self.root.exists() and not self.root.is_dir():
-                raise InputError(f"--workdir={self.root}: is not a directory; give another one")
+                raise InputError(f"{place}: is not a directory; give another one") from None
             return
-        if existing.get("config_hash") == identity["config_hash"]:
+        except (InputError, OSError):
+            mend = "give another --workdir or delete this one"
+            raise InputError(f"{self.config}: unreadable; {mend}") from None
+        if there.get("config_hash") == identity["config_hash"]:
             return
-        here, there = identity["corpus"], existing.get("corpus") or {}
-        if there.get("hash") != here["hash"]:
-            how = self._other_features(contract) or first_difference(
-                existing, identity, self._parts(existing, identity)
-            )
-            raise InputError(
-                f"--workdir={self.root}: holds a run of another corpus ({there.get('name')} there, "
-                f"{here['name']} here: {how}); give another --workdir"
-            )
-        how = first_difference(existing, identity, ("config", "corpus"))
-        raise InputError(
-            f"--workdir={self.root}: holds a run of another config ({how}); give another "
-            "--workdir or delete this one"
-        )
+        here, other = identity["corpus"], there.get("corpus") or {}
+        if other.get("hash") != here["hash"]:
+            how = self._other_features(contract)
+            how = how or first_difference(there, identity, ("corpus", "config"))
+            how = f"another corpus ({other.get('name')} there, {here['name']} here: {how})"
+            raise InputError(f"{place}: holds a run of {how}; give another --workdir")
+        how = f"another config ({first_difference(there, identity, ('config', 'corpus'))})"
+        mend = "give another --workdir or delete this one"
+        raise InputError(f"{place}: holds a run of {how}; {mend}")
 
     def _other_features(self, contract: FeatureContract) -> str | None:
         """How the features of this contract differ from those of the run, if they do."""
-        if not self.features.exists():
-            return None
-        there = read_json(self.features)
+        there = read_json(self.features) if self.features.exists() else None
         names = tuple(there.get("names", ())) if isinstance(there, dict) else ()
         if not names:
             return None
@@ -94,34 +82,22 @@ class Workdir:
         """Makes the workdir this run's; ``InputError`` if it can't be written."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".{uuid.uuid4().hex}"
-            probe.touch()
-            os.unlink(probe)
+            TemporaryFile(dir=self.root).close()
         except OSError as error:
-            raise InputError(
-                f"--workdir={self.root}: cannot be written ({error.strerror}); give another one"
-            ) from None
+            what = f"cannot be written ({error.strerror})"
+            raise InputError(f"--workdir={self.root}: {what}; give another one") from None
         names = {"feature_set": contract.feature_set, "names": list(contract.names)}
         write_json(self.features, names)
         if not self.config.exists():
             write_json(self.config, dict(identity))
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, Mapping):
-        return {prefix: tree}
-    return {k: v for name, sub in tree.items() for k, v in _flat(sub, f"{prefix}.{name}").items()}
-
-
 def first_difference(
     there: Mapping[str, Any], here: Mapping[str, Any], parts: Sequence[str]
 ) -> str:
-    """The first field, of these parts in turn, in which two identities differ, in words.
-
-    Where a corpus lies and how lanes run count for nothing.
-    """
+    """The first field, of these parts in turn, in which two identities really differ, in words."""
     for part in parts:
-        old, new = _flat(there.get(part, {}), part), _flat(here.get(part, {}), part)
+        old, new = (flatten_dict({part: run.get(part, {})}, sep=".") for run in (there, here))
         for name in sorted(set(old) | set(new)):
             counts = not name.endswith((".path", ".train.strategy"))
             if counts and old.get(name) != new.get(name):
@@ -132,20 +108,15 @@ def first_difference(
 def choose_lane(workdir: Workdir, fold: int | None, train_seed: int | None) -> dict[str, Any]:
     """The record of the lane asked for; of all that fit, the first that is sound.
 
-    Raises:
-      InputError: no finished run there, no such lane, or none that is sound and none named.
+    ``InputError``: no finished run there, no such lane, or none that is sound and none named.
     """
     run = workdir.root
     if not workdir.train_record.is_file():
-        raise InputError(
-            f"--run={run}: no finished training there (no train.json); run experiments.run first"
-        )
+        what = "no finished training there (no train.json)"
+        raise InputError(f"--run={run}: {what}; run experiments.run first")
     lanes = read_json(workdir.train_record)["lanes"]
-    fits = [
-        lane
-        for lane in lanes
-        if fold in (None, lane["fold"]) and train_seed in (None, lane["seed"])
-    ]
+    of_seed = [lane for lane in lanes if train_seed in (None, lane["seed"])]
+    fits = [lane for lane in of_seed if fold in (None, lane["fold"])]
     if not fits:
         given = {"--fold": fold, "--train_seed": train_seed}
         asked = " ".join(f"{flag}={value}" for flag, value in given.items() if value is not None)
@@ -153,8 +124,6 @@ def choose_lane(workdir: Workdir, fold: int | None, train_seed: int | None) -> d
         raise InputError(f"{asked}: {run} has no such generator; it has {trained}")
     sound = [lane for lane in fits if lane["status"] == "ok"]
     if not sound and fold is None:
-        raise InputError(
-            f"--run={run}: no lane is sound (fold {fits[0]['fold']}: {fits[0]['detail']}); name "
-            "one with --fold to sample it all the same"
-        )
+        what = f"no lane is sound (fold {fits[0]['fold']}: {fits[0]['detail']})"
+        raise InputError(f"--run={run}: {what}; name one with --fold to sample it all the same")
     return (sound or fits)[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,14 +34,10 @@ class Checkpoint(NamedTuple):
 class Keeper:
     """The checkpoints of a run: the newest sound one is read, others are written.
 
-    On several hosts all call the same methods; only the first touches files.
-
-    Args:
-        manager: of the folder; None keeps nothing.
-        meta: what the run is ("features" and "feature_set" its contract); a checkpoint of anything
-            else is refused.
-        keys: (lanes,) of the run.
-        losses: how many the model has.
+    On several hosts all call the same methods; only the first touches files. Of the arguments,
+    ``manager`` is the folder's (None keeps nothing), ``meta`` is what the run is ("features" and
+    "feature_set" its contract; a checkpoint of anything else is refused), ``keys`` are its lanes'
+    and ``losses`` is how many the model has.
     """
 
     def __init__(
@@ -56,13 +51,6 @@ class Keeper:
         # As numbers in numpy: of several hosts one alone may write these.
         self._keys = np.asarray(jax.random.key_data(keys))
 
-    def due(self, saved: float, every: float) -> bool:
-        """Whether the last checkpoint, of the monotonic time ``saved``, is older than ``every`` s.
-
-        All hosts go by the first one's clock, since gathering the states takes them all.
-        """
-        return hosts.agree(time.monotonic() - saved > every)
-
     def save(self, checkpoint: Checkpoint) -> None:
         """Saves in the background."""
         if self._manager is None:
@@ -72,30 +60,34 @@ class Keeper:
             lambda leaf: np.array(leaf) if isinstance(leaf, jax.Array) else leaf, checkpoint.state
         )
         meta = {**self._meta, "format": FORMAT, "seconds": checkpoint.seconds}
-        self._manager.save(
-            checkpoint.epochs,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave({"lanes": state, "keys": self._keys}),
-                history=ocp.args.StandardSave({"losses": checkpoint.history}),
-                meta=ocp.args.JsonSave(meta),
-            ),
-            force=True,
+        parts = ocp.args.Composite(
+            state=ocp.args.StandardSave({"lanes": state, "keys": self._keys}),
+            history=ocp.args.StandardSave({"losses": checkpoint.history}),
+            meta=ocp.args.JsonSave(meta),
         )
+        self._manager.save(checkpoint.epochs, args=parts, force=True)
 
     def restore(self, like: LaneState) -> Checkpoint | None:
         """The newest checkpoint that can be read, or None if there is none yet.
 
-        Args:
-            like: a state, or its shapes, as this run would make it.
-
-        Raises:
-            InputError: the checkpoint is of other features, another config or other lanes, or none
-                of those there can be read.
+        ``like`` is a state, or its shapes, as this run would make it. ``InputError``: it is of
+        other features, another config or other lanes, or none of those there can be read.
         """
         found = hosts.settle(lambda: self._newest(like))
         if not hosts.are_together():
             return found
-        return _from_first_host(found, like, len(self._keys), self._losses)
+        # From the first host to all, one array after the other: devices need not hold all states.
+        facts = [-1.0, 0.0] if found is None else [found.epochs, found.seconds]
+        epochs, seconds = _of_first_host(np.array(facts, np.float32)).tolist()
+        if epochs < 0:
+            return None
+        shape = (int(epochs), 2, len(self._keys), self._losses)
+        held = (like, jax.ShapeDtypeStruct(shape, np.float32))
+        if found is None:
+            held = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), held)
+        else:
+            held = (found.state, found.history)
+        return Checkpoint(int(epochs), *jax.tree.map(_of_first_host, held), seconds)
 
     def _newest(self, like: LaneState) -> Checkpoint | None:
         if self._manager is None:
@@ -111,15 +103,13 @@ class Keeper:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
                 say(f"checkpoint of epoch {step} is damaged and left out ({reason})")
                 damaged.append(step)
-                continue
-            for other in damaged:  # in the way of the one to come
-                self._manager.delete(other)
-            return checkpoint
+            else:
+                for other in damaged:  # in the way of the one to come
+                    self._manager.delete(other)
+                return checkpoint
         if damaged:
-            raise InputError(
-                f"{self._manager.directory}: no checkpoint can be read; delete the folder to train "
-                "anew"
-            )
+            mend = "delete the folder to train anew"
+            raise InputError(f"{self._manager.directory}: no checkpoint can be read; {mend}")
         return None
 
     def _read(self, step: int, like: LaneState) -> Checkpoint:
@@ -128,45 +118,40 @@ class Keeper:
         stored = stored.meta
         if stored.get("format") != FORMAT:
             raise InputError(f"{place}: a checkpoint of an older version; give another --workdir")
-        check_same(place, _contract(stored), "this run", _contract(meta))
+        contracts = [
+            FeatureContract(tuple(one.get("features", ())), one.get("feature_set", UNKNOWN))
+            for one in (stored, meta)
+        ]
+        check_same(place, contracts[0], "this run", contracts[1])
         for field, value in meta.items():
             if field not in ("features", "feature_set") and stored.get(field) != value:
-                raise InputError(
-                    f"{place}: a checkpoint of another {field} ({stored.get(field)}, this run has "
-                    f"{value}); give another --workdir"
-                )
+                how = f"another {field} ({stored.get(field)}, this run has {value})"
+                raise InputError(f"{place}: a checkpoint of {how}; give another --workdir")
         history = np.empty((step, 2, len(self._keys), self._losses), np.float32)
-        abstract = jax.tree.map(_place_for, {"lanes": like, "keys": self._keys})
-        restored = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(abstract),
-                history=ocp.args.StandardRestore({"losses": _place_for(history)}),
-            ),
+        abstract = {"lanes": like, "keys": self._keys}, {"losses": history}
+        # What tells orbax to restore into numpy, on however many devices; takes no memory.
+        state, history = jax.tree.map(
+            lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), abstract
         )
+        parts = ocp.args.Composite(
+            state=ocp.args.StandardRestore(state), history=ocp.args.StandardRestore(history)
+        )
+        restored = self._manager.restore(step, args=parts)
         if not np.array_equal(restored.state["keys"], self._keys):
             raise InputError(f"{place}: a checkpoint of other seeds; give another --workdir")
         losses = np.asarray(restored.history["losses"])
         return Checkpoint(step, restored.state["lanes"], losses, stored["seconds"])
 
 
-def _place_for(leaf: jax.ShapeDtypeStruct | np.ndarray) -> np.ndarray:
-    """What tells orbax to restore into numpy, on however many devices; takes no memory."""
-    return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
-
-
-def _contract(meta: Mapping[str, Any]) -> FeatureContract:
-    return FeatureContract(tuple(meta.get("features", ())), meta.get("feature_set", UNKNOWN))
+def _of_first_host(leaf: Any) -> np.ndarray:
+    return np.asarray(multihost_utils.broadcast_one_to_all(np.asarray(leaf)))
 
 
 @contextmanager
 def open_keeper(
     directory: Path | None, meta: Mapping[str, Any], keys: jax.Array, losses: int
 ) -> Iterator[Keeper]:
-    """The checkpoints in ``directory`` of the run that ``meta`` and the lanes' ``keys`` name.
-
-    Without a directory nothing is kept. ``losses`` is how many the model has.
-    """
+    """The ``Keeper`` of the checkpoints in ``directory``; without one nothing is kept."""
     if directory is None or not hosts.is_first():
         yield Keeper(None, meta, keys, losses)
         return
@@ -179,28 +164,7 @@ def open_keeper(
         options.multiprocessing_options = ocp.options.MultiprocessingOptions(
             primary_host=0, active_processes={0}, barrier_sync_key_prefix="first-host"
         )
+    names = ("state", "history", "meta")
     # Closing waits for saves under way.
-    with ocp.CheckpointManager(
-        directory, options=options, item_names=("state", "history", "meta")
-    ) as manager:
+    with ocp.CheckpointManager(directory, options=options, item_names=names) as manager:
         yield Keeper(manager, meta, keys, losses)
-
-
-def _from_first_host(
-    found: Checkpoint | None, like: LaneState, lanes: int, losses: int
-) -> Checkpoint | None:
-    facts = np.array([-1.0, 0.0] if found is None else [found.epochs, found.seconds], np.float32)
-    facts = multihost_utils.broadcast_one_to_all(facts)
-    epochs = int(facts[0])
-    if epochs < 0:
-        return None
-    blank = (
-        jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like),
-        np.zeros((epochs, 2, lanes, losses), np.float32),
-    )
-    held = blank if found is None else (jax.tree.map(np.asarray, found.state), found.history)
-    # One array after the other: devices need not hold all states at once.
-    state, history = jax.tree.map(
-        lambda leaf: np.asarray(multihost_utils.broadcast_one_to_all(leaf)), held
-    )
-    return Checkpoint(epochs, state, history, float(facts[1]))

@@ -26,93 +26,67 @@ from aegan.system import screen
 
 MEET_SECONDS = "AEGAN_MEET_SECONDS"  # environment: how long hosts wait for each other to start
 _PART_SECONDS = 300  # for each other to leave: the first still writes its last checkpoint
-_HASH = 16  # characters of a hash
+_NOT_MET = "the hosts did not meet {}; check --coordinator and that all were started"
 _together = False
 T = TypeVar("T")
-N = TypeVar("N", bool, int)
 
 
 def join(coordinator: str | None, hosts: int | None, host: int | None) -> None:
     """Meets the other hosts; from now on only the first (number 0) says anything.
 
-    Must come before anything else asks jax for a device.
-
-    Args:
-        coordinator: "address:port" of the first host; None with the other two None: the cluster's
-            own environment (Slurm, Open MPI, Kubernetes, TPU pods) tells all three.
-        hosts: how many there are.
-        host: the number of this one.
-
-    Raises:
-        InputError: some are given and some not, or the hosts do not meet.
+    Must come before anything else asks jax for a device. The coordinator is "address:port" of the
+    first of the ``hosts``, and ``host`` the number of this one. None three times: the cluster's own
+    environment (Slurm, Open MPI, Kubernetes, TPU pods) tells them. ``InputError``: some are given
+    and some not, or the hosts do not meet.
     """
     global _together
     given = [value is not None for value in (coordinator, hosts, host)]
     if any(given) and not all(given):
-        raise InputError(
-            "--coordinator, --hosts and --host go together; give all three, or --cluster where "
-            "Slurm or the like knows them"
-        )
+        mend = "give all three, or --cluster where Slurm or the like knows them"
+        raise InputError(f"--coordinator, --hosts and --host go together; {mend}")
     if all(given) and not 0 <= host < hosts:
         raise InputError(f"--host={host}: the hosts are numbered 0 to {hosts - 1}")
-    seconds = _meet_seconds()
+    text = os.environ.get(MEET_SECONDS, "60")
+    if not text.isdecimal() or int(text) == 0:
+        raise InputError(f"{MEET_SECONDS}={text}: is not a number of seconds; give 60, say")
+    seconds = int(text)
     if all(given) and host != 0:
         _find(coordinator, seconds)
     if jax.config.jax_cpu_collectives_implementation is None:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     # It would swallow SIGTERM, and nothing here asks it whether one came.
     jax.config.update("jax_enable_preemption_service", False)
+
     # jax would abort the process, with a trace of its stack, where its own time runs out.
-    patience = threading.Timer(seconds, _give_up, [seconds])
+    def give_up() -> None:
+        print(f"error: {_NOT_MET.format(f'within {seconds} s')}", file=sys.stderr)
+        end(2)
+
+    patience = threading.Timer(seconds, give_up)
     patience.daemon = True
+    limits = {"initialization_timeout": seconds + 60, "shutdown_timeout_seconds": _PART_SECONDS}
     patience.start()
     try:
-        jax.distributed.initialize(
-            coordinator,
-            hosts,
-            host,
-            initialization_timeout=seconds + 60,
-            shutdown_timeout_seconds=_PART_SECONDS,
-        )
+        jax.distributed.initialize(coordinator, hosts, host, **limits)
     except Exception as error:  # whatever the cluster's environment and the network raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
-        raise InputError(
-            f"the hosts did not meet ({reason}); check --coordinator and that all were started"
-        ) from None
+        raise InputError(_NOT_MET.format(f"({reason})")) from None
     finally:
         patience.cancel()
     _together = True
-    atexit.register(_break_off)
+    # At an end in the middle of training jax would wait for the others, and they for this one.
+    atexit.register(lambda: _together and end(1))
     # Connections are made by the first exchange, and the library that makes them prints that.
     with _no_output():
-        _check_devices()
+        numbers = Counter(device.process_index for device in jax.devices())
+        if len(set(numbers.values())) > 1:
+            leave()
+            each = ", ".join(f"host {host} has {n}" for host, n in sorted(numbers.items()))
+            what = f"the hosts differ in their number of devices ({each})"
+            raise InputError(f"{what}; give all as many")
         multihost_utils.sync_global_devices("the hosts met")
     if not is_first():
         screen.silence()
-
-
-def _check_devices() -> None:
-    numbers = Counter(device.process_index for device in jax.devices())
-    if len(set(numbers.values())) > 1:
-        found = ", ".join(f"host {host} has {number}" for host, number in sorted(numbers.items()))
-        leave()
-        raise InputError(f"the hosts differ in their number of devices ({found}); give all as many")
-
-
-def _meet_seconds() -> int:
-    text = os.environ.get(MEET_SECONDS, "60")
-    if not text.isdecimal() or int(text) == 0:
-        raise InputError(f"{MEET_SECONDS}={text}: is not a number of seconds; give 60, say")
-    return int(text)
-
-
-def _give_up(seconds: int) -> NoReturn:
-    print(
-        f"error: the hosts did not meet within {seconds} s; check --coordinator and that all were "
-        "started",
-        file=sys.stderr,
-    )
-    end(2)
 
 
 def _find(coordinator: str, seconds: int) -> None:
@@ -127,10 +101,8 @@ def _find(coordinator: str, seconds: int) -> None:
             return
         except (OSError, OverflowError) as error:
             if time.monotonic() > limit:
-                raise InputError(
-                    f"--coordinator={coordinator}: nobody answered within {seconds} s ({error}); "
-                    "start --host=0 there"
-                ) from None
+                what = f"nobody answered within {seconds} s ({error}); start --host=0 there"
+                raise InputError(f"--coordinator={coordinator}: {what}") from None
         time.sleep(0.2)
 
 
@@ -160,47 +132,35 @@ def are_together() -> bool:
 
 
 def settle(body: Callable[[], T]) -> T:
-    """What ``body`` returns on this host; if it fails on any host, all of them end.
-
-    Raises:
-        InputError: it failed on another host.
-    """
+    """What ``body`` returns on this host; if it fails on any, all end, others by ``InputError``."""
     if not _together:
         return body()
-    failure = None
+    result = failure = None
     try:
         result = body()
     except Exception as error:
         failure = error
     failed = np.flatnonzero(multihost_utils.process_allgather(np.array(failure is not None)))
-    if failure is not None or len(failed):
-        leave()
-    if failure is not None:
-        raise failure
     if len(failed):
-        raise InputError(f"host {failed[0]} gave up; it says why")
+        leave()
+        raise failure or InputError(f"host {failed[0]} gave up; it says why")
     return result
 
 
 def check_equal(digest: str, what: str) -> None:
-    """Refuses hosts that are not about to do the same.
-
-    Raises:
-        InputError: another host has another digest of ``what``.
-    """
+    """``InputError`` if another host has another digest of ``what`` they are about to do."""
     if not _together:
         return
-    text = digest[:_HASH].ljust(_HASH).encode()
+    text = digest[:16].ljust(16).encode()
     digests = multihost_utils.process_allgather(np.frombuffer(text, np.uint8))
     others = np.flatnonzero((digests != digests[0]).any(axis=1))
     if len(others):
         leave()
-        raise InputError(
-            f"host {others[0]} has another {what} than host 0; give all the same config and table"
-        )
+        mend = "give all the same config and table"
+        raise InputError(f"host {others[0]} has another {what} than host 0; {mend}")
 
 
-def agree(value: N) -> N:
+def agree(value: T) -> T:
     """What the first host says: a truth value or a whole number below 2**31."""
     if not _together:
         return value
@@ -220,9 +180,3 @@ def end(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def _break_off() -> None:
-    """An end in the middle of training: jax would wait for the others, and they for this one."""
-    if _together:
-        end(1)

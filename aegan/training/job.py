@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -44,13 +45,13 @@ class Trainer(Protocol):
     pieces: int  # a call of a multiple of so many epochs uses the machine best
 
     def begin(self) -> None:
-        """Makes the states before the first batch, where its strategy keeps them."""
+        """Makes the states before the first batch."""
 
     def load(self, state: LaneState) -> None:
         """Takes over the states of all lanes."""
 
     def run(self, first: int, count: int) -> Trained:
-        """Trains for ``count`` epochs, the first being number ``first`` (from 0).
+        """Trains for ``count`` epochs from number ``first`` (from 0).
 
         At most 32, and as many more as make a multiple of ``pieces``.
         """
@@ -59,32 +60,20 @@ class Trainer(Protocol):
         """A copy of the states, in numpy arrays."""
 
 
-def plain_keys(lanes: Lane) -> Lane:
-    """Lanes whose keys are plain numbers: neither processes nor hosts pass typed ones on."""
-    return lanes._replace(key=jax.random.key_data(lanes.key))
-
-
-def typed_keys(lanes: Lane) -> Lane:
-    """The inverse of ``plain_keys``."""
-    return lanes._replace(key=jax.random.wrap_key_data(jnp.asarray(lanes.key)))
-
-
 def only(tree: Tree, index: int) -> Tree:
     """One lane of stacked lanes or states, its axis kept."""
     return jax.tree.map(lambda leaf: leaf[index : index + 1], tree)
+
+
+def joined(states: Sequence[LaneState]) -> LaneState:
+    """The states of lanes one after the other, in numpy: the inverse of ``only``."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
 
 
 def run_chunk(
     job: Job, lanes: Lane, state: LaneState, first: int, count: int
 ) -> tuple[LaneState, np.ndarray]:
     """One compiled call: the states after and the losses (count, 2, lanes, losses)."""
-    state, history = run_epochs(
-        job.learner,
-        job.table,
-        lanes,
-        state,
-        jnp.int32(first),
-        jnp.int32(count),
-        MAX_EPOCHS_PER_CALL,
-    )
+    counts = jnp.int32(first), jnp.int32(count), MAX_EPOCHS_PER_CALL
+    state, history = run_epochs(job.learner, job.table, lanes, state, *counts)
     return state, np.asarray(history)[:count]

@@ -12,15 +12,8 @@ import numpy as np
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
-from aegan.learning.schedule import (
-    VALIDATION_BATCH,
-    Lane,
-    LaneState,
-    Table,
-    init_state,
-    train_epoch,
-    validation_losses,
-)
+from aegan.learning import schedule
+from aegan.learning.schedule import Lane, LaneState, Table
 from aegan.learning.steps import Learner
 
 
@@ -43,20 +36,25 @@ def make_lanes(
 ) -> Lane:
     """Stacks the lanes (seed, fold): every leaf of the result has a leading axis of lanes.
 
-    ``largest_train`` and ``largest_valid`` are over all folds of the corpus, not only those that
-    train here, so that a fold trained alone sees the same batches. Nothing need be held out.
+    The largest parts are those of all folds of the corpus, so that a fold trained alone sees the
+    same batches. Nothing need be held out.
     """
     by_index = {fold.index: (fold, stats) for fold, stats in zip(folds, standardisers, strict=True)}
-    block = min(VALIDATION_BATCH, max(largest_valid, 1))
+    block = min(schedule.VALIDATION_BATCH, max(largest_valid, 1))
     valid_width = max(-(-largest_valid // block), 1) * block
+
+    def padded(rows: np.ndarray, width: int) -> jax.Array:
+        first = rows[0] if len(rows) else 0
+        filled = np.concatenate([rows, np.full(width - len(rows), first)])
+        return jnp.asarray(filled.astype(np.int32))
 
     def one(seed: int, fold_index: int) -> Lane:
         fold, stats = by_index[fold_index]
         return Lane(
             key=lane_key(seed, fold_index),
-            train=jnp.asarray(_pad(fold.train, largest_train)),
+            train=padded(fold.train, largest_train),
             n_train=jnp.int32(len(fold.train)),
-            valid=jnp.asarray(_pad(fold.valid, valid_width)),
+            valid=padded(fold.valid, valid_width),
             n_valid=jnp.int32(len(fold.valid)),
             mean=jnp.asarray(stats.mean),
             scale=jnp.asarray(stats.scale),
@@ -65,15 +63,20 @@ def make_lanes(
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one(s, f) for s, f in lanes))
 
 
-def _pad(rows: np.ndarray, width: int) -> np.ndarray:
-    first = rows[0] if len(rows) else 0
-    return np.concatenate([rows, np.full(width - len(rows), first)]).astype(np.int32)
+def plain_keys(lanes: Lane) -> Lane:
+    """Lanes whose keys are plain numbers: neither processes nor hosts pass typed ones on."""
+    return lanes._replace(key=jax.random.key_data(lanes.key))
+
+
+def typed_keys(lanes: Lane) -> Lane:
+    """The inverse of ``plain_keys``."""
+    return lanes._replace(key=jax.random.wrap_key_data(jnp.asarray(lanes.key)))
 
 
 @partial(jax.jit, static_argnums=0)
 def init_lanes(learner: Learner, lanes: Lane) -> LaneState:
     """States of all lanes before the first batch."""
-    return jax.vmap(partial(init_state, learner))(lanes.key)
+    return jax.vmap(partial(schedule.init_state, learner))(lanes.key)
 
 
 def epochs(
@@ -90,8 +93,8 @@ def epochs(
     Returns the states and the losses, (capacity, 2, lanes, losses): training and validation for
     each epoch, NaN beyond ``count``. One compilation serves every count up to ``capacity``.
     """
-    train = jax.vmap(partial(train_epoch, learner), in_axes=(None, 0, 0, None))
-    validate = jax.vmap(partial(validation_losses, learner), in_axes=(None, 0, 0, None))
+    train = jax.vmap(partial(schedule.train_epoch, learner), in_axes=(None, 0, 0, None))
+    validate = jax.vmap(partial(schedule.validation_losses, learner), in_axes=(None, 0, 0, None))
 
     def epoch(i: jax.Array, carry: tuple[LaneState, jax.Array]) -> tuple[LaneState, jax.Array]:
         state, history = carry
@@ -120,9 +123,8 @@ def compiler_options() -> dict[str, str | bool]:
 @cache
 def compiled_epochs() -> Callable[..., tuple[LaneState, jax.Array]]:
     """``epochs``, compiled. Not at import: what it is compiled for is not known then."""
-    return jax.jit(
-        epochs, static_argnums=(0, 6), donate_argnums=3, compiler_options=compiler_options()
-    )
+    options = compiler_options()
+    return jax.jit(epochs, static_argnums=(0, 6), donate_argnums=3, compiler_options=options)
 
 
 def run_epochs(*arguments: Any) -> tuple[LaneState, jax.Array]:

@@ -24,33 +24,15 @@ SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
 
 
 def train_lanes(
-    job: Job,
-    strategy: str,
-    keeper: Keeper,
-    epochs: int,
-    save_every: float,
-    names: Sequence[str],
+    job: Job, strategy: str, keeper: Keeper, epochs: int, save_every: float, names: Sequence[str]
 ) -> Checkpoint:
-    """Trains to the end, from the last checkpoint if there is one.
+    """Trains to the end, after ``epochs`` in all, from the last checkpoint if there is one.
 
-    On several hosts the first reads and writes the checkpoints, and all return the same.
-
-    Args:
-        job: what to train.
-        strategy: how its lanes run.
-        keeper: of the run's checkpoints.
-        epochs: in all.
-        save_every: seconds between checkpoints; the end is saved in any case.
-        names: what to call each lane on the screen.
-
-    Returns:
-        The end. A lane that went wrong has the state before that epoch, and the epoch's number
-        (from 1) in ``diverged``.
-
-    Raises:
-        InputError: the checkpoints are of another run, or none can be read.
+    The keeper has the run's checkpoints, saved every so many seconds and at the end; ``names`` is
+    what to call each lane on the screen. On several hosts all return the same. A lane that went
+    wrong has the state before that epoch, and the epoch's number (from 1) in ``diverged``.
+    ``InputError``: the checkpoints are of another run, or none can be read.
     """
-    labels = [loss.label for loss in job.learner.model.losses()]
     now = keeper.restore(jax.eval_shape(init_lanes, job.learner, job.lanes))
     if now is not None:
         say(f"train: goes on after epoch {now.epochs} of {epochs}")
@@ -58,7 +40,9 @@ def train_lanes(
             return now
     say(f"train: compiling ({strategy}) ...")
     with open_trainer(strategy, job) as trainer:
-        done, history, seconds, stopped = _start(job, trainer, now)
+        done, history, seconds = _start(job, trainer, now)
+        marks = [] if now is None else np.flatnonzero(now.state.diverged)
+        stopped = {int(lane): _one(now.state, lane) for lane in marks}
         now = None  # its states take as much memory as the trainer's
         saved = time.monotonic()
         count, first_call = 1, True
@@ -69,10 +53,10 @@ def train_lanes(
             trained = trainer.run(done, count)
             spent = time.perf_counter() - started
             done, history = done + count, np.concatenate([history, trained.history])
-            progress.set_postfix_str(_in_short(labels, trained), refresh=False)
+            progress.set_postfix_str(_in_short(job, trained), refresh=False)
             progress.update(count)
-            failed = {int(i): int(trained.diverged[i]) for i in np.flatnonzero(trained.diverged)}
-            fresh = {lane: epoch for lane, epoch in failed.items() if lane not in stopped}
+            failed = enumerate(trained.diverged.tolist())
+            fresh = {lane: epoch for lane, epoch in failed if epoch and lane not in stopped}
             for lane, epoch in fresh.items():
                 line = f"{names[lane]} diverged in epoch {epoch}: goes back to the state before it"
                 say_above(progress, line)
@@ -88,7 +72,7 @@ def train_lanes(
             # By the first host's clock: on several, all train as many.
             count = hosts.agree(-(-count // trainer.pieces) * trainer.pieces)
             first_call = False
-            if done < epochs and keeper.due(saved, save_every):
+            if done < epochs and hosts.agree(time.monotonic() - saved > save_every):
                 keeper.save(Checkpoint(done, _with(trainer.state(), stopped), history, seconds))
                 saved = time.monotonic()
         progress.close()
@@ -97,27 +81,18 @@ def train_lanes(
     return end
 
 
-def _start(
-    job: Job, trainer: Trainer, now: Checkpoint | None
-) -> tuple[int, np.ndarray, float, dict[int, LaneState]]:
-    """Sets off from a checkpoint or from the beginning.
-
-    Returns the epochs, losses and seconds so far, and the lanes that train no more.
-    """
+def _start(job: Job, trainer: Trainer, now: Checkpoint | None) -> tuple[int, np.ndarray, float]:
+    """Sets off from a checkpoint or from the beginning: epochs, losses and seconds so far."""
     if now is None:
         trainer.begin()
         shape = (0, 2, job.number, len(job.learner.model.losses()))
-        return 0, np.zeros(shape, np.float32), 0.0, {}
+        return 0, np.zeros(shape, np.float32), 0.0
     trainer.load(now.state)
-    stopped = {int(lane): _one(now.state, lane) for lane in np.flatnonzero(now.state.diverged)}
-    return now.epochs, now.history, now.seconds, stopped
+    return now.epochs, now.history, now.seconds
 
 
 def _with(state: LaneState, stopped: Mapping[int, LaneState]) -> LaneState:
-    """States in which the lanes that train no more have the state that they stopped at.
-
-    (A trainer trains them on, for it has no way to leave a lane out.)
-    """
+    """States in which lanes that should train no more, but do, have the state they stopped at."""
     if not stopped:
         return state
     state = jax.tree.map(np.array, state)
@@ -135,23 +110,19 @@ def _one(state: LaneState, lane: int) -> LaneState:
 def _before_failing(
     job: Job, trainer: Trainer, keeper: Keeper, failed: Mapping[int, int]
 ) -> dict[int, LaneState]:
-    """States of lanes before the epochs (numbered from 1) that they went wrong in.
-
-    The trainer is left with states of the past.
-    """
+    """States of lanes before the epochs (from 1) that they fail in; leaves the trainer there."""
     failed, good = dict(failed), {}
     like = jax.eval_shape(init_lanes, job.learner, job.lanes)
     while failed:
         done, *_ = _start(job, trainer, keeper.restore(like))
         for epoch in sorted(set(failed.values())):
-            diverged = np.zeros(job.number, np.int32)
+            earlier: dict[int, int] = {}
             while done < epoch - 1:
                 count = min(MAX_EPOCHS_PER_CALL, epoch - 1 - done)
                 diverged = trainer.run(done, count).diverged
+                earlier = {lane: int(diverged[lane]) for lane in failed if diverged[lane]}
                 done += count
-            # On a device that does not compute the same bits twice it may go wrong earlier.
-            earlier = {lane: int(diverged[lane]) for lane in failed if diverged[lane]}
-            if earlier:
+            if earlier:  # a device that does not compute the same bits twice
                 failed |= earlier
                 break
             state = trainer.state()
@@ -162,9 +133,11 @@ def _before_failing(
     return good
 
 
-def _in_short(labels: Sequence[str], trained: Trained) -> str:
+def _in_short(job: Job, trained: Trained) -> str:
     """Training losses of the last epochs, mean over the lanes that are well."""
-    table = trained.history[-2:, 0][:, trained.diverged == 0].reshape(-1, len(labels))
-    means = [column[np.isfinite(column)] for column in table.T]
-    pairs = zip(labels, means, strict=True)
-    return " ".join(f"{label} {v.mean():.3g}" for label, v in pairs if v.size)
+    words = []
+    for i, loss in enumerate(job.learner.model.losses()):
+        values = trained.history[-2:, 0, trained.diverged == 0, i]
+        values = values[np.isfinite(values)]
+        words += [f"{loss.label} {values.mean():.3g}"] if values.size else []
+    return " ".join(words)

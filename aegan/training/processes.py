@@ -7,11 +7,12 @@ trains it for some epochs and puts it back, so that any worker may go on with an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Any, Generic, NamedTuple, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,28 +22,18 @@ from aegan.errors import InputError
 from aegan.learning.schedule import Lane, LaneState, Table
 from aegan.learning.steps import Learner
 from aegan.system.workers import CONTEXT, Pool, threads_of, usable_cores
-from aegan.training.job import Job, Trained, only, plain_keys, run_chunk, typed_keys
-from aegan.training.lanes import init_lanes
+from aegan.training.job import Job, Trained, joined, only, run_chunk
+from aegan.training.lanes import init_lanes, plain_keys, typed_keys
 
 _ALIGN = 64  # bytes
+_SETTINGS = ("jax_default_matmul_precision", "jax_compilation_cache_dir")  # workers have them too
 T = TypeVar("T")
 
 
-class _Order(NamedTuple):
-    """Epochs of one lane for a worker."""
-
-    lane: int
-    first: int
-    count: int
-
-
 class Shared(Generic[T]):
-    """Trees of numpy arrays in shared memory, all alike.
+    """A ``number`` of trees of numpy arrays in shared memory, all of the shapes of ``like``.
 
-    Args:
-        like: the shapes of one.
-        number: how many.
-        memory: of another process's object; None: new memory.
+    ``memory`` is that of another process's object; None: new memory.
     """
 
     def __init__(self, like: T, number: int, memory: Any = None) -> None:
@@ -67,13 +58,23 @@ class Shared(Generic[T]):
             place[...] = leaf
 
 
-def _states(learner: Learner, lanes: Lane, memory: Any = None) -> Shared[LaneState]:
-    """Room for the states of lanes, each with its axis kept."""
-    like = jax.eval_shape(init_lanes, learner, only(lanes, 0))
-    return Shared(like, lanes.n_train.shape[0], memory)
+def _states(job: Job, memory: Any = None) -> Shared[LaneState]:
+    """Room for the states of its lanes, each with its axis kept."""
+    like = jax.eval_shape(init_lanes, job.learner, only(job.lanes, 0))
+    return Shared(like, job.number, memory)
 
 
-class Processes:
+@contextmanager
+def _killed_in_words() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        mend = "the same command goes on, with --config.train.strategy=vmap in one process"
+        what = "a worker process was killed, perhaps for want of memory"
+        raise InputError(f"{what}; {mend}") from None
+
+
+class Processes(AbstractContextManager):
     """A trainer whose lanes run in processes: at most one per core and lane."""
 
     def __init__(self, job: Job) -> None:
@@ -83,76 +84,51 @@ class Processes:
         # Where the lanes cannot be dealt out evenly, each one's epochs are cut into as many pieces
         # as there are processes: so all have work to the end, though a lane is in one at a time.
         self.pieces = self.jobs if job.number % self.jobs else 1
-        self._states = _states(job.learner, job.lanes)
+        self._states = _states(job)
         data = (job.table, plain_keys(job.lanes))
         like = jax.eval_shape(lambda: data)
         # What a process is given at its start must be short, or starts wait for each other.
         shared = Shared(like, 1)
         shared.put(0, data)
-        arguments = (job.learner, like, shared.memory, self._states.memory)
         environment = threads_of(max(cores // self.jobs, 1)) | {"JAX_PLATFORMS": "cpu"}
-        precision = jax.config.jax_default_matmul_precision
-        cache = jax.config.jax_compilation_cache_dir
-        self._pool = Pool(self.jobs, environment, _prepare, (*arguments, precision, cache))
-
-    def __enter__(self) -> Processes:
-        return self
+        settings = {name: getattr(jax.config, name) for name in _SETTINGS}
+        arguments = (job.learner, like, shared.memory, self._states.memory, settings)
+        self._pool = Pool(self.jobs, environment, _prepare, arguments)
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         self._pool.close(kill=kind is not None)
 
+    @_killed_in_words()
     def begin(self) -> None:
-        with _killed_in_words():
-            for made in [self._pool.submit(_begin, lane) for lane in range(self.job.number)]:
-                made.result()
+        for made in [self._pool.submit(_begin, lane) for lane in range(self.job.number)]:
+            made.result()
 
     def load(self, state: LaneState) -> None:
         for lane in range(self.job.number):
             self._states.put(lane, only(state, lane))
 
     def state(self) -> LaneState:
-        states = [self._states[lane] for lane in range(self.job.number)]
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+        return joined([self._states[lane] for lane in range(self.job.number)])
 
+    @_killed_in_words()
     def run(self, first: int, count: int) -> Trained:
-        piece = -(-count // self.pieces)
-        left = {
-            lane: [
-                _Order(lane, first + start, min(piece, count - start))
-                for start in range(0, count, piece)
-            ]
-            for lane in range(self.job.number)
-        }
-        history: list[list[np.ndarray]] = [[] for _ in left]
-        running: dict[Future, _Order] = {}
-        with _killed_in_words():
-            while any(left.values()) or running:
-                for order in self._next(left, [order.lane for order in running.values()]):
-                    running[self._pool.submit(_train, order)] = order
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    history[running.pop(future).lane].append(future.result())
+        cuts = [*range(0, count, -(-count // self.pieces)), count]
+        orders = [(first + start, end - start) for start, end in pairwise(cuts)]
+        left = {lane: list(orders) for lane in range(self.job.number)}
+        history: dict[int, list[np.ndarray]] = {lane: [] for lane in left}
+        running: dict[Future, int] = {}
+        while any(left.values()) or running:
+            # For the idle processes: of the lanes at rest those with most left.
+            resting = [lane for lane in left if left[lane] and lane not in running.values()]
+            resting.sort(key=lambda lane: -len(left[lane]))
+            for lane in resting[: self.jobs - len(running)]:
+                running[self._pool.submit(_train, lane, *left[lane].pop(0))] = lane
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                history[running.pop(future)].append(future.result())
         diverged = [int(self._states[lane].diverged[0]) for lane in left]
-        lanes = [np.concatenate(chunks) for chunks in history]
+        lanes = [np.concatenate(chunks) for chunks in history.values()]
         return Trained(np.concatenate(lanes, axis=2), np.array(diverged, np.int32))
-
-    def _next(self, left: dict[int, list[_Order]], busy: Sequence[int]) -> list[_Order]:
-        """Takes orders for the idle processes: of the lanes at rest those with most left."""
-        resting = sorted(
-            (k for k in left if left[k] and k not in busy), key=lambda k: -len(left[k])
-        )
-        return [left[lane].pop(0) for lane in resting[: self.jobs - len(busy)]]
-
-
-@contextmanager
-def _killed_in_words() -> Iterator[None]:
-    try:
-        yield
-    except BrokenProcessPool:
-        raise InputError(
-            "a worker process was killed, perhaps for want of memory; the same command goes on, "
-            "with --config.train.strategy=vmap in one process"
-        ) from None
 
 
 # What follows runs in the workers.
@@ -161,19 +137,13 @@ _worker: dict[str, Any] = {}
 
 
 def _prepare(
-    learner: Learner,
-    like: tuple[Table, Lane],
-    data: Any,
-    states: Any,
-    precision: str | None,
-    cache: str | None,
+    learner: Learner, like: tuple[Table, Lane], data: Any, states: Any, settings: dict[str, Any]
 ) -> None:
-    jax.config.update("jax_default_matmul_precision", precision)
-    jax.config.update("jax_compilation_cache_dir", cache)
+    for name, value in settings.items():
+        jax.config.update(name, value)
     table, lanes = jax.tree.map(jnp.asarray, Shared(like, 1, data)[0])
-    lanes = typed_keys(lanes)
-    job = Job(learner, table, lanes)
-    _worker.update(job=job, states=_states(learner, lanes, states))
+    job = Job(learner, table, typed_keys(lanes))
+    _worker.update(job=job, states=_states(job, states))
 
 
 def _begin(lane: int) -> None:
@@ -182,12 +152,11 @@ def _begin(lane: int) -> None:
     states.put(lane, init_lanes(job.learner, only(job.lanes, lane)))
 
 
-def _train(order: _Order) -> np.ndarray:
+def _train(lane: int, first: int, count: int) -> np.ndarray:
     """Trains a lane, in its place in the shared memory; returns its losses."""
     job, states = _worker["job"], _worker["states"]
     # A copy, since the call donates it.
-    state = jax.tree.map(jnp.array, states[order.lane])
-    lane = only(job.lanes, order.lane)
-    state, history = run_chunk(job, lane, state, order.first, order.count)
-    states.put(order.lane, state)
+    state = jax.tree.map(jnp.array, states[lane])
+    state, history = run_chunk(job, only(job.lanes, lane), state, first, count)
+    states.put(lane, state)
     return history

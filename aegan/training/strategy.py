@@ -25,29 +25,23 @@ def choose(wanted: str, lanes: int, flops: float, devices: int | None = None) ->
 
     * several devices or several hosts: sharded, the only one that uses them all;
     * a GPU or TPU: vmap, since one lane's products are too small to fill it;
-    * a CPU with several cores: processes, where lanes and work are enough; products on one thread
-      each waste nothing on dividing work of a millisecond (rows "strategies" of the benchmark);
+    * a CPU with several cores: processes, where lanes and work are enough, since products on one
+      thread each waste nothing on dividing work of a millisecond;
     * a CPU otherwise: vmap for several lanes, sequential for one or on a single thread, where
       lanes side by side only compete for its cache.
 
-    ``devices`` is their number, over all hosts; None asks jax.
-
-    Raises:
-        InputError: a strategy that this machine has not.
+    ``devices`` is their number, over all hosts; None asks jax. ``InputError``: a strategy that
+    this machine has not.
     """
     devices = jax.device_count() if devices is None else devices
-    cpu = jax.default_backend() == "cpu"
+    backend, hosts = jax.default_backend(), jax.process_count()
+    cpu, place = backend == "cpu", f"config.train.strategy={wanted!r}"
+    if wanted == PROCESSES and not cpu:
+        what = f"processes would each take the whole {backend}"
+        raise InputError(f"{place}: {what}; give vmap or auto")
+    if hosts > 1 and wanted not in (AUTO, SHARDED):
+        raise InputError(f"{place}: uses one host of {hosts}; give sharded or auto")
     if wanted != AUTO:
-        if wanted == PROCESSES and not cpu:
-            raise InputError(
-                f"config.train.strategy={wanted!r}: processes would each take the whole "
-                f"{jax.default_backend()}; give vmap or auto"
-            )
-        if jax.process_count() > 1 and wanted != SHARDED:
-            raise InputError(
-                f"config.train.strategy={wanted!r}: uses one host of {jax.process_count()}; give "
-                "sharded or auto"
-            )
         return wanted
     if devices > 1:
         return SHARDED

@@ -6,8 +6,8 @@ to rounding; they differ in which lanes share a call, a device or a process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,31 +18,19 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from aegan.learning.schedule import Lane, LaneState, Table
-from aegan.training.job import (
-    MAX_EPOCHS_PER_CALL,
-    Job,
-    Trained,
-    Trainer,
-    only,
-    plain_keys,
-    run_chunk,
-    typed_keys,
-)
-from aegan.training.lanes import compiler_options, epochs, init_lanes
+from aegan.training.job import MAX_EPOCHS_PER_CALL, Job, Trained, Trainer, joined, only, run_chunk
+from aegan.training.lanes import compiler_options, epochs, init_lanes, plain_keys, typed_keys
 from aegan.training.processes import Processes
 from aegan.training.strategy import PROCESSES, SEQUENTIAL, SHARDED, VMAP
 
-AXIS = "lanes"  # of the mesh
+ONE, SPREAD = PartitionSpec(), PartitionSpec("lanes")  # on every device, or lanes over them
 
 
-@contextmanager
-def open_trainer(strategy: str, job: Job) -> Iterator[Trainer]:
+def open_trainer(strategy: str, job: Job) -> AbstractContextManager[Trainer]:
     """The trainer of a strategy; what it holds is gone after the block."""
     if strategy == PROCESSES:
-        with Processes(job) as trainer:
-            yield trainer
-    else:
-        yield {VMAP: Vmapped, SEQUENTIAL: Sequential, SHARDED: Sharded}[strategy](job)
+        return Processes(job)
+    return nullcontext({VMAP: Vmapped, SEQUENTIAL: Sequential, SHARDED: Sharded}[strategy](job))
 
 
 class Vmapped:
@@ -74,44 +62,39 @@ class Sequential:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._lanes = [only(job.lanes, i) for i in range(job.number)]
+        self._alone = [Vmapped(replace(job, lanes=only(job.lanes, i))) for i in range(job.number)]
 
     def begin(self) -> None:
-        self._states = [init_lanes(self.job.learner, lane) for lane in self._lanes]
+        for lane in self._alone:
+            lane.begin()
 
     def load(self, state: LaneState) -> None:
-        self._states = [jax.tree.map(jnp.array, only(state, i)) for i in range(self.job.number)]
+        for i, lane in enumerate(self._alone):
+            lane.load(only(state, i))
 
     def run(self, first: int, count: int) -> Trained:
-        histories = []
-        for i, lane in enumerate(self._lanes):
-            self._states[i], history = run_chunk(self.job, lane, self._states[i], first, count)
-            histories.append(history)
-        diverged = np.concatenate([np.asarray(state.diverged) for state in self._states])
-        return Trained(np.concatenate(histories, axis=2), diverged)
+        histories, diverged = zip(*(lane.run(first, count) for lane in self._alone), strict=True)
+        return Trained(np.concatenate(histories, axis=2), np.concatenate(diverged))
 
     def state(self) -> LaneState:
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *self._states)
+        return joined([lane._state for lane in self._alone])
 
 
 class Sharded:
     """Lanes spread over the devices of all hosts, vmapped on each.
 
-    Where the devices do not divide the lanes, the first lane fills the places left over; what
-    becomes of those copies is dropped.
+    Copies of the first lane, which are dropped, fill up what the devices do not divide.
     """
 
     pieces = 1
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.mesh = Mesh(np.array(jax.devices()), (AXIS,))
-        devices = self.mesh.size
-        self._places = np.arange(-(-job.number // devices) * devices)
+        self.mesh = Mesh(np.array(jax.devices()), ("lanes",))
+        self._places = np.arange(-(-job.number // self.mesh.size) * self.mesh.size)
         self._places[job.number :] = 0
-        self._table = self._put(job.table, PartitionSpec())
-        self._lanes = self._put(self._padded(plain_keys(job.lanes)), PartitionSpec(AXIS))
-        one, spread = PartitionSpec(), PartitionSpec(AXIS)
+        self._table = self._put(job.table, ONE)
+        self._lanes = self._spread(plain_keys(job.lanes))
 
         def init(lanes: Lane) -> LaneState:
             return init_lanes(job.learner, typed_keys(lanes))
@@ -122,19 +105,13 @@ class Sharded:
         # Unchecked: what is constant on each device, such as zeros, is spread too, and the losses
         # start as one constant and end different per device.
         spread_out = partial(jax.shard_map, mesh=self.mesh, check_vma=False)
-        self._init = jax.jit(spread_out(init, in_specs=spread, out_specs=spread))
+        self._init = jax.jit(spread_out(init, in_specs=SPREAD, out_specs=SPREAD))
+        inputs, made = (ONE, SPREAD, SPREAD, ONE, ONE), (SPREAD, PartitionSpec(None, None, "lanes"))
         self._run = jax.jit(
-            spread_out(
-                run,
-                in_specs=(one, spread, spread, one, one),
-                out_specs=(spread, PartitionSpec(None, None, AXIS)),
-            ),
+            spread_out(run, in_specs=inputs, out_specs=made),
             donate_argnums=2,
             compiler_options=compiler_options(),
         )
-
-    def _padded(self, tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[self._places], tree)
 
     def _put(self, tree: Any, spec: PartitionSpec) -> Any:
         """Arrays over all devices, each host giving the parts of its own."""
@@ -146,18 +123,20 @@ class Sharded:
 
         return jax.tree.map(put, tree)
 
+    def _spread(self, tree: Any) -> Any:
+        return self._put(jax.tree.map(lambda leaf: np.asarray(leaf)[self._places], tree), SPREAD)
+
     def begin(self) -> None:
         self._state = self._init(self._lanes)
 
     def load(self, state: LaneState) -> None:
-        self._state = self._put(self._padded(state), PartitionSpec(AXIS))
+        self._state = self._spread(state)
 
     def run(self, first: int, count: int) -> Trained:
-        first, count = self._put((np.int32(first), np.int32(count)), PartitionSpec())
-        self._state, history = self._run(self._table, self._lanes, self._state, first, count)
+        counts = self._put((np.int32(first), np.int32(count)), ONE)
+        self._state, history = self._run(self._table, self._lanes, self._state, *counts)
         history, diverged = _gathered((history, self._state.diverged))
-        lanes = self.job.number
-        return Trained(history[: int(count), :, :lanes], diverged[:lanes])
+        return Trained(history[:count, :, : self.job.number], diverged[: self.job.number])
 
     def state(self) -> LaneState:
         return jax.tree.map(lambda leaf: leaf[: self.job.number], _gathered(self._state))
