@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from test_report import make_losses
+from test_report import KEYS, make_losses, make_summaries
+from test_report import MEANS as OF_A_RUN
 
-from aegan.metrics.intervals import corrected_estimate, estimate, fold_means, summarise
+from aegan.metrics.intervals import corrected_estimate, estimate, fold_means
 from aegan.report.paper import paper_figures
 from aegan.study.registry import claims
 from aegan.study.words import told
@@ -25,20 +26,12 @@ LOSSES = (
     "generator_adversarial",
     "information",
 )
-# trts 1 and 2, tstr 1 and 2, FID, variance ratio, nearest row, copies
+REFERENCES = ("real", "class_mean", "class_gaussian", "smote", "jitter")
 MEANS = {
     "m1": (0.958, 0.497, 0.682, 0.468, 60.6, 0.14, 0.75, 0.0),
     "m2": (0.949, 0.481, 0.706, 0.487, 58.9, 0.15, 0.75, 0.0),
     "m3": (0.854, 0.412, 0.799, 0.474, 16.1, 0.51, 0.84, 0.0),
-    "real": (0.964, 0.432, 0.964, 0.528, 1.8, 1.0, 1.0, 0.01),
-    "class_mean": (1.0, 0.5, 0.62, 0.492, 168.7, 0.001, 0.68, 0.0),
-    "class_gaussian": (0.964, 0.434, 0.968, 0.508, 7.3, 1.0, 0.97, 0.0),
-    "smote": (0.983, 0.439, 0.966, 0.518, 2.1, 0.75, 0.41, 0.62),
-    "jitter": (0.965, 0.433, 0.965, 0.527, 1.9, 1.01, 0.22, 0.97),
-}
-METRICS = ("trts_set1", "trts_set2", "tstr_set1", "tstr_set2")
-METRICS = (*METRICS, "fid", "variance_ratio", "nn_distance", "copies")
-REFERENCES = ("real", "class_mean", "class_gaussian", "smote", "jitter")
+} | {name: OF_A_RUN[name] for name in REFERENCES}
 
 
 def corpus(name: str, simulated: bool) -> dict:
@@ -67,26 +60,10 @@ def _cross_validation(rng):
     lane = {"status": "ok", "detail": None, "epochs": 40, "last_good_epoch": 40}
     lane |= {"convergence": 0.02, "variance_ratio_check": 0.14, "classes_missing": []}
     lanes = [{"seed": seed, "fold": fold} | lane for seed in (0, 1) for fold in range(FOLDS)]
-    fold_effect = rng.normal(0, 0.04, FOLDS)
+    effect = rng.normal(0, 0.04, FOLDS)
 
-    def summaries(name):
-        found = {}
-        for key, mean in zip(METRICS, MEANS[name], strict=True):
-            values = [
-                float(mean * (1 + fold_effect[lane["fold"]] + rng.normal(0, 0.02)))
-                for lane in lanes
-            ]
-            if key in METRICS[:4]:
-                values = [min(value, 1.0) for value in values]
-            if name == "m3":
-                values[-1] = None  # a lane that diverged
-            found[key] = summarise(values, lanes)
-        found["fid_real"] = summarise([1.8 for _ in lanes], lanes)
-        over = [None if v is None else v - 1.8 for v in found["fid"]["per_lane"]]
-        found["fid_over_floor"] = summarise(over, lanes)
-        ceiling = [float(0.528 * (1 + 2 * fold_effect[lane["fold"]])) for lane in lanes]
-        found["real_to_real"] = summarise(ceiling, lanes)
-        return found
+    def summaries(name, lanes=lanes):
+        return make_summaries(rng, lanes, MEANS[name], effect, 1.8, 0.528)
 
     rows = {"train_rows": 2460, "valid_rows": 616}
     folds = [
@@ -99,7 +76,7 @@ def _cross_validation(rng):
             own[-1] |= {"status": "diverged", "last_good_epoch": 12, "convergence": None}
         models[model] = {
             "title": f"{model.upper()}: a model",
-            "metrics": summaries(model),
+            "metrics": summaries(model, own),
             "verdict": {"word": "off the data" if model == "m3" else "prototype-like"},
             "lanes": own,
             "folds": folds,
@@ -124,7 +101,7 @@ def _cross_validation(rng):
         "models": models,
         "references": {name: summaries(name) for name in REFERENCES},
         "differences": {
-            f"{a}-{b}": {n: difference((a, n), (b, n)) for n in (*METRICS, "fid_over_floor")}
+            f"{a}-{b}": {n: difference((a, n), (b, n)) for n in (*KEYS, "fid_over_floor")}
             for a, b in permutations(MODELS, 2)
         },
         "sets": {
@@ -191,34 +168,29 @@ def _codes(rng):
 
 
 def _cross_corpus(rng):
-    def table(lift):
-        found = {}
-        for name, (trts, _, _, tstr, fid, *_) in MEANS.items():
-            found[name] = {
-                "trts": _around(rng, 0.6 * trts + lift, 0.01),
-                "tstr": _around(rng, 0.8 * tstr + lift, 0.01),
-                "fid": _around(rng, fid + 20, 1),
-                "fid_over_floor": _around(rng, fid + 17, 1),
-            }
-        return found
+    def around(spreads, **means):
+        return {key: _around(rng, mean, spreads[key]) for key, mean in means.items()}
 
-    def differences():
+    def table(lift):
+        sds = {"trts": 0.01, "tstr": 0.01, "fid": 1, "fid_over_floor": 1}
         return {
-            pair: {
-                "trts": _around(rng, 0.004, 0.008),
-                "tstr": _around(rng, 0.002, 0.004),
-                "fid": _around(rng, -3, 1),
-            }
-            for pair in ("m2-m1", "m3-m2", "m3-m1")
+            name: around(sds, trts=0.6 * trts + lift, tstr=0.8 * tstr + lift)
+            | around(sds, fid=fid + 20, fid_over_floor=fid + 17)
+            for name, (trts, _, _, tstr, fid, *_) in MEANS.items()
         }
 
+    sds = {"trts": 0.008, "tstr": 0.004, "fid": 1}
+    pairs = ("m2-m1", "m3-m2", "m3-m1")
     return {
         "statistics": "own",
         "draws": 5,
         "rows_per_class": 148,
         "tables": {"own": table(0.02), "source": table(-0.05)},
         "target_to_target": _around(rng, 0.66, 0.05),
-        "differences": {"own": differences(), "source": differences()},
+        "differences": {
+            statistics: {pair: around(sds, trts=0.004, tstr=0.002, fid=-3) for pair in pairs}
+            for statistics in ("own", "source")
+        },
         "definitions": {"trts": "SVM trained on the target."},
         "notes": ["Draws balance the target's classes."],
     }
@@ -236,46 +208,36 @@ def _low_resource(rng):
         help_ = help_of[method] * few * (0.4 + 0.6 * size / 6000)
         return base + help_ * (leak if method in MODELS else 1)
 
+    baselines = ("class_gaussian", "oversampling", "smote", "jitter")
+    modes = ("paper", "honest")
+
     def scope(lift, **more):
         cells, comparisons, values = [], [], {}
-        draws = rng.normal(0, 0.01, 5)
-        for mode in ("paper", "honest"):
-            curves = [("none", 0, True)]
-            for method in help_of:
-                baseline = method not in (*MODELS, "none")
-                if method != "none":
-                    own = method == "m1" or baseline == (mode == "honest")
-                    of_method = sizes if method == "m1" or baseline else sizes[-1:]
-                    curves += [(method, size, own) for size in of_method]
-            for percent in percents:
-                # At 100 % both modes are one, so that every method is in both.
-                for method, size in [c[:2] for c in curves if c[2] or percent == 100]:
-                    uar = curve(mode, method, percent, size) + lift + draws
-                    uar = uar + rng.normal(0, 0.006, 5)
+        draws = rng.normal(0, 0.01, 5) + lift
+        for mode, percent, method in product(modes, percents, help_of):
+            none, baseline = method == "none", method in baselines
+            # At 100 % both modes are one, so that every method is in both.
+            if none or method == "m1" or percent == 100 or baseline == (mode == "honest"):
+                several = method == "m1" or baseline
+                for size in [0] if none else sizes if several else sizes[-1:]:
+                    uar = curve(mode, method, percent, size) + draws + rng.normal(0, 0.006, 5)
                     values[mode, method, percent, size] = uar
-                    gain = None
-                    if method != "none":
-                        gain = estimate(list(uar - values[mode, "none", percent, 0]))
-                    cell = {"mode": mode, "method": method, "percent": percent, "n": size}
-                    cell |= {"uar": estimate(list(uar)), "accuracy": estimate(list(uar + 0.02))}
-                    cells.append(cell | {"gain": gain})
-        for mode in ("paper", "honest"):
-            pairs = [(("m1", 2000), ("m1", 600)), (("m1", 6000), ("m1", 2000))]
-            pairs += [(("m1", 6000), ("m1", 600))]
-            if mode == "paper":
-                pairs += [((a, 6000), (b, 6000)) for a, b in (("m1", "m2"), ("m1", "m3"))]
-            else:
-                pairs += [
-                    (("m1", size), (name, size))
-                    for name in ("class_gaussian", "oversampling", "smote", "jitter")
-                    for size in sizes
-                ]
-            for percent in percents:
-                for first, second in pairs:
-                    one, other = (values[mode, n, percent, size] for n, size in (first, second))
-                    sides = {"first": list(first), "second": list(second)}
-                    item = {"mode": mode, "percent": percent, **sides}
-                    comparisons.append(item | {"difference": estimate(list(one - other))})
+        for (mode, method, percent, size), uar in values.items():
+            gain = uar - values[mode, "none", percent, 0]
+            cell = {"mode": mode, "method": method, "percent": percent, "n": size}
+            cell |= {"uar": estimate(list(uar)), "accuracy": estimate(list(uar + 0.02))}
+            cells.append(cell | {"gain": None if method == "none" else estimate(list(gain))})
+        pairs = [(("m1", a), ("m1", b)) for a, b in ((2000, 600), (6000, 2000), (6000, 600))]
+        across = {
+            "paper": [(("m1", 6000), (model, 6000)) for model in ("m2", "m3")],
+            "honest": [(("m1", size), (name, size)) for name in baselines for size in sizes],
+        }
+        for mode, percent in product(modes, percents):
+            for first, second in pairs + across[mode]:
+                one, other = (values[mode, n, percent, size] for n, size in (first, second))
+                item = {"mode": mode, "percent": percent}
+                item |= {"first": list(first), "second": list(second)}
+                comparisons.append(item | {"difference": estimate(list(one - other))})
         found = {"percents": percents, "sizes": sizes, "replicates": 5}
         return found | more | {"cells": cells, "comparisons": comparisons}
 

@@ -38,8 +38,6 @@ def codes_at(*points: tuple[float, ...], labels: list[int]) -> Codes:
     return Codes(places, np.array(labels, np.int32))
 
 
-# --- measures ------------------------------------------------------------------------------------
-
 TWO = np.array([[2.0, 0.0], [-2.0, 0.0]])
 
 
@@ -92,9 +90,6 @@ def test_classes_that_are_not_there():
     assert none == dict.fromkeys(MEASURES)
 
 
-# --- points of the figure ------------------------------------------------------------------------
-
-
 def points(sets: dict[str, Codes], classes: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat(points_of(sets, classes), ignore_index=True)
 
@@ -117,16 +112,12 @@ def test_points_are_random_rows_with_their_own_class():
     pd.testing.assert_frame_equal(table, again, check_exact=True)
 
 
-def test_points_of_codes_that_are_not_two_dimensional():
-    wide = points({"train": codes_at((1, 2, 3), labels=[0])}, ("calm",))
-    narrow = points({"train": codes_at((1,), labels=[0])}, ("calm",))
-    assert wide[["x", "y"]].to_numpy().tolist() == [[1, 2]]
-    assert narrow[["x", "y"]].to_numpy().tolist() == [[1, 0]]
-    empty = points({}, ("calm",))
-    assert list(empty.columns) == ["x", "y", "source", "class"] and empty.empty
+@pytest.mark.parametrize(("point", "shown"), [((1, 2, 3), [[1, 2]]), ((1,), [[1, 0]]), ((), [])])
+def test_points_of_codes_that_are_not_two_dimensional(point, shown):
+    table = points({"train": codes_at(point, labels=[0])} if point else {}, ("calm",))
+    assert table[["x", "y"]].to_numpy().tolist() == shown
+    assert list(table.columns) == ["x", "y", "source", "class"]
 
-
-# --- the SVM on codes ----------------------------------------------------------------------------
 
 PROTOCOL = SvmProtocol(c_grid=(1e-2, 1e-1, 1.0))
 
@@ -194,9 +185,8 @@ def write_lanes(study) -> None:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     shapes = {f"{model}__model__encoder": (6,) for model in MODELS}
-    study = tiny_study(
-        tmp_path_factory.mktemp("study"), seeds=[0, 1], embedding__fold=FOLD, **shapes
-    )
+    root = tmp_path_factory.mktemp("study")
+    study = tiny_study(root, seeds=[0, 1], embedding__fold=FOLD, **shapes)
     write_lanes(study)
     return study
 
@@ -232,36 +222,32 @@ def test_tasks_and_what_they_wait_for(study):
 
 
 def test_measures_of_a_fold(study, record):
-    means = study.plans["m1"].learner.model.prior.means(4)
+    means, source = study.plans["m1"].learner.model.prior.means(4), study.source
     fold = study.folds[FOLD]
     for seed in (0, 1):
-        for source, rows in (("train", fold.train), ("valid", fold.valid)):
-            points = copied(study, FOLD, study.source.features[rows], seed)
-            wanted = measure(Codes(points, study.source.labels[rows]), means, 1.0)
-            for name in MEASURES:
-                found = record["measures"][source][name][seed]
-                assert found == pytest.approx(wanted[name], abs=1e-4)
-        for model in ("m1", "m3"):
-            features, labels = study.synthetic(model, seed, FOLD)
+        sets = {"train": (source.features[fold.train], source.labels[fold.train])}
+        sets |= {"valid": (source.features[fold.valid], source.labels[fold.valid])}
+        sets |= {model: study.synthetic(model, seed, FOLD) for model in ("m1", "m3")}
+        for name, (features, labels) in sets.items():
             wanted = measure(Codes(copied(study, FOLD, features, seed), labels), means, 1.0)
-            for name in MEASURES:
-                found = record["measures"][model][name][seed]
-                assert found == pytest.approx(wanted[name], abs=1e-4)
+            found = {key: record["measures"][name][key][seed] for key in MEASURES}
+            assert found == pytest.approx(wanted, abs=1e-4), name
     assert record["prior"] == {"means": means.tolist(), "spread": 1.0}
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 
 def test_lanes_that_diverged_or_are_not_finite_have_no_value(study, record):
+    def missing(record, source):
+        return [value is None for value in record["measures"][source]["spread"]]
+
     for name in MEASURES:
-        assert record["measures"]["m2"][name][0] is not None
-        assert record["measures"]["m2"][name][1] is None
-    other = codes.measure_codes(study, 0)["measures"]
-    assert other["m3"]["spread"][0] is not None and other["m3"]["spread"][1] is None
-    assert None not in other["m2"]["spread"]
-    without_encoder = codes.measure_codes(study, 1)["measures"]
-    for source in SOURCES:
-        assert without_encoder[source]["spread"][0] is not None
-        assert without_encoder[source]["spread"][1] is None
+        assert [v is None for v in record["measures"]["m2"][name]] == [False, True]
+    other = codes.measure_codes(study, 0)
+    assert missing(other, "m3") == [False, True] and missing(other, "m2") == [False, False]
+    without_encoder = codes.measure_codes(study, 1)
+    assert {name: missing(without_encoder, name) for name in SOURCES} == dict.fromkeys(
+        SOURCES, [False, True]
+    )
 
 
 def test_the_table_is_of_one_fold_and_the_first_seed(study, record):
@@ -276,14 +262,8 @@ def test_the_table_is_of_one_fold_and_the_first_seed(study, record):
     wanted = pd.DataFrame(points, columns=["x", "y"])
     wanted["class"] = np.array(study.source.classes)[study.source.labels[fold.valid]]
     found = table[table["source"] == "valid"].drop(columns="source")
-    order = ["x", "y"]
-    pd.testing.assert_frame_equal(
-        found.sort_values(order).reset_index(drop=True),
-        wanted.sort_values(order).reset_index(drop=True),
-        check_exact=False,
-        atol=1e-4,
-        check_dtype=False,
-    )
+    frames = (frame.sort_values(["x", "y"], ignore_index=True) for frame in (found, wanted))
+    pd.testing.assert_frame_equal(*frames, atol=1e-4, check_dtype=False)
 
 
 def test_the_same_study_gives_the_same_bits(study, record):
@@ -298,18 +278,13 @@ def test_the_same_study_gives_the_same_bits(study, record):
     assert codes.measure_svm(other, "m1", 0) == codes.measure_svm(study, "m1", 0)
 
 
-def z_of_set1(train: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean, sd = train.mean(axis=0), train.std(axis=0)
-    return (train - mean) / sd, (valid - mean) / sd
-
-
-def svm_by_hand(study, fold: int, z: tuple[np.ndarray, np.ndarray], c_grid) -> float:
-    """UAR on set-2 of an SVM on set-1, both given as z-scores."""
-    train, valid = (np.float32(rows) for rows in z)
-    labels, chosen = study.source.labels, study.folds[fold]
+def svm_by_hand(study, sets: list[np.ndarray], c_grid) -> float:
+    """UAR on set-2 of ``FOLD`` of an SVM on set-1, both given as z-scores."""
+    train, valid = (np.float32(rows) for rows in sets)
+    labels, fold = study.source.labels, study.folds[FOLD]
     protocol = replace(study.plans["m1"].protocol.svm, c_grid=c_grid)
-    predicted = predict(tune_and_fit(train, labels[chosen.train], protocol), valid)
-    return uar(confusion_counts(labels[chosen.valid], predicted, 4))
+    predicted = predict(tune_and_fit(train, labels[fold.train], protocol), valid)
+    return uar(confusion_counts(labels[fold.valid], predicted, 4))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -318,9 +293,10 @@ def test_svm_of_a_fold(study, model):
     fold, to_z = study.folds[FOLD], study.standardiser(FOLD).to_z
     sets = [study.source.features[rows] for rows in (fold.train, fold.valid)]
     grid = study.config.metrics.c_grid
-    assert record["raw"] == svm_by_hand(study, FOLD, tuple(map(to_z, sets)), grid)
-    points = (copied(study, FOLD, rows, model=model) for rows in sets)
-    coded = svm_by_hand(study, FOLD, z_of_set1(*points), (0.1, 1.0))
+    assert record["raw"] == svm_by_hand(study, [to_z(rows) for rows in sets], grid)
+    points = [copied(study, FOLD, rows, model=model) for rows in sets]
+    mean, sd = points[0].mean(axis=0), points[0].std(axis=0)
+    coded = svm_by_hand(study, [(rows - mean) / sd for rows in points], (0.1, 1.0))
     # The shift of seed 1's codes changes nothing; a row on the edge may fall either way.
     seeds = [coded, None if model == "m2" else coded]
     assert record["codes"] == [s if s is None else pytest.approx(s, abs=0.04) for s in seeds]
@@ -331,15 +307,8 @@ def test_svm_of_a_fold(study, model):
 
 def test_the_svm_on_features_is_that_of_the_evaluation(study, monkeypatch):
     """Table 2's, from the cache: none is trained anew."""
-    evaluate(
-        study.source,
-        [study.folds[3]],
-        [],
-        lambda lane: None,
-        study.plans["m1"].protocol,
-        study.cache_dir,
-        jobs=1,
-    )
+    protocol, folds = study.plans["m1"].protocol, [study.folds[3]]
+    evaluate(study.source, folds, [], lambda lane: None, protocol, study.cache_dir, jobs=1)
     monkeypatch.setattr(fold_tools, "tune_and_fit", None)
     assert 0 < codes.measure_svm(study, "m1", 3)["raw"] < 1
 
@@ -348,10 +317,9 @@ def test_the_svm_on_features_is_that_of_the_evaluation(study, monkeypatch):
 def test_on_models_that_were_trained(tmp_path):
     """One task of each kind after a real training of M1."""
     study = tiny_study(tmp_path)
-    tasks = {task.name: task for task in codes.tasks(study)}
     name = "codes-svm-m1-fold0"
-    task = replace(tasks[name], needs=("train-m1",))
-    record = run_here(study, [task])[name]
+    (task,) = (task for task in codes.tasks(study) if task.name == name)
+    record = run_here(study, [replace(task, needs=("train-m1",))])[name]
     assert 0 <= record["codes"][0] <= 1
     assert record["chosen_c"][0] in study.settings("codes").c_grid
     train, valid = codes._codes_of_corpus(study, "m1", 0, 0)
@@ -360,32 +328,20 @@ def test_on_models_that_were_trained(tmp_path):
     assert np.isfinite(train.points).all() and train.points.std(axis=0).min() > 0
 
 
-# --- results -------------------------------------------------------------------------------------
-
-
 def made_records(rng) -> dict:
     """Records of five folds and two seeds; M3 has no value in fold 1, one seed in fold 0."""
     records = {}
     for fold in range(5):
         measures = {s: {m: rng.uniform(size=2).tolist() for m in MEASURES} for s in SOURCES}
-        if fold == 1:
-            measures["m3"] = {m: [None, None] for m in MEASURES}
-        if fold == 0:
-            measures["m3"] = {m: [None, 0.75] for m in MEASURES}
-        records[f"codes-fold{fold}"] = {
-            "fold": fold,
-            "seed": 0,
-            "prior": {"means": [[1.0, 0.0]], "spread": 2.0},
-            "measures": measures,
-        }
+        if fold < 2:
+            measures["m3"] = dict.fromkeys(MEASURES, [None, (0.75, None)[fold]])
+        prior = {"means": [[1.0, 0.0]], "spread": 2.0}
+        record = {"fold": fold, "seed": 0, "prior": prior, "measures": measures}
+        records[f"codes-fold{fold}"] = record
         for model in MODELS:
-            records[f"codes-svm-{model}-fold{fold}"] = {
-                "fold": fold,
-                "model": model,
-                "raw": 0.5 + 0.01 * fold,
-                "codes": [None, None] if (model, fold) == ("m2", 4) else [0.4, 0.5 + 0.02 * fold],
-                "chosen_c": [0.1, 1.0],
-            }
+            found = [None, None] if (model, fold) == ("m2", 4) else [0.4, 0.5 + 0.02 * fold]
+            record = {"fold": fold, "model": model, "raw": 0.5 + 0.01 * fold, "codes": found}
+            records[f"codes-svm-{model}-fold{fold}"] = record | {"chosen_c": [0.1, 1.0]}
     return records
 
 
@@ -399,16 +355,11 @@ def test_results_by_hand(study):
     assert own == pytest.approx(norm.cdf(4 / math.sqrt(2)) ** 2, abs=0.002)
     assert found["prior"] == {"means": [[1.0, 0.0]], "spread": 2.0}
     for name in MEASURES:
-        values = {
-            source: [
-                np.mean([v for v in records[f"codes-fold{k}"]["measures"][source][name] if v])
-                if (source, k) != ("m3", 1)
-                else None
-                for k in range(5)
-            ]
-            for source in SOURCES
-        }
+        values = {}
         for source in SOURCES:
+            lanes = [records[f"codes-fold{k}"]["measures"][source][name] for k in range(5)]
+            known = [[value for value in seeds if value] for seeds in lanes]
+            values[source] = [np.mean(seeds) if seeds else None for seeds in known]
             assert found[name][source] == study.over_folds(values[source])
         assert found[name]["m3"]["values"][:2] == [0.75, None]
         difference = found["differences"][name]["m3-m1"]
@@ -416,11 +367,11 @@ def test_results_by_hand(study):
         assert difference["values"][0] == 0.75 - values["m1"][0]
         paired = [a - b for a, b in zip(values["valid"], values["train"], strict=True)]
         assert found["differences"][name]["valid-train"] == study.over_folds(paired)
-    assert found["svm"]["raw"]["mean"] == pytest.approx(0.52)
-    assert found["svm"]["codes"]["m1"]["mean"] == pytest.approx(0.45 + 0.02)
-    differences = found["svm"]["differences"]
-    assert differences["m1"]["values"] == pytest.approx([-0.05] * 5)
-    assert differences["m2"]["values"][4] is None
+    svm = found["svm"]
+    assert svm["raw"]["mean"] == pytest.approx(0.52)
+    assert svm["codes"]["m1"]["mean"] == pytest.approx(0.45 + 0.02)
+    assert svm["differences"]["m1"]["values"] == pytest.approx([-0.05] * 5)
+    assert svm["differences"]["m2"]["values"][4] is None
     assert set(found["definitions"]) >= set(MEASURES)
 
 
