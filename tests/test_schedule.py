@@ -200,8 +200,8 @@ def test_a_scanned_epoch_equals_a_loop_over_batches():
 
 def test_training_space_is_the_standardiser_times_the_gain():
     run = small_run("m3")
-    features = jnp.asarray(run.corpus.features)
-    x = schedule.training_space(run.learner, run.lane(2), features)
+    rows = jnp.arange(len(run.corpus.labels))
+    x = schedule.labelled(run.learner, run.table(), run.lane(2), rows).values
     expected = run.stats[2].to_z(run.corpus.features) * 0.2
     np.testing.assert_allclose(x, expected, rtol=1e-6, atol=1e-6)
     assert np.abs(x).max() <= 0.2 * 10 * (1 + 1e-6)
