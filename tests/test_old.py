@@ -47,6 +47,7 @@ def test_three_epochs_on_a_simulated_corpus(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAPER)
 def test_three_epochs_of_two_folds_of_nemo(name, shared_data, tmp_path):
+    """Compiled as by default, on a CPU of the same kind: rounding alone moves these by 1e-3."""
     done = command(
         tmp_path,
         f"--config=configs/{name}.py",
@@ -57,6 +58,7 @@ def test_three_epochs_of_two_folds_of_nemo(name, shared_data, tmp_path):
         "--config.sample.rows=200",
         "--stage=train",
         f"--workdir={tmp_path / 'run'}",
+        environment={"XLA_FLAGS": ""},
     )
     assert done.status == 0, done.err
     place = (tmp_path / "run" / "checkpoints" / "3" / "state").resolve()
