@@ -29,7 +29,6 @@ from aegan.study.embedding.tasks import (
     usable_perplexity,
 )
 from aegan.study.study import StudyDir
-from aegan.tables.synthetic import read_synthetic
 
 MODELS = ("m1", "m2", "m3")
 PLACED = ("real_set2", *MODELS, *GENERATORS)
@@ -40,18 +39,24 @@ def line(*places: float) -> np.ndarray:
     return np.array([[place, 0.0] for place in places])
 
 
-# --- mixing and silhouette -------------------------------------------------------------------
-
-
-def test_mixing_by_hand():
-    # Nearest of 0, 10 | 1, 12: 1, 12 | 0, 10: all of the other set; 2 in 3 are expected to be.
-    assert mixing(line(0, 10), line(1, 12), 1) == pytest.approx(1.5)
-    # Nearest of 0, 1, 10 | 3, 11, 12.5: 1, 0, 11 | 1, 10, 11: three in six, of 3 in 5 expected.
-    assert mixing(line(0, 1, 10), line(3, 11, 12.5), 1) == pytest.approx(0.5 / 0.6)
-    assert mixing(line(0, 1, 2), line(50, 51, 52), 2) == 0
-    # All others are neighbours: just what is expected, wherever the points lie.
-    assert mixing(line(0, 1, 2), line(50, 51, 52), 5) == pytest.approx(1)
-    assert mixing(line(0, 1, 2), line(50, 51, 52), 99) == pytest.approx(1)
+@pytest.mark.parametrize(
+    ("first", "second", "neighbours", "wanted"),
+    [
+        # Nearest of 0, 10 | 1, 12: 1, 12 | 0, 10: all of the other set; 2 in 3 are expected to be.
+        ((0, 10), (1, 12), 1, 1.5),
+        # Nearest of 0, 1, 10 | 3, 11, 12.5: 1, 0, 11 | 1, 10, 11: 3 in 6, of 3 in 5 expected.
+        ((0, 1, 10), (3, 11, 12.5), 1, 0.5 / 0.6),
+        ((0, 1, 2), (50, 51, 52), 2, 0),
+        # All others are neighbours: just what is expected, wherever the points lie.
+        ((0, 1, 2), (50, 51, 52), 5, 1),
+        ((0, 1, 2), (50, 51, 52), 99, 1),
+        # More equal points than neighbours: a point is never counted as its own neighbour.
+        ((0, 0, 0, 0), (9, 9, 9, 9), 2, 0),
+        ((0,), (1,), 1, None),
+    ],
+)
+def test_mixing_by_hand(first, second, neighbours, wanted):
+    assert mixing(line(*first), line(*second), neighbours) == pytest.approx(wanted)
 
 
 def test_mixing_of_points_from_one_distribution_is_near_one_and_falls_with_their_distance():
@@ -76,16 +81,10 @@ def test_mixing_against_scikit_learn():
     assert mixing(first, second, 7) == pytest.approx(share / (80 / 159))
 
 
-def test_mixing_of_equal_points():
-    # More equal points than neighbours: a point is never counted as its own neighbour.
-    assert mixing(line(0, 0, 0, 0), line(9, 9, 9, 9), 2) == 0
-    assert 0 <= mixing(line(0, 0, 0, 0), line(0, 0, 0, 0), 2) <= 7 / 4
-
-
-def test_mixing_needs_sets_of_one_size():
+def test_mixing_needs_sets_of_one_size_that_may_be_equal():
     with pytest.raises(ValueError, match="2 and 3"):
         mixing(line(0, 1), line(0, 1, 2), 1)
-    assert mixing(line(0), line(1), 1) is None
+    assert 0 <= mixing(line(0, 0, 0, 0), line(0, 0, 0, 0), 2) <= 7 / 4
 
 
 def test_silhouette_by_hand():
@@ -94,9 +93,6 @@ def test_silhouette_by_hand():
     assert silhouette(line(0, 2, 5, 6), np.array([0, 0, 3, 3])) == pytest.approx(wanted)
     assert silhouette(line(0, 1, 2), np.array([1, 1, 1])) is None
     assert silhouette(line(0, 1, 2), np.array([0, 1, 2])) is None
-
-
-# --- t-SNE -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=[embedding.OPENTSNE, embedding.SCIKIT_LEARN])
@@ -130,16 +126,10 @@ def test_the_same_bits_in_another_process_with_other_threads(method):
         f"codes = np.frombuffer(bytes.fromhex('{codes.tobytes().hex()}')).reshape(120, 6)\n"
         f"print(hashlib.sha256(embed(codes, 15.0, 0, '{method}').tobytes()).hexdigest())"
     )
-    there = subprocess.run(
-        [sys.executable, "-"],
-        input=script,
-        env=dict(os.environ, OMP_NUM_THREADS="2"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = dict(os.environ, OMP_NUM_THREADS="2")
+    there = subprocess.check_output([sys.executable, "-c", script], env=environment, text=True)
     here = embed(codes, 15.0, 0, method)
-    assert there.stdout.strip() == hashlib.sha256(here.tobytes()).hexdigest()
+    assert there.strip() == hashlib.sha256(here.tobytes()).hexdigest()
 
 
 def test_principal_components_are_those_of_the_singular_values():
@@ -152,11 +142,9 @@ def test_principal_components_are_those_of_the_singular_values():
     assert principal_components(rows[:5], 50).shape == (5, 5)
 
 
-def test_perplexity_of_few_rows():
-    assert usable_perplexity(30.0, 6000) == 30
-    assert usable_perplexity(30.0, 91) == 30
-    assert usable_perplexity(30.0, 61) == 20
-    assert usable_perplexity(30.0, 3) == 1
+@pytest.mark.parametrize(("rows", "perplexity"), [(6000, 30), (91, 30), (61, 20), (3, 1)])
+def test_perplexity_of_few_rows(rows, perplexity):
+    assert usable_perplexity(30.0, rows) == perplexity
 
 
 def test_without_opentsne_it_is_scikit_learns(monkeypatch):
@@ -202,14 +190,12 @@ def share_off(rows: np.ndarray, real: np.ndarray) -> float:
 def test_shares_of_a_fold(study, records):
     found = records["support-fold2"]["off_support"]
     fold, standardiser = study.folds[2], study.standardiser(2)
-    real, held_out = (
-        standardiser.to_z(study.source.features[rows]) for rows in (fold.train, fold.valid)
-    )
+    real = standardiser.to_z(study.source.features[fold.train])
+    held_out = standardiser.to_z(study.source.features[fold.valid])
     assert found["real_set2"] == [pytest.approx(share_off(held_out, real))]
     for model in MODELS:
         for seed in (0, 1):
-            path = study.dir.run(model).synthetic({"seed": seed, "fold": 2})
-            rows = standardiser.to_z(read_synthetic(path).features)
+            rows = standardiser.to_z(study.synthetic(model, seed, 2)[0])
             assert found[model][seed] == pytest.approx(share_off(rows, real))
     assert found["m1"] == [0, 0] and found["m3"] == [1, 1]
     assert all(0 < share < 1 for share in found["m2"])
@@ -264,10 +250,11 @@ def test_the_table_and_the_record_of_the_tsne(study, records):
 
 def again(study) -> tuple[dict, pd.DataFrame]:
     """Record and table of the t-SNE task, run once more into a folder of its own."""
-    other = replace(study, dir=StudyDir(study.dir.root / "again"))
-    (study.dir.root / "again").mkdir(exist_ok=True)
-    if not (study.dir.root / "again" / "runs").exists():
-        (study.dir.root / "again" / "runs").symlink_to(study.dir.root / "runs")
+    root = study.dir.root / "again"
+    if not root.exists():
+        root.mkdir()
+        (root / "runs").symlink_to(study.dir.root / "runs")
+    other = replace(study, dir=StudyDir(root))
     return embedding.embed_sources(other), pd.read_parquet(other.dir.table("embedding"))
 
 
@@ -298,9 +285,8 @@ def test_the_points_are_rows_with_their_own_classes(study, records, monkeypatch)
 def test_the_same_study_gives_the_same_bits(study, records):
     record, table = again(study)
     assert record == records["embedding"]
-    pd.testing.assert_frame_equal(
-        table, pd.read_parquet(study.dir.table("embedding")), check_exact=True
-    )
+    first = pd.read_parquet(study.dir.table("embedding"))
+    pd.testing.assert_frame_equal(table, first, check_exact=True)
     assert embedding.measure_support(study, 1) == records["support-fold1"]
 
 
@@ -331,25 +317,15 @@ def test_on_models_that_were_trained(tmp_path):
         assert len(shares) == 5 and all(0 <= share <= 1 for share in shares)
 
 
-# --- results ---------------------------------------------------------------------------------
-
-
 def test_results_of_the_study(study, records):
     found = embedding.results(study, records)
     json.dumps(found, allow_nan=False)
-    assert set(found["off_support"]) == {
-        *("real_set2", "m1", "m2", "m3"),
-        *("class_mean", "class_gaussian", "smote", "jitter"),
-    }
+    assert set(found["off_support"]) == set(PLACED)
     assert found["off_support"]["class_mean"]["mean"] == 0
     assert set(found["mixing"]) == {"m1-m2", "m1-m3", "m2-m3"}
-    assert set(found["silhouette"]) == {"real", "m1", "m2", "m3"}
-    assert set(found["definitions"]) == {
-        "off_support",
-        "off_support_differences",
-        "mixing",
-        "silhouette",
-    }
+    assert set(found["silhouette"]) == {"real", *MODELS}
+    measures = {"off_support", "off_support_differences", "mixing", "silhouette"}
+    assert set(found["definitions"]) == measures
 
 
 def test_results_by_hand(study):
@@ -361,16 +337,13 @@ def test_results_by_hand(study):
         made[f"support-fold{fold}"] = {"off_support": shares | own | {"m3": [None, None]}}
     found = embedding.results(study, made)
     per_fold = [0.3, 0.35, 0.4, 0.45, 0.5]
-    assert found["off_support"]["m1"]["values"] == pytest.approx(per_fold)
     assert found["off_support"]["m1"]["mean"] == pytest.approx(0.4)
-    assert found["off_support"]["m2"]["values"] == pytest.approx([0.1] * 5)
-    assert found["off_support"]["real_set2"]["values"] == pytest.approx([0.1] * 5)
+    for name, values in {"m1": per_fold, "m2": [0.1] * 5, "real_set2": [0.1] * 5}.items():
+        assert found["off_support"][name]["values"] == pytest.approx(values), name
     assert found["off_support"]["m3"] == {"mean": None, "ci95": None, "values": [None] * 5}
     differences = found["off_support_differences"]
-    assert set(differences) == {
-        *("m1-m2", "m1-m3", "m2-m1", "m2-m3", "m3-m1", "m3-m2"),
-        *("m1-real_set2", "m2-real_set2", "m3-real_set2"),
-    }
+    every = {f"{a}-{b}" for a in MODELS for b in (*MODELS, "real_set2") if a != b}
+    assert set(differences) == every
     wanted = study.over_folds([value - 0.1 for value in per_fold])
     for key in ("mean", "ci95", "values"):
         assert differences["m1-m2"][key] == pytest.approx(wanted[key])

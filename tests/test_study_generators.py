@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import numpy as np
@@ -53,17 +54,13 @@ def test_withheld_rows_do_not_reach_the_generator_of_the_honest_mode(trained, tm
     beyond = np.setdiff1d(np.arange(len(source.labels)), part.rows)
     features = source.features.copy()
     features[beyond] = 1e3 * np.random.default_rng(0).normal(size=(len(beyond), 24))
-    changed = replace(
-        study,
-        dir=StudyDir(tmp_path),
-        prepared=replace(study.prepared, corpus=replace(source, features=features)),
-    )
+    prepared = replace(study.prepared, corpus=replace(source, features=features))
+    changed = replace(study, dir=StudyDir(tmp_path), prepared=prepared)
     train_part(changed, "m1", 0, study.parts.index(part))
     one, other = generator(study, part), generator(changed, part)
     np.testing.assert_array_equal(one.standardiser.mean, other.standardiser.mean)
     np.testing.assert_array_equal(one.standardiser.scale, other.standardiser.scale)
-    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True):
-        np.testing.assert_array_equal(a, b)
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
 
 
 def test_lanes_trained_together_are_those_trained_alone(trained, tmp_path):
@@ -76,11 +73,10 @@ def test_lanes_trained_together_are_those_trained_alone(trained, tmp_path):
     assert [r["fold"] for r in records] == [study.part_fold(p).index for p in (other, part)]
     assert records[1]["fold"] == record["fold"]
     one, same = generator(study, part), generator(elsewhere, part)
-    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(same.params), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
-    assert not np.allclose(
-        jax.tree.leaves(same.params)[0], jax.tree.leaves(generator(elsewhere, other).params)[0]
-    )
+    close = partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
+    jax.tree.map(close, one.params, same.params)
+    first, second = (generator(elsewhere, p).params for p in (part, other))
+    assert not np.allclose(jax.tree.leaves(first)[0], jax.tree.leaves(second)[0])
 
 
 def test_another_draw_of_a_generator_gives_other_rows(trained):

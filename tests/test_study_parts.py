@@ -58,11 +58,8 @@ def test_parts_do_not_depend_on_what_else_is_asked_for(small_corpus, folds):
     many = make_parts(small_corpus, folds, [10, 20, 50], 4)
     one, other = find_part(few, TARGET, 20, 0), find_part(many, TARGET, 20, 0)
     assert one.rows.tolist() == other.rows.tolist()
-
-
-def test_a_part_that_nobody_made_is_not_found(small_corpus, folds):
-    with pytest.raises(LookupError):
-        find_part(make_parts(small_corpus, folds, [], 1), TARGET, 20, 0)
+    with pytest.raises(LookupError):  # nobody made it
+        find_part(few, TARGET, 50, 0)
 
 
 def test_a_class_that_would_vanish_is_refused_with_the_least_that_works(small_corpus, folds):

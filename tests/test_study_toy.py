@@ -31,9 +31,6 @@ def clusters(rng, n: int, sd: tuple[float, float] = (1, 1), at=range(4)) -> np.n
     return np.concatenate([MEANS[k] + rng.normal(size=(n, 2)) * sd for k in at])
 
 
-# --- measures ----------------------------------------------------------------------------------
-
-
 def test_points_of_the_target():
     found = toy.measure(clusters(np.random.default_rng(0), 5000), TARGET)
     assert found.spread == pytest.approx(1, abs=0.02)
@@ -76,24 +73,21 @@ def test_the_order_of_points_does_not_count():
     np.testing.assert_array_equal(first.clusters[order], second.clusters)
 
 
-def test_a_class_in_one_point_each():
+def test_classes_in_one_point_each():
     found = toy.measure(np.repeat(MEANS, 100, axis=0), TARGET)
     assert found.overlap == 0 and found.modes == 4
     assert found.spread == pytest.approx(toy.LEAST_SD, rel=1e-3)
     assert found.flatness == pytest.approx(1)
     np.testing.assert_array_equal(found.clusters, np.repeat(np.arange(4), 100))
-
-
-def test_all_in_one_point():
-    found = toy.measure(np.tile(MEANS[2], (200, 1)), TARGET)
-    assert found.overlap == 0 and found.modes == 1 and set(found.clusters) == {2}
-    assert 0 < found.spread < 0.02
+    one = toy.measure(np.tile(MEANS[2], (200, 1)), TARGET)
+    assert one.overlap == 0 and one.modes == 1 and set(one.clusters) == {2}
+    assert 0 < one.spread < 0.02
 
 
 def test_a_missing_mode_is_no_overlap():
     """Only as many clusters as there are points for, or two would share one mode."""
     rng = np.random.default_rng(6)
-    strays = MEANS[3] + rng.normal(size=(30, 2))  # 1 %
+    strays = clusters(rng, 30, at=[3])  # 1 %
     found = toy.measure(np.concatenate([clusters(rng, 1000, at=(0, 1, 2)), strays]), TARGET)
     assert found.modes == 3 and set(found.clusters) == {0, 1, 2}
     assert found.overlap < 0.02
@@ -101,16 +95,14 @@ def test_a_missing_mode_is_no_overlap():
 
 def test_points_between_the_clusters():
     found = toy.measure(np.random.default_rng(7).normal(size=(2000, 2)) * 0.5, TARGET)
-    assert found.modes == 0
-    assert found.overlap > 0.1
+    assert found.modes == 0 and found.overlap > 0.1
 
 
 def test_a_mode_needs_its_share():
     rng = np.random.default_rng(8)
-    for strays, modes in ((120, 3), (220, 4)):  # 3.8 % and 6.8 %
-        points = np.concatenate(
-            [clusters(rng, 1000, at=(0, 1, 2)), MEANS[3] + 0.1 * rng.normal(size=(strays, 2))]
-        )
+    for n, modes in ((120, 3), (220, 4)):  # 3.8 % and 6.8 %
+        strays = clusters(rng, n, (0.1, 0.1), at=[3])
+        points = np.concatenate([clusters(rng, 1000, at=(0, 1, 2)), strays])
         assert toy.measure(points, TARGET).modes == modes
 
 
@@ -131,9 +123,6 @@ def test_clusters_of_any_size_are_measured(reach):
     assert np.isfinite(found[:3]).all() and found.overlap >= 0 and 0 <= found.flatness <= 1
 
 
-# --- the two GANs ------------------------------------------------------------------------------
-
-
 SMALL = {"hidden": (8, 6), "batch_size": 16, "updates": 1, "rate": 0.1, "seeds": 2, "points": 200}
 GAN = gans.Gan(gans.Settings(**SMALL), labelled=False)
 INFOGAN = replace(GAN, labelled=True)
@@ -148,15 +137,13 @@ def drawn(s: gans.Gan) -> tuple[gans.Networks, gans.Points]:
 
 
 def test_same_layers_but_for_label_and_head():
-    gan, infogan = (
-        jax.eval_shape(partial(gans.init, s), jax.random.key(0)) for s in (GAN, INFOGAN)
-    )
+    gan, infogan = (drawn(s)[0] for s in (GAN, INFOGAN))
     assert gan.auxiliary == {}
     assert infogan.auxiliary["params"]["output"]["kernel"].shape == (6, 4)
     first = [params["params"]["hidden0"]["kernel"].shape for params in (gan[0], infogan[0])]
     assert first == [(2, 8), (6, 8)]
-    for one, other in ((gan.trunk, infogan.trunk), (gan.head, infogan.head)):
-        assert one == other
+    shapes = [jax.tree.map(jnp.shape, (nets.trunk, nets.head)) for nets in (gan, infogan)]
+    assert shapes[0] == shapes[1]
 
 
 def test_only_the_infogan_reads_labels():
@@ -193,9 +180,8 @@ def test_discriminator_loss_calls_synthetic_points_one():
         head["params"]["output"]["bias"] += sure
         loss = gans.discriminator_loss((nets.trunk, head), GAN, points, points)
         assert loss == pytest.approx(cost, abs=1e-3)
-        fooled = gans.generator_loss(
-            (nets.generator, {}), GAN, nets.trunk, head, gans.Points(points, jnp.zeros((4, 4)))
-        )
+        source = gans.Points(points, jnp.zeros((4, 4)))
+        fooled = gans.generator_loss((nets.generator, {}), GAN, nets.trunk, head, source)
         assert fooled == pytest.approx(max(sure, 0), abs=1e-3)
 
 
@@ -224,13 +210,9 @@ def test_one_update_by_hand():
     keys = jax.vmap(jax.random.key)(jnp.arange(2))
     nets, wanted = one_update(INFOGAN, keys[1])
     after = jax.tree.map(lambda leaf: leaf[1], gans.train(INFOGAN, keys))
-    for leaf, other in zip(*map(jax.tree.leaves, (after, wanted)), strict=True):
-        np.testing.assert_allclose(leaf, other, atol=1e-6)
-    moved = [
-        not np.allclose(leaf, other)
-        for leaf, other in zip(*map(jax.tree.leaves, (nets.generator, wanted)), strict=True)
-    ]
-    assert all(moved)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-6), after, wanted)
+    stood = jax.tree.map(np.allclose, nets.generator, wanted)
+    assert not any(jax.tree.leaves(stood))
 
 
 def test_sources_and_targets():
@@ -245,9 +227,6 @@ def test_sources_and_targets():
     centred = target.z - target.labels @ MEANS
     assert centred.std() == pytest.approx(1, abs=0.02)
     assert not np.array_equal(target.z[0], target.z[1])
-
-
-# --- the task ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -271,8 +250,7 @@ def test_the_table_is_of_seed_0(study, record):
     assert list(panels) == ["source", "target", "gan", "infogan"]
     assert {len(rows) for rows in panels.values()} == {200}
     assert set(panels["source"]["cluster"]) == {0}
-    xy = panels["target"][["x", "y"]].to_numpy()
-    own = MEANS[panels["target"]["cluster"]]
+    xy, own = panels["target"][["x", "y"]].to_numpy(), MEANS[panels["target"]["cluster"]]
     assert np.abs(xy - own).max() < 5
     for model in ("gan", "infogan"):
         found = toy.measure(panels[model][["x", "y"]].to_numpy(), TARGET)
