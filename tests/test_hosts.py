@@ -136,12 +136,16 @@ def test_hosts_that_train_different_things_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_command_on_two_hosts_the_second_leaving_after_training(trained, root):
-    """Training is there: the other host ends while the first evaluates and reports."""
-    (_, scratch), (other, other_scratch) = begun = start_two(root)
+    """Training is there: the other host ends though the first, stopped, still evaluates."""
+    (host, scratch), (other, other_scratch) = start_two(root)
+    while host.poll() is None and "evaluate" not in (scratch / "err").read_text():
+        time.sleep(0.01)
+    host.send_signal(signal.SIGSTOP)
     done = finish(other, other_scratch)
     assert done.status == 0 and done.out == "", done
     assert not (root / "run" / "results.json").exists()
-    first = finish(begun[0][0], scratch)
+    host.send_signal(signal.SIGCONT)
+    first = finish(host, scratch)
     assert first.status == 0, first.err
     assert "train: finished before" in first.out and (root / "run" / "report.html").exists()
 

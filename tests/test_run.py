@@ -230,7 +230,8 @@ def assert_same_run(one: Path, other: Path):
 
 def parameters(workdir: Path) -> dict[str, bytes]:
     """All arrays of the newest checkpoint: parameters, optimiser states, keys."""
-    newest = max(workdir.glob("checkpoints/*"), key=lambda path: int(path.name))
+    whole = [path for path in workdir.glob("checkpoints/*") if path.name.isdigit()]
+    newest = max(whole, key=lambda path: int(path.name))  # beside what a kill in mid-save left
     tree = ocp.StandardCheckpointer().restore((newest / "state").resolve())
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in leaves}
