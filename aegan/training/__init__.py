@@ -1,1 +1,1 @@
-"""How a model learns: losses, the five steps, the schedule, lanes, checkpoints."""
+"""How lanes run: folds x seeds, by every strategy, from checkpoint to checkpoint."""
