@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,10 +60,6 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
     def any_of(pattern: str) -> list[int]:
         return [at for c in contours for name, at in c.items() if re.fullmatch(pattern, name)]
 
-    def level(name: str) -> int | None:
-        match = _LEVEL.fullmatch(name)
-        return int(match[1]) if match else None
-
     def all_of(*functionals: str) -> list[list[int]]:
         return [[c[name] for name in functionals] for c in contours if c.keys() >= {*functionals}]
 
@@ -74,7 +71,7 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
         ),
         _not_negative("ranges and deviations at least 0", any_of(_SPREAD)),
         _distances("ranges are the distance of their ends", _ranges(contours)),
-        _shares("up-level times in [0, 1], falling", [_chain(c, level) for c in contours]),
+        _shares("up-level times in [0, 1], falling", [_chain(c, _level) for c in contours]),
         _not_negative("positions of extremes at least 0", any_of("maxPos|minPos")),
         _not_negative(
             "duration above 0, onsets at least 0",
@@ -84,6 +81,39 @@ def rules_of(names: Sequence[str]) -> tuple[Rule, ...]:
         _moments("kurtosis at least skewness squared + 1", all_of("skewness", "kurtosis")),
     )
     return tuple(rule for rule in rules if rule.checks)
+
+
+class Ties(NamedTuple):
+    """Columns of one contour that bound each other."""
+
+    low: np.ndarray  # (k,) int: columns that are never above those of ``high``
+    high: np.ndarray  # (k,) int
+    gap: np.ndarray  # (k,) int: the column of their distance, or -1
+    passes: tuple[np.ndarray, ...]  # numbers of pairs; those of a pass have no column in common
+    skewness: np.ndarray  # (m,) int
+    kurtosis: np.ndarray  # (m,) int: at least the square of the skewness and 1
+
+
+def ties_of(names: Sequence[str]) -> Ties:
+    """Quantiles, ranges, up-level times and moments that are tied, by their openSMILE names."""
+    contours = _contours(names)
+    ends = {(low, high): gap for gap, low, high in _ranges(contours)}
+    pairs = [step for c in contours for step in pairwise(_chain(c, _percentile))]
+    pairs += [(low, high) for c in contours for high, low in pairwise(_chain(c, _level))]
+    pairs = list(dict.fromkeys([*pairs, *ends]))
+    passes: list[list[int]] = []
+    taken: list[set[int]] = []
+    for number, pair in enumerate(pairs):
+        free = (k for k, columns in enumerate(taken) if columns.isdisjoint(pair))
+        k = next(free, len(passes))
+        if k == len(passes):
+            passes.append([])
+            taken.append(set())
+        passes[k].append(number)
+        taken[k].update(pair)
+    gaps = np.array([ends.get(pair, -1) for pair in pairs], dtype=int)
+    moments = [(c["skewness"], c["kurtosis"]) for c in contours if c.keys() >= {"skewness", "kurtosis"}]
+    return Ties(*_array(pairs, 2), gaps, tuple(map(np.array, passes)), *_array(moments, 2))
 
 
 def breaches(rules: Sequence[Rule], features: np.ndarray) -> tuple[Breach, ...]:
@@ -146,6 +176,11 @@ def _percentile(name: str) -> float | None:
     if match:
         return float(match[2]) * (25 if match[1] == "quartile" else 1)
     return {"min": -np.inf, "max": np.inf}.get(name)
+
+
+def _level(name: str) -> int | None:
+    match = _LEVEL.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def _ranges(contours: Sequence[Contour]) -> list[list[int]]:

@@ -71,6 +71,8 @@ def _of_equation(equation: Any) -> list[Product]:
 
 def flops_per_update(learner: Learner) -> float:
     """Floating-point operations (two per multiply-add) of a train step, mean over its epochs."""
-    cycle = max(rule.every for rule in learner.rules)
+    cycle = max((rule.every for rule in learner.rules), default=0)
+    if not cycle:
+        return 0.0  # nothing is trained
     epochs = [sum(p.multiply_adds for p in products(learner, epoch)) for epoch in range(cycle)]
     return 2.0 * sum(epochs) / cycle

@@ -41,6 +41,7 @@ class Lane(NamedTuple):
     n_valid: jax.Array  # () int32
     mean: jax.Array  # (features,), of the training part alone
     scale: jax.Array  # (features,)
+    given: Params  # what the lane's rows give the model in closed form, if anything
 
 
 class LaneState(NamedTuple):
@@ -51,9 +52,9 @@ class LaneState(NamedTuple):
     diverged: jax.Array  # () int32: 0, or the number of the epoch (from 1) that went wrong
 
 
-def init_state(learner: Learner, key: jax.Array) -> LaneState:
+def init_state(learner: Learner, key: jax.Array, given: Params | None = None) -> LaneState:
     """State before the first batch."""
-    params = learner.model.init_params(jax.random.fold_in(key, INIT))
+    params = learner.model.init_params(jax.random.fold_in(key, INIT)) | (given or {})
     return LaneState(params, learner.init_optimisers(params), jnp.int32(0))
 
 

@@ -8,7 +8,7 @@ what a generator file keeps, names and labels of losses, the cost estimate) foll
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import getitem
@@ -17,10 +17,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import traverse_util
 
 from aegan.errors import InputError
 from aegan.models.networks import MLP, Trunk
+from aegan.speakers.effects import Effects
 
 Params = dict[str, Any]  # network name -> its Flax parameters
 
@@ -93,6 +95,7 @@ class Model:
     title: ClassVar[str]
     about: ClassVar[str] = ""  # a sentence or two for its report
     steps: ClassVar[tuple[Step, ...]]
+    margins: ClassVar[bool] = False  # whether its rows are moved to the columns' margins
 
     features: int = 0  # width of a row; 0 until the data is known
     classes: int = 0
@@ -117,6 +120,23 @@ class Model:
     def for_data(self, features: int, classes: int) -> Self:
         """The model for rows of so many features and classes; ``InputError`` if it cannot be."""
         return replace(self, features=features, classes=classes)
+
+    def for_rows(self, labels: Sequence[np.ndarray], speakers: Sequence[np.ndarray]) -> Self:
+        """The model for training parts of these labels and speakers, a fold each."""
+        return self
+
+    def given(
+        self, effects: Effects, rows: np.ndarray, labels: np.ndarray, speakers: np.ndarray
+    ) -> Params:
+        """Parameters that the training rows (n, features) give in closed form; nothing learns them.
+
+        Rows and their ``effects`` are in training space, speakers (n,) numbers.
+        """
+        return {}
+
+    def without_speaker(self, params: Params) -> Params:
+        """Parameters whose rows are of nobody in particular, where the model knows of speakers."""
+        return params
 
     def mlp(self, hidden: tuple[int, ...], out: int) -> MLP:
         """A fully connected network with this model's initialiser."""

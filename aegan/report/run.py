@@ -81,7 +81,10 @@ def _sections(results: Results, table: pd.DataFrame) -> list[Section]:
             tables.fold_table(results),
         ),
         section(
-            "Training", tables.lane_table(results), figures.losses(results, table), titled=True
+            "Training",
+            tables.lane_table(results),
+            *([figures.losses(results, table)] if len(table) else []),
+            titled=True,
         ),
         section(
             "SVM and FID protocol",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import aegan
-from aegan.data.folds import Fold
+from aegan.data.folds import Fold, Standardiser
 from aegan.data.plausibility import confirmed
 from aegan.learning.schedule import idle
 from aegan.run import sentinel
@@ -19,6 +19,8 @@ from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir
 from aegan.sampling.generator import Generator, constant_columns, params_of_rows, save_generator
 from aegan.sampling.rows import Rows, sample, sampling_key
+from aegan.speakers.margins import Margins, fit_margins
+from aegan.speakers.offsets import Offsets
 from aegan.system.files import replacing
 from aegan.system.screen import say
 from aegan.tables.synthetic import write_synthetic
@@ -56,6 +58,8 @@ def trained_lanes(plan: Plan, trained: Checkpoint) -> Iterator[TrainedLane]:
             trained_on=plan.digests[fold.train],
             rules=confirmed(corpus.feature_names, corpus.features[seen]),
             passport={},
+            offsets=Offsets.of(plan.rows[fold_index].effects),
+            margins=_margins(plan, seen, stats) if plan.learner.model.margins else None,
         )
         key = sampling_key(lanes.lane_key(seed, fold_index))
         raw, labels = sample(generator, key, plan.config.sample.rows)
@@ -107,6 +111,12 @@ def _some(plan: Plan, fold: Fold) -> np.ndarray:
     return np.sort(np.concatenate([rows[:: max(1, -(-len(rows) // share))] for rows in chosen]))
 
 
+def _margins(plan: Plan, rows: np.ndarray, stats: Standardiser) -> Margins:
+    names, classes = plan.corpus.feature_names, len(plan.corpus.classes)
+    own = plan.corpus.features[rows], plan.corpus.labels[rows]
+    return fit_margins(names, *own, classes, stats.scale)
+
+
 def _passport(plan: Plan, seed: int, fold: Fold) -> dict[str, Any]:
     """What every synthetic row of a lane can be asked for."""
     corpus = plan.identity["corpus"]
@@ -132,7 +142,9 @@ def write_losses(
     """losses.parquet: a row per lane, epoch and split, a column per loss."""
     names = [loss.name for loss in plan.learner.model.losses()]
     # A diverged lane's later epochs were thrown away; some losses are not had in every epoch.
-    idles = np.array([idle(plan.learner, epoch) for epoch in range(len(history))])
+    idles = np.zeros((len(history), len(names)), bool)
+    for epoch, row in enumerate(idles):
+        row[:] = idle(plan.learner, epoch)
     frames = []
     for i, lane in enumerate(records):
         kept = lane["last_good_epoch"] + 1

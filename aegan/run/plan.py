@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ from aegan.learning.steps import Learner, StepRule
 from aegan.metrics.evaluate import EvaluationProtocol
 from aegan.metrics.fid import FidProtocol
 from aegan.metrics.svm import SvmProtocol
-from aegan.models.model import Model
+from aegan.models.model import Model, Params
 from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config
+from aegan.speakers.effects import Effects, estimate
 from aegan.system.files import digest
 
 
@@ -38,6 +39,46 @@ class Prepared:
 
 
 @dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """The training rows of a fold in training space, made when they are asked for."""
+
+    plan: Plan
+    fold: Fold
+    standardiser: Standardiser
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.fold.train), self.plan.corpus.features.shape[1]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n,) int32."""
+        return self.plan.corpus.labels[self.fold.train]
+
+    @property
+    def speakers(self) -> np.ndarray:
+        """(n,) numbers from 0."""
+        return np.unique(self.plan.corpus.speakers[self.fold.train], return_inverse=True)[1]
+
+    def __len__(self) -> int:
+        return len(self.fold.train)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        """(k, features) float32."""
+        rows = self.plan.corpus.features[self.fold.train[part]]
+        return self.standardiser.to_z(rows) * np.float32(self.plan.learner.gain)
+
+    @cached_property
+    def effects(self) -> Effects:
+        """Of class and speaker."""
+        return estimate(self, self.labels, self.speakers, len(self.plan.corpus.classes))
+
+    def given(self) -> Params:
+        """What they give the model in closed form."""
+        return self.plan.learner.model.given(self.effects, self, self.labels, self.speakers)
+
+
+@dataclass(frozen=True, eq=False)
 class Plan(Prepared):
     """Everything a run is."""
 
@@ -48,6 +89,12 @@ class Plan(Prepared):
     learner: Learner
     epochs: int
     protocol: EvaluationProtocol
+
+    @cached_property
+    def rows(self) -> dict[int, TrainingRows]:
+        """Training rows by the number of their fold."""
+        pairs = zip(self.folds, self.standardisers, strict=True)
+        return {fold.index: TrainingRows(self, fold, stats) for fold, stats in pairs}
 
     @property
     def largest_train(self) -> int:
@@ -109,6 +156,8 @@ def plan_of(
     trained = _folds_to_train(config.only_folds, folds)
     lanes = tuple((seed, fold) for seed in config.seeds for fold in trained)
     model = config.model.for_data(corpus.features.shape[1], len(corpus.classes))
+    parts = ([values[f.train] for f in folds] for values in (corpus.labels, corpus.speakers))
+    model = model.for_rows(*parts)
     given = corpus, source.digests, folds, source.leaks
     svm = asdict(config.metrics)
     fid = FidProtocol(net_seeds=tuple(range(svm.pop("fid_nets"))))
@@ -119,7 +168,7 @@ def plan_of(
         standardisers=standardisers,
         lanes=lanes,
         learner=learner_of(model, config, batches),
-        epochs=training_length(config.train, batches),
+        epochs=training_length(config.train, batches) if model.steps else 0,
         protocol=EvaluationProtocol(
             svm=SvmProtocol(**svm), fid=fid, clip=data.clip, reference_rows=config.sample.rows
         ),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 import aegan
 from aegan.data.audit import Leak, as_json, audit_generator, refuse, title_of
@@ -93,7 +94,8 @@ def trained_lanes(workdir: Workdir) -> list[dict[str, Any]]:
 def _opened(plan: Plan, folder: Path | None) -> Iterator[tuple[Lane, checkpoints.Keeper]]:
     """The lanes of a plan, stacked, and the checkpoints in a folder that are theirs."""
     sizes = plan.largest_train, plan.largest_valid
-    stacked = lanes.make_lanes(plan.folds, plan.standardisers, plan.lanes, *sizes)
+    given = {fold: plan.rows[fold].given() for fold in {fold for _, fold in plan.lanes}}
+    stacked = lanes.make_lanes(plan.folds, plan.standardisers, plan.lanes, *sizes, given)
     meta = {
         "features": list(plan.corpus.contract.names),
         "feature_set": plan.corpus.contract.feature_set,
@@ -120,6 +122,10 @@ def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpo
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
     every = plan.config.train.checkpoint_seconds
     with _opened(plan, folder) as (stacked, keeper):
+        if not plan.epochs:  # nothing is trained
+            state = jax.device_get(lanes.init_lanes(plan.learner, stacked))
+            shape = (0, 2, len(plan.lanes), 0)
+            return checkpoints.Checkpoint(0, state, np.zeros(shape, np.float32), 0.0)
         job = Job(plan.learner, lanes.make_table(plan.corpus), stacked)
         return train_lanes(job, strategy, keeper, plan.epochs, every, names)
 

@@ -49,11 +49,18 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
         f"  lanes   {len(plan.lanes) // seeds} folds x {seeds} seed{'s' * (seeds > 1)} on"
         f" {devices} {device.platform} device{'s' * (devices > 1)}"
         f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
-        f"  length  {plan.epochs} epochs x {plan.learner.batches} batches of"
-        f" {plan.learner.batch_size}; training takes about {duration(training_seconds(plan))}",
+        f"  length  {_length(plan)}",
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
         *_equal_rows(plan),
     ]
+
+
+def _length(plan: Plan) -> str:
+    if not plan.epochs:
+        return "closed form: nothing is trained"
+    batches = f"{plan.learner.batches} batches of {plan.learner.batch_size}"
+    takes = f"training takes about {duration(training_seconds(plan))}"
+    return f"{plan.epochs} epochs x {batches}; {takes}"
 
 
 def _equal_rows(plan: Plan) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from flax import traverse_util
 
 from aegan.data.contract import FeatureContract
 from aegan.data.folds import Standardiser
+from aegan.data.plausibility import project
 from aegan.errors import InputError
 from aegan.models.model import MODELS, Model, Params, networks_of_rows
+from aegan.speakers.margins import Margins
+from aegan.speakers.offsets import Offsets
 from aegan.system.files import replacing
 
-_FORMAT = 2
+_FORMAT = 3  # 2: without offsets and margins
 _ROWS_AT_ONCE = 4096
 
 
@@ -38,13 +41,47 @@ class Generator:
     trained_on: np.ndarray  # (rows,) uint64: digests of its training rows (see audit.py)
     rules: tuple[str, ...]  # plausibility rules that its training rows keep
     passport: Mapping[str, Any]  # model, run_hash, seed, fold, status, corpus, licence, ...
+    offsets: Offsets | None = None  # what a speaker's offset is told by; training space
+    margins: Margins | None = None  # for a model whose rows are moved to them
+    shift: np.ndarray | None = None  # (dim,) offset of the speaker that rows are made for
 
-    def to_raw_units(self, features: np.ndarray) -> np.ndarray:
+    def to_raw_units(self, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Training space (rows, dim) -> raw units; a column constant in training stays so."""
+        if self.shift is not None:
+            features = features + self.shift
         raw = self.standardiser.to_raw(features / np.float32(self.gain))
         fixed = ~np.isnan(self.constant)
         raw[:, fixed] = self.constant[fixed]
+        if self.margins is not None:
+            return self.margins.apply(self.contract.names, self.rules, raw, labels)
+        if self.model.margins:
+            return project(self.contract.names, raw, self.rules)
         return raw
+
+    def to_training_space(self, raw: np.ndarray) -> np.ndarray:
+        """Raw units (rows, dim) -> training space."""
+        return self.standardiser.to_z(raw) * np.float32(self.gain)
+
+    def speaker_offsets(self) -> Offsets:
+        """``offsets``; ``InputError`` if it knows of no speakers."""
+        if self.offsets is None or not self.offsets.known:
+            what = "its training rows name no speakers, or it was made by an older version"
+            raise InputError(f"this generator has no offsets of speakers: {what}; train it again")
+        return self.offsets
+
+    def for_speaker(self, unlabelled: np.ndarray) -> Generator:
+        """The generator of a speaker's rows, known by rows (k, dim) in raw units, k >= 1.
+
+        Their classes need not be known. ``InputError``: it knows of no speakers.
+        """
+        rows = self.to_training_space(unlabelled)
+        return replace(
+            self,
+            params=self.model.without_speaker(self.params),
+            margins=None,  # those of all training speakers
+            shift=self.speaker_offsets().unlabelled(rows).astype(np.float32),
+            passport={**self.passport, "unlabelled_rows_of_the_speaker": len(rows)},
+        )
 
 
 def params_of_rows(model: Model, params: Params) -> Params:
@@ -89,6 +126,10 @@ def save_generator(path: Path, generator: Generator) -> None:
     }
     arrays = {"mean": z.mean, "scale": z.scale, "constant": g.constant, "trained_on": g.trained_on}
     arrays |= flat_arrays(g.params, "params")
+    if g.offsets is not None:
+        arrays |= flat_arrays(g.offsets._asdict(), "offsets")
+    if g.margins is not None:
+        arrays |= flat_arrays(g.margins.tree(), "margins")
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
@@ -125,8 +166,19 @@ def load_generator(path: Path) -> Generator:
 # How each format that can be read gives the model's fields; 1 is of version 0.1.
 _FIELDS = {
     1: lambda meta: {"init": meta["sizes"]["initialiser"]} | meta["sizes"] | meta["prior"],
+    2: lambda meta: meta["fields"],
     _FORMAT: lambda meta: meta["fields"],
 }
+
+
+def _offsets(arrays: Mapping[str, np.ndarray]) -> Offsets | None:
+    found = [arrays.get(f"offsets/{name}") for name in Offsets._fields]
+    return None if any(part is None for part in found) else Offsets(*found)
+
+
+def _margins(arrays: Mapping[str, np.ndarray]) -> Margins | None:
+    found = {name: array for name, array in arrays.items() if name.startswith("margins/")}
+    return Margins.of_tree(nested_arrays(found)) if found else None
 
 
 def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Generator:
@@ -151,6 +203,8 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
         trained_on=arrays["trained_on"],
         rules=tuple(meta["rules"]),
         passport=dict(meta["passport"]),
+        offsets=_offsets(arrays),
+        margins=_margins(arrays),
     )
     if g.contract.hash != meta["feature_hash"]:
         raise ValueError("feature names that are not those of its hash")
@@ -166,4 +220,11 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
     ]
     if shapes[0] != shapes[1]:
         raise ValueError("parameters that do not fit its networks")
+    d, c = model.features, model.classes
+    if g.offsets and [len(v) for v in g.offsets] != [c, d, d, d]:
+        raise ValueError("offsets of other features than its networks have")
+    if (g.margins is None) == model.margins:
+        raise ValueError("no margins, or margins of a model that has none")
+    if g.margins is not None and not g.margins.fits(c, d):
+        raise ValueError("margins of other features than its networks have")
     return g

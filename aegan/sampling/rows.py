@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 
 import jax
 import jax.numpy as jnp
@@ -37,25 +38,29 @@ def _block(model: Model, params: Params, key: jax.Array, label: jax.Array | None
 def training_space_blocks(
     model: Model, params: Params, key: jax.Array, rows: int, label: int | None = None
 ) -> Iterator[Rows]:
-    """``rows`` synthetic rows in training space, ``BLOCK`` at a time.
+    """Blocks of ``BLOCK`` synthetic rows in training space, enough for ``rows`` of them.
 
-    Classes are drawn uniformly (section 5.1), or all rows are of the class ``label``. The first k
-    rows are the same whatever ``rows`` is.
+    Classes are drawn uniformly (section 5.1), or all rows are of the class ``label``. A block does
+    not depend on how many follow.
     """
     label = None if label is None else jnp.int32(label)
-    for i, start in enumerate(range(0, rows, BLOCK)):
+    for i in range(-(-rows // BLOCK)):
         block = _block(model, params, jax.random.fold_in(key, i), label)
         features, labels = jax.device_get(block)
-        yield features[: rows - start], labels[: rows - start].astype(np.int32)
+        yield features, labels.astype(np.int32)
 
 
 def sample_blocks(
     generator: Generator, key: jax.Array, rows: int, label: int | None = None
 ) -> Iterator[Rows]:
-    """``rows`` synthetic rows in raw units, ``BLOCK`` at a time; see ``training_space_blocks``."""
+    """``rows`` synthetic rows in raw units, ``BLOCK`` at a time; see ``training_space_blocks``.
+
+    The first k rows are the same whatever ``rows`` is: blocks are made whole, then cut.
+    """
     blocks = training_space_blocks(generator.model, generator.params, key, rows, label)
-    for features, labels in blocks:
-        yield generator.to_raw_units(features), labels
+    for start, (features, labels) in zip(count(step=BLOCK), blocks, strict=False):
+        raw = generator.to_raw_units(features, labels)
+        yield raw[: rows - start], labels[: rows - start]
 
 
 def sample(generator: Generator, key: jax.Array, rows: int) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from aegan.data.folds import Fold, Standardiser
 from aegan.learning import schedule
 from aegan.learning.schedule import Lane, LaneState, Table
 from aegan.learning.steps import Learner
+from aegan.models.model import Params
 
 
 def lane_key(seed: int, fold: int) -> jax.Array:
@@ -33,11 +34,12 @@ def make_lanes(
     lanes: Sequence[tuple[int, int]],
     largest_train: int,
     largest_valid: int,
+    given: Mapping[int, Params] | None = None,
 ) -> Lane:
     """Stacks the lanes (seed, fold): every leaf of the result has a leading axis of lanes.
 
     The largest parts are those of all folds of the corpus, so that a fold trained alone sees the
-    same batches. Nothing need be held out.
+    same batches. Nothing need be held out. ``given`` is what each fold's rows give the model.
     """
     by_index = {fold.index: (fold, stats) for fold, stats in zip(folds, standardisers, strict=True)}
     block = min(schedule.VALIDATION_BATCH, max(largest_valid, 1))
@@ -58,6 +60,7 @@ def make_lanes(
             n_valid=jnp.int32(len(fold.valid)),
             mean=jnp.asarray(stats.mean),
             scale=jnp.asarray(stats.scale),
+            given=jax.tree.map(jnp.asarray, (given or {}).get(fold_index, {})),
         )
 
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one(s, f) for s, f in lanes))
@@ -76,7 +79,7 @@ def typed_keys(lanes: Lane) -> Lane:
 @partial(jax.jit, static_argnums=0)
 def init_lanes(learner: Learner, lanes: Lane) -> LaneState:
     """States of all lanes before the first batch."""
-    return jax.vmap(partial(schedule.init_state, learner))(lanes.key)
+    return jax.vmap(partial(schedule.init_state, learner))(lanes.key, lanes.given)
 
 
 def epochs(

@@ -1,0 +1,112 @@
+"""M5: new speakers, from the effects of class, speaker and the speaker's way with the class.
+
+x = m_c + u + v_c + e, each drawn anew for every row: u as the training speakers differ from each
+other and, in part, outside their span; v_c as their ways with the class do; e as rows of a speaker
+in a class differ. In closed form (``aegan.speakers``); nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aegan.models.model import Model, Network, Params
+from aegan.speakers.effects import Effects
+from aegan.speakers.factors import RANK, SHARED_RANK, Factors, factors_of, shapes
+
+FACTORS = "factors"
+MEASURED = -1.0  # ``beyond``: as left-out training speakers have it
+_MIXED = 30  # residuals that the mixed kind combines
+
+
+@dataclass(frozen=True)
+class M5(Model):
+    """New speakers in closed form."""
+
+    name = "m5"
+    title = "M5: new speakers, by effects of class and speaker"
+    about = (
+        "Rows are the sum of a class, a speaker, the speaker's way with the class and a rest, and "
+        "every synthetic row is of a speaker that nobody recorded."
+    )
+    steps = ()
+    margins = True
+
+    residual: str = "gaussian"  # or "mixed": of a few rows' residuals, the less private kind
+    beyond: float = MEASURED  # share of a new speaker's variance outside the training speakers'
+    speakers: int = 0  # sizes of the factors, from the data
+    rank: int = 0
+    shared_rank: int = 0
+
+    def networks(self) -> dict[str, Network]:
+        return {}
+
+    def for_rows(self, labels: Sequence[np.ndarray], speakers: Sequence[np.ndarray]) -> Self:
+        rows = max(map(len, labels))
+        largest_class = max(int(np.bincount(own).max()) for own in labels)
+        return replace(
+            self,
+            speakers=max(len(np.unique(own)) for own in speakers),
+            rank=min(RANK, largest_class),
+            shared_rank=min(SHARED_RANK, rows),
+        )
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return self.classes, self.features, self.speakers, self.rank, self.shared_rank
+
+    def init_params(self, key: jax.Array) -> Params:
+        of = shapes(self._sizes)._asdict()
+        kinds = {name: jnp.int32 if name == "count" else jnp.float32 for name in of}
+        empty = {name: jnp.zeros(shape, kinds[name]) for name, shape in of.items()}
+        return super().init_params(key) | {FACTORS: empty}
+
+    def given(
+        self, effects: Effects, rows: np.ndarray, labels: np.ndarray, speakers: np.ndarray
+    ) -> Params:
+        beyond = None if self.beyond == MEASURED else self.beyond
+        mixed = self.residual == "mixed"
+        found = factors_of(effects, rows, labels, speakers, self._sizes, beyond, mixed)
+        return {FACTORS: found._asdict()}
+
+    def without_speaker(self, params: Params) -> Params:
+        own = params[FACTORS]
+        nobody = {name: jnp.zeros_like(own[name]) for name in ("speaker", "beyond")}
+        return {**params, FACTORS: {**own, **nobody}}
+
+    def generate(self, params: Params, key: jax.Array, labels: jax.Array) -> jax.Array:
+        return self.linear(params, key, labels)
+
+    def linear(self, params: Params, key: jax.Array, labels: jax.Array) -> jax.Array:
+        """m + u + v + e (n, features), each drawn for each row."""
+        f, n = Factors(**params[FACTORS]), len(labels)
+        keys = dict(zip(("u", "beyond", "v", "e"), jax.random.split(key, 4), strict=True))
+
+        def noise(of: str, factor: jax.Array) -> jax.Array:
+            return jax.random.normal(keys[of], (n, factor.shape[-2]))
+
+        x = labels @ f.means
+        x += noise("u", f.speaker) @ f.speaker + noise("beyond", f.beyond) @ f.beyond
+        own = noise("v", f.ways)
+        rest = self._mixture(keys["e"], labels, f.count) if self.residual == "mixed" else None
+        rest = noise("e", f.residual) if rest is None else rest
+        for c in range(self.classes):
+            of_class = labels[:, c : c + 1]
+            x += (of_class * own) @ f.ways[c] + (of_class * rest) @ f.residual[c]
+        return x
+
+    def _mixture(self, key: jax.Array, labels: jax.Array, count: jax.Array) -> jax.Array:
+        """Weights (n, rank): 30 rows of the class, signs at random, squares that sum to their
+        number, since a factor is divided by its root."""
+        which, sign, weigh = jax.random.split(key, 3)
+        n, there = len(labels), labels @ count.astype(jnp.float32)
+        place = jax.random.uniform(which, (n, _MIXED)) * there[:, None]
+        place = jnp.minimum(place.astype(jnp.int32), count.max() - 1)
+        square = jax.random.dirichlet(weigh, jnp.ones(_MIXED), (n,)) * there[:, None]
+        value = jnp.sqrt(square) * jax.random.rademacher(sign, (n, _MIXED), jnp.float32)
+        return jnp.zeros((n, self.rank)).at[jnp.arange(n)[:, None], place].add(value)
