@@ -21,11 +21,14 @@ from aegan.errors import InputError
 
 __version__ = "0.1.0"
 __all__ = [
+    "Augment",
     "GeneratorEstimator",
     "InputError",
     "M1",
     "M2",
     "M3",
+    "M5",
+    "SpeakerCentre",
     "cross_validate",
     "evaluate",
     "load",
@@ -36,7 +39,8 @@ __all__ = [
 if TYPE_CHECKING:
     from aegan.data.corpus import read_corpus
     from aegan.data.simulate import simulated_corpus
-    from aegan.estimators import M1, M2, M3, GeneratorEstimator, cross_validate, evaluate, load
+    from aegan.estimators import M1, M2, M3, M5, Augment, GeneratorEstimator, SpeakerCentre
+    from aegan.estimators import cross_validate, evaluate, load
 
 
 def __getattr__(name: str) -> Any:

@@ -84,6 +84,22 @@ class Generator:
         )
 
 
+    def revoice(
+        self, raw: np.ndarray, labels: np.ndarray, speakers: np.ndarray, unlabelled: np.ndarray
+    ) -> np.ndarray:
+        """Real rows (n, dim) of known classes and speakers (n,) moved to a speaker: raw units.
+
+        Each row loses its own speaker's offset and gets that of ``unlabelled`` rows (k, dim).
+        """
+        offsets, rows = self.speaker_offsets(), self.to_training_space(raw)
+        there = offsets.unlabelled(self.to_training_space(unlabelled))
+        for speaker in np.unique(speakers):
+            own = speakers == speaker
+            rows[own] += there - offsets.labelled(rows[own], labels[own])
+        moved = self.standardiser.to_raw(rows / np.float32(self.gain))
+        return project(self.contract.names, moved, self.rules)
+
+
 def params_of_rows(model: Model, params: Params) -> Params:
     """The parameters that rows are made with, which a generator keeps."""
     return {name: params[name] for name in networks_of_rows(model)}

@@ -14,6 +14,7 @@ from aegan.speakers.effects import Effects, cell_blocks
 
 RANK = 768  # rows of a class's residual factor, at most
 SHARED_RANK = 512  # rows of the residual factor of all classes
+FEW = 10  # a class of fewer rows has the spread of all classes, and no margins of its own
 _TINY = 1e-12
 
 
@@ -58,9 +59,8 @@ def factors_of(
         pooled.add(block)
         for c in np.unique(own):
             of_class[c].add(block[own == c])
-    # A class whose cells are all of one row has the residuals of all.
-    found = [one.factor() if one.rows > 1 else pooled.factor()[:rank] for one in of_class]
     all_classes = pooled.factor()
+    found = [one.factor() if one.rows >= FEW else all_classes[:rank] for one in of_class]
     within = (all_classes.astype(np.float64) ** 2).sum(axis=0)
     scale = np.sqrt(share * effects.between / np.maximum(within, _TINY))
     out = shapes(sizes)
@@ -105,7 +105,7 @@ class _Sketch:
     """
 
     def __init__(self, rows: int, size: int, d: int, as_they_are: bool = False) -> None:
-        self.rows, self.size, self.every = rows, size, -(-rows // size)
+        self.rows, self.size, self.every = rows, size, max(-(-rows // size), 1)
         self.kept = as_they_are or rows <= size
         self.as_they_are = as_they_are
         self._seen, self._rng = 0, np.random.default_rng(0)

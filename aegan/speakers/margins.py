@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from aegan.data.plausibility import Ties, project, ties_of
+from aegan.speakers.factors import FEW
 
 KNOTS = 512  # quantiles kept of a column in a class
 ROUNDS = 3
@@ -63,6 +64,7 @@ class Margins:
     gaps: Quantiles  # of the pairs of ``ties_of``
     excess: Quantiles  # of its kurtoses above their bounds
     stepped: np.ndarray  # (d,) bool: on a grid
+    rows: np.ndarray  # (C,) int32: training rows of each class
 
     def apply(
         self, names: Sequence[str], rules: Sequence[str], rows: np.ndarray, labels: np.ndarray
@@ -74,7 +76,8 @@ class Margins:
         ties, out = ties_of(names), np.array(rows, dtype=np.float64)
         for label in np.unique(labels):
             own = labels == label
-            out[own] = self._of_class(ties, int(label), out[own])
+            if self.rows[label] >= FEW:
+                out[own] = self._of_class(ties, int(label), out[own])
         return project(names, out.astype(np.float32), rules)
 
     def _of_class(self, ties: Ties, label: int, rows: np.ndarray) -> np.ndarray:
@@ -105,13 +108,13 @@ class Margins:
     def tree(self) -> dict[str, Any]:
         """All arrays by name."""
         parts = {name: vars(self)[name]._asdict() for name in _PARTS}
-        return parts | {"stepped": self.stepped}
+        return parts | {"stepped": self.stepped, "rows": self.rows}
 
     @classmethod
     def of_tree(cls, tree: Mapping[str, Any]) -> Self:
         """The inverse of ``tree``; a ``TypeError`` or ``KeyError`` where arrays are missing."""
         parts = {name: kind(**tree[name]) for name, kind in _PARTS.items()}
-        return cls(**parts, stepped=tree["stepped"])
+        return cls(**parts, stepped=tree["stepped"], rows=tree["rows"])
 
     def fits(self, classes: int, d: int) -> bool:
         """Whether the arrays are of so many classes and columns, and whole."""
@@ -123,6 +126,7 @@ class Margins:
             and all(q.values.shape[::2] == q.counts.shape for q in quantiles)
             and all(q.counts.max(initial=0) <= q.values.shape[1] for q in quantiles)
             and self.columns.counts.shape == (classes, d) == (classes, *self.stepped.shape)
+            and self.rows.shape == (classes,)
             and bool((masses.event < max(g, 1)).all() and (masses.event >= -1).all())
         )
 
@@ -145,6 +149,7 @@ def fit_margins(
         _quantiles(gaps, ends | _gap_cells(ties, pinned), labels, classes),
         _quantiles(_excess(ties, rows), pinned[:, ties.kurtosis], labels, classes),
         np.array(few),
+        np.bincount(labels, minlength=classes).astype(np.int32),
     )
 
 

@@ -1,12 +1,12 @@
-"""The library's face: generators as scikit-learn estimators, and their cross-validation.
+"""Generators as scikit-learn estimators, on arrays and DataFrames.
 
-The same code as the commands, on arrays, DataFrames or a ``Corpus``: what ``fit`` trains is a lane
-of ``experiments.run`` whose fold holds nothing out.
+The same code as the commands: what ``fit`` trains is a lane of ``experiments.run`` whose fold
+holds nothing out.
 """
 
 from __future__ import annotations
 
-import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -108,8 +108,8 @@ class GeneratorEstimator(BaseEstimator):
                 section[last] = value
         return read_config(config)
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Trains on rows X (n, features) with labels y (n,).
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """Trains on rows X (n, features) with labels y (n,), of speakers ``groups`` (n,).
 
         ``ValueError``: rows or labels that can't be used. ``InputError``: a parameter that can't.
         """
@@ -117,12 +117,16 @@ class GeneratorEstimator(BaseEstimator):
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)  # labels: places in classes_
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])])
-        corpus = Corpus(  # of nobody in particular
+        speakers = np.full(len(X), "unknown")  # of nobody in particular
+        if groups is not None:
+            check_consistent_length(X, groups)
+            speakers = np.asarray(groups).astype(str)
+        corpus = Corpus(
             name="rows",
             features=X,
             labels=labels.astype(np.int32),
             classes=tuple(map(str, self.classes_)),
-            speakers=np.full(len(X), "unknown"),
+            speakers=speakers,
             sessions=None,
             files=np.arange(len(X)).astype(str),
             contract=FeatureContract.of(map(str, names)),
@@ -135,7 +139,7 @@ class GeneratorEstimator(BaseEstimator):
             seed = check_random_state(seed).randint(2**31)
         source = Prepared(corpus, row_digests(X), (fold,), ())
         plan = plan_of(self.run_config([seed]), source)
-        with _training(self, plan) as strategy:
+        with training(self, plan) as strategy:
             (lane,) = trained_lanes(plan, stages.train_plan(plan, strategy))
         return self._take(lane.generator)
 
@@ -145,14 +149,28 @@ class GeneratorEstimator(BaseEstimator):
         return self
 
     def sample(
-        self, n: int = 6000, *, classes: Mapping[Any, int] | None = None, random_state: int = 0
+        self,
+        n: int = 6000,
+        *,
+        classes: Mapping[Any, int] | None = None,
+        speaker: Any = None,
+        random_state: int = 0,
     ) -> tuple[Any, np.ndarray]:
         """``n`` rows of classes drawn uniformly (section 5.1), or as ``{"angry": 500}`` says.
 
-        The first rows of a ``random_state`` do not depend on their number. Returns X (rows,
-        features) in the units of the training rows, a DataFrame if those were one, and y (rows,).
+        ``speaker``: rows (k, features) of one speaker, k >= 1, whose labels nobody needs to know;
+        the rows drawn are then in that speaker's manner. The first rows of a ``random_state`` do
+        not depend on their number. Returns X (rows, features) in the units of the training rows, a
+        DataFrame if those were one, and y (rows,).
+
+        Raises:
+            InputError: a class that is not known; a speaker, by a generator that was not told the
+                ``groups`` of its rows.
         """
         check_is_fitted(self, "generator_")
+        generator = self.generator_
+        if speaker is not None:
+            generator = generator.for_speaker(self._rows(speaker))
         known = self.classes_.tolist()
         for label in [label for label in classes or {} if label not in known]:
             there = ", ".join(map(str, known))
@@ -165,11 +183,34 @@ class GeneratorEstimator(BaseEstimator):
         with jax.default_matmul_precision("float32"):  # as the command draws
             blocks = [(np.zeros((0, self.n_features_in_), np.float32), np.zeros(0, np.int32))]
             for label, rows in wanted.items():
-                blocks += sample_blocks(self.generator_, key, rows, label)
+                blocks += sample_blocks(generator, key, rows, label)
         X, y = map(np.concatenate, zip(*blocks, strict=True))
+        return self._framed(X), self.classes_[y]
+
+    def revoice(self, X: Any, y: Any, groups: Any, speaker: Any) -> Any:
+        """Real rows X (n, features) moved to a speaker known by unlabelled rows (k, features).
+
+        Each row loses the offset of its own speaker, of ``groups`` (n,), told from the rows and
+        labels y (n,) of that speaker in X, and gets the other's. Returns (n, features) as X came.
+
+        Raises:
+            InputError: a label that is not known, or a generator that knows of no speakers.
+        """
+        check_is_fitted(self, "generator_")
+        X, y = self._rows(X), column_or_1d(y)
+        check_consistent_length(X, y, groups)
+        for label in np.setdiff1d(y, self.classes_)[:1]:
+            raise InputError(f"y: no class {label!r}; there are {', '.join(map(str, self.classes_))}")
+        own = np.searchsorted(self.classes_, y), np.asarray(groups)
+        return self._framed(self.generator_.revoice(X, *own, self._rows(speaker)))
+
+    def _rows(self, X: Any) -> np.ndarray:
+        return validate_data(self, X, dtype=np.float32, reset=False)
+
+    def _framed(self, X: np.ndarray) -> Any:
         if hasattr(self, "feature_names_in_"):
-            X = pd.DataFrame(X, columns=self.feature_names_in_)
-        return X, self.classes_[y]
+            return pd.DataFrame(X, columns=self.feature_names_in_)
+        return X
 
     def save(self, path: str | Path) -> None:
         """Writes what rows are drawn from as one .npz (no pickle); ``aegan.load`` reads it."""
@@ -227,6 +268,35 @@ class M3(GeneratorEstimator):
     config = "m3"
 
 
+class M5(GeneratorEstimator):
+    """M5, which makes new speakers, in closed form: nothing is trained.
+
+    Tell it the speakers: without ``groups`` each class is one Gaussian. ``overrides`` has
+    ``model.beyond``, 0 for rows like the training speakers' (``configs/m5.py:faithful``).
+
+    >>> import aegan
+    >>> corpus = aegan.simulated_corpus(rows=200, dim=40)
+    >>> gan = aegan.M5().fit(corpus.features, corpus.labels, groups=corpus.speakers)
+    >>> gan.sample(500)[0].shape
+    (500, 40)
+    >>> five = corpus.features[:5]  # of a speaker, of whatever classes
+    >>> X_new, y_new = gan.sample(500, speaker=five)
+    """
+
+    config = "m5"
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """Takes the effects from rows X (n, features), labels y (n,) and speakers ``groups`` (n,).
+
+        ``ValueError``: rows or labels that can't be used. ``InputError``: a parameter that can't.
+        """
+        super().fit(X, y, groups)
+        if not self.generator_.offsets.known:
+            why = "groups name no two speakers of a class" if groups is not None else "no groups"
+            warnings.warn(f"M5: {why}; each class is one Gaussian, no new speakers", stacklevel=2)
+        return self
+
+
 def load(path: str | Path, fold: int | None = None, seed: int | None = None) -> GeneratorEstimator:
     """A trained generator, from a file that ``save`` wrote or from a run's folder.
 
@@ -258,104 +328,8 @@ def load(path: str | Path, fold: int | None = None, seed: int | None = None) -> 
     return gan._take(generator)
 
 
-@dataclass(frozen=True, eq=False)
-class Runs:
-    """What ``cross_validate`` trained: a lane for every seed and fold, in a folder of a run."""
-
-    plan: Plan
-    folder: Path
-    _keep: Any = field(default=None, repr=False)  # of a folder that goes with this value
-
-    @cached_property
-    def lanes(self) -> pd.DataFrame:
-        """What came of each lane, a row each: seed, fold, status, ..."""
-        return pd.DataFrame(read_json(Workdir(self.folder).train_record)["lanes"])
-
-    def generator(self, fold: int | None = None, seed: int | None = None) -> GeneratorEstimator:
-        """The generator of a lane; without fold and seed the first that is sound."""
-        return load(self.folder, fold, seed)
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What ``evaluate`` found; printed, it is the table that the command prints."""
-
-    results: dict[str, Any]  # as results.json holds it
-
-    def frame(self) -> pd.DataFrame:
-        """The metrics as a table: a row per generator (the model first), mean over folds."""
-        rows = {"model": self.results["metrics"], **self.results["references"]}
-        means = {
-            name: {metric: summary and summary["mean"] for metric, summary in values.items()}
-            for name, values in rows.items()
-        }
-        return pd.DataFrame(means).T.astype(float)
-
-    def lanes(self) -> pd.DataFrame:
-        """The model's metrics lane by lane, by seed and fold."""
-        where = pd.MultiIndex.from_frame(pd.DataFrame(self.results["lanes"])[["seed", "fold"]])
-        values = {m: s["per_lane"] for m, s in self.results["metrics"].items() if s}
-        return pd.DataFrame(values, index=where, dtype=float)
-
-    def __str__(self) -> str:
-        return text_table(self.results)
-
-
-def cross_validate(
-    estimator: GeneratorEstimator,
-    corpus: Corpus,
-    seeds: Sequence[int] = (0,),
-    folder: str | Path | None = None,
-) -> Runs:
-    """Trains on every fold of a corpus with every seed, all lanes in one compiled call.
-
-    The estimator gives the parameters and is not changed. ``folder`` is a run's, as
-    ``experiments.run`` leaves it, where an interrupted call goes on; None: a temporary one, which
-    goes with the result.
-
-    >>> import aegan
-    >>> corpus = aegan.simulated_corpus(rows=200, dim=40)
-    >>> runs = aegan.cross_validate(aegan.M1(updates=20), corpus, seeds=(0, 1))
-    >>> len(runs.lanes)
-    10
-
-    Raises:
-        InputError: a parameter, corpus or folder that can't be used.
-    """
-    config = estimator.run_config(seeds)
-    plan = plan_of(config, prepared(corpus, config.data))
-    keep = None if folder else tempfile.TemporaryDirectory(prefix="aegan-")
-    workdir = Workdir(Path(folder or keep.name))
-    workdir.check(plan.identity, plan.corpus.contract)
-    workdir.claim(plan.identity, plan.corpus.contract)
-    with _training(estimator, plan) as strategy:
-        stages.train(plan, workdir, strategy=strategy)
-    return Runs(plan, workdir.root, keep)
-
-
-def evaluate(runs: Runs, corpus: Corpus | None = None) -> Evaluation:
-    """All metrics of a cross-validation, beside real rows and trivial generators.
-
-    >>> import aegan
-    >>> corpus = aegan.simulated_corpus(rows=200, dim=40)
-    >>> runs = aegan.cross_validate(aegan.M1(updates=20), corpus)
-    >>> found = aegan.evaluate(runs, corpus)
-    >>> "tstr_set2" in found.frame()
-    True
-
-    Raises:
-        InputError: ``corpus`` is not the one that was trained on.
-    """
-    if corpus is not None and corpus.contract != runs.plan.corpus.contract:
-        raise InputError("evaluate: runs of a corpus with other features; give that one")
-    workdir = Workdir(runs.folder)
-    with quiet(True):
-        stages.evaluate_run(runs.plan, workdir, references_dir(), "aegan.evaluate(runs)")
-    return Evaluation(read_json(workdir.results))
-
-
 @contextmanager
-def _training(estimator: GeneratorEstimator, plan: Plan) -> Iterator[str]:
+def training(estimator: GeneratorEstimator, plan: Plan) -> Iterator[str]:
     """The strategy, for a training in the estimator's words and the config's precision.
 
     As the command chooses, but processes, which start the caller's script anew, if asked.
