@@ -39,8 +39,18 @@ __all__ = [
 if TYPE_CHECKING:
     from aegan.data.corpus import read_corpus
     from aegan.data.simulate import simulated_corpus
-    from aegan.estimators import M1, M2, M3, M5, Augment, GeneratorEstimator, SpeakerCentre
-    from aegan.estimators import cross_validate, evaluate, load
+    from aegan.estimators import (
+        M1,
+        M2,
+        M3,
+        M5,
+        Augment,
+        GeneratorEstimator,
+        SpeakerCentre,
+        cross_validate,
+        evaluate,
+        load,
+    )
 
 
 def __getattr__(name: str) -> Any:

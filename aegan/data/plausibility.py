@@ -112,7 +112,9 @@ def ties_of(names: Sequence[str]) -> Ties:
         passes[k].append(number)
         taken[k].update(pair)
     gaps = np.array([ends.get(pair, -1) for pair in pairs], dtype=int)
-    moments = [(c["skewness"], c["kurtosis"]) for c in contours if c.keys() >= {"skewness", "kurtosis"}]
+    moments = [
+        (c["skewness"], c["kurtosis"]) for c in contours if c.keys() >= {"skewness", "kurtosis"}
+    ]
     return Ties(*_array(pairs, 2), gaps, tuple(map(np.array, passes)), *_array(moments, 2))
 
 

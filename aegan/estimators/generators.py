@@ -9,8 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,17 +26,14 @@ from aegan.data.contract import FeatureContract
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold
 from aegan.errors import InputError
-from aegan.report.tables import text_table
 from aegan.run import stages
 from aegan.run.config import RunConfig, read_config
 from aegan.run.outputs import trained_lanes
-from aegan.run.plan import Plan, Prepared, plan_of, prepared
+from aegan.run.plan import Plan, Prepared, plan_of
 from aegan.run.programs import load as load_config
 from aegan.run.workdir import Workdir, choose_lane
 from aegan.sampling.generator import Generator, load_generator, save_generator
 from aegan.sampling.rows import sample_blocks, sampling_key
-from aegan.system.cache import references_dir
-from aegan.system.files import read_json
 from aegan.system.screen import quiet
 from aegan.training.lanes import lane_key
 from aegan.training.strategy import AUTO, PROCESSES, VMAP, choose
@@ -200,7 +195,9 @@ class GeneratorEstimator(BaseEstimator):
         X, y = self._rows(X), column_or_1d(y)
         check_consistent_length(X, y, groups)
         for label in np.setdiff1d(y, self.classes_)[:1]:
-            raise InputError(f"y: no class {label!r}; there are {', '.join(map(str, self.classes_))}")
+            raise InputError(
+                f"y: no class {label!r}; there are {', '.join(map(str, self.classes_))}"
+            )
         own = np.searchsorted(self.classes_, y), np.asarray(groups)
         return self._framed(self.generator_.revoice(X, *own, self._rows(speaker)))
 

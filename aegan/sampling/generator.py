@@ -83,7 +83,6 @@ class Generator:
             passport={**self.passport, "unlabelled_rows_of_the_speaker": len(rows)},
         )
 
-
     def revoice(
         self, raw: np.ndarray, labels: np.ndarray, speakers: np.ndarray, unlabelled: np.ndarray
     ) -> np.ndarray:

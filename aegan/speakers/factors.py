@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.fft import dct
 
 from aegan.speakers.effects import Effects, cell_blocks
 
@@ -100,8 +101,8 @@ def _filled(rows: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 class _Sketch:
     """A factor of the second moments of ``rows`` rows (n, d), which come in blocks.
 
-    The principal axes of all rows if they are no more than ``size``, else as many random
-    combinations; or every so-many-th row, ``as_they_are``.
+    Orthogonal combinations of all rows (a cosine transform, signs at random) if they are no more
+    than ``size``, else as many random combinations; or every so-many-th row, ``as_they_are``.
     """
 
     def __init__(self, rows: int, size: int, d: int, as_they_are: bool = False) -> None:
@@ -127,5 +128,6 @@ class _Sketch:
             return self._sum
         rows = np.concatenate(self._parts)
         if len(rows) > 1 and not self.as_they_are:
-            rows = np.linalg.eigh((rows @ rows.T).astype(np.float64))[1].T.astype(np.float32) @ rows
+            signs = np.random.default_rng(0).choice(np.float32([-1, 1]), (len(rows), 1))
+            rows = dct(signs * rows, axis=0, norm="ortho")
         return rows / np.float32(np.sqrt(max(len(rows), 1)))

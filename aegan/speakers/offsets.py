@@ -40,7 +40,9 @@ class Offsets(NamedTuple):
         between = self._between
         classes = self.means.var(axis=0) + self.interaction
         doubt = (self.within + classes) / len(rows)
-        return _shrunk(rows.mean(axis=0, dtype=np.float64) - self.means.mean(axis=0), between, doubt)
+        return _shrunk(
+            rows.mean(axis=0, dtype=np.float64) - self.means.mean(axis=0), between, doubt
+        )
 
     def labelled(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The offset (d,) of a speaker known by rows (k, d) whose classes (k,) are known."""
