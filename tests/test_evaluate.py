@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
 import aegan.metrics
 from aegan.data.contract import FeatureContract
-from aegan.data.folds import fit_standardiser, make_folds
+from aegan.data.folds import ALL, fit_standardiser, make_folds
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
 from aegan.metrics import evaluate as stage
@@ -63,7 +64,8 @@ def write(path, corpus, fold, seed, change=lambda features: features):
     """A table of class-wise Gaussian rows; returns them in z, with their labels."""
     space = fit_standardiser(corpus.features, fold.train)
     rows = space.to_z(corpus.features[fold.train])
-    drawn, labels = class_gaussian(rows, corpus.labels[fold.train], ROWS, seed)
+    known = rows, corpus.labels[fold.train], corpus.speakers[fold.train]
+    drawn, labels = class_gaussian(*known, ROWS, seed)
     put(path, change(space.to_raw(drawn)), labels, corpus.classes, corpus.contract)
     return drawn, labels
 
@@ -93,8 +95,8 @@ def results(corpus, folds, tables, cache):
 
 def test_shape_of_the_results(results, corpus):
     found, calls = results
-    keys = {"metrics", "references", "per_class", "confusion", "svm", "plausibility", "verdict"}
-    assert set(found) == keys
+    keys = {"metrics", "references", "differences", "per_class", "confusion", "svm"}
+    assert set(found) == keys | {"plausibility", "verdict"}
     assert found["plausibility"] == []  # no openSMILE names, no rule
     json.dumps(found, allow_nan=False)
     assert tuple(found["references"]) == REFERENCES
@@ -109,7 +111,7 @@ def test_shape_of_the_results(results, corpus):
         assert all(tuple(part) == corpus.classes for part in table.values())
     chosen = found["svm"]["chosen_c"]
     assert len(chosen["set1"]) == len(chosen["set2"]) == 3 and len(chosen["synthetic"]) == 6
-    total = 3 * 3 + 5 * 3 + 6
+    total = 3 * 3 + 6 * 3 + 6
     assert [done for _, done, _ in calls] == list(range(total + 1))
     assert {t for *_, t in calls} == {total}
     assert found["verdict"]["word"] and tuple(found["verdict"]["references"]) == REFERENCES
@@ -122,7 +124,7 @@ def test_definitions_against_plain_svms(results, corpus, folds):
     z = space.to_z(corpus.features)
     set1 = (z[fold.train], corpus.labels[fold.train])
     set2 = (z[fold.valid], corpus.labels[fold.valid])
-    drawn, labels = class_gaussian(*set1, ROWS, 10)
+    drawn, labels = class_gaussian(*set1, corpus.speakers[fold.train], ROWS, 10)
     synthetic = (space.to_z(space.to_raw(drawn)), labels)
     chosen = found["svm"]["chosen_c"]
 
@@ -172,7 +174,7 @@ def test_confusions_are_sums_over_lanes(results, corpus, folds):
 
 def test_twice_equal_whatever_jobs_and_cache(results, corpus, folds, tables, cache):
     files = sorted(cache.iterdir())
-    assert len(files) == 3 * 3 + 5 * 3
+    assert len(files) == 3 * 3 + 6 * 3
     warm = evaluate(corpus, folds, LANES, tables, PROTOCOL, cache, jobs=1)
     assert warm == results[0]
     cold = evaluate(corpus, folds[:1], [LANES[0], LANES[3]], tables, PROTOCOL, None, jobs=3)
@@ -248,6 +250,48 @@ def test_lanes_without_values(corpus, folds, tables, tmp_path):
     assert empty["verdict"]["word"] == "diverged" and empty["metrics"]["fid"]["mean"] is None
     assert empty["confusion"]["model"]["trts_set1"] is None
     json.dumps(empty, allow_nan=False)
+
+
+def test_nothing_held_out(corpus, tmp_path):
+    """Everything but set-2, and nothing that is not JSON."""
+    folds = make_folds(corpus, ALL)
+    write(tmp_path / "all.parquet", corpus, folds[0], 0)
+    found = quick(corpus, folds, [lane(0, 0)], lambda _: tmp_path / "all.parquet")
+    json.dumps(found, allow_nan=False)
+    absent = {"trts_set2", "tstr_set2", "real_to_real"}
+    for of in (found["metrics"], *found["references"].values()):
+        assert {name for name in METRICS if of[name]["mean"] is None} == absent
+    assert {
+        test for test, counts in found["confusion"]["model"].items() if counts is None
+    } == absent
+    assert {less["mean"] for less in found["differences"].values()} == {None}
+    assert found["svm"]["chosen_c"]["set2"] == [None]
+    assert found["verdict"]["references"]["class_mean"] == "collapsed"
+
+
+def test_splits_are_paired_and_their_intervals_over_speakers(corpus, tmp_path):
+    by_speaker = replace(corpus, sessions=None)
+    folds = make_folds(by_speaker, 2, splits=2)
+    lanes = [lane(seed, fold) for seed in (0, 1) for fold in range(4)]
+    for record in lanes:
+        path = tmp_path / f"{record['seed']}-{record['fold']}.parquet"
+        write(path, by_speaker, folds[record["fold"]], 10 * record["seed"] + record["fold"])
+    fid = FidProtocol(epochs=1, net_seeds=(0,), splits=1)
+    found = evaluate(
+        *(by_speaker, folds, lanes, lambda r: tmp_path / f"{r['seed']}-{r['fold']}.parquet"),
+        *(replace(PROTOCOL, reference_rows=60, fid=fid), None),
+    )
+    model, real = found["metrics"], found["references"]["real"]
+    less = found["differences"]["real"]
+    assert less["mean"] == pytest.approx(model["tstr_set2"]["mean"] - real["tstr_set2"]["mean"])
+    assert model["tstr_set2"]["mean"] == pytest.approx(np.mean(model["tstr_set2"]["per_lane"]))
+    assert less["ci95"][0] < less["mean"] < less["ci95"][1]
+    assert model["real_to_real"]["ci95"] == real["tstr_set2"]["ci95"]
+    # Of FID as wide as one split: one degree of freedom.
+    two = np.mean([np.var(np.mean(np.reshape(model["fid"]["per_lane"], (2, 4)), 0)[s:s + 2], ddof=1)
+                   for s in (0, 2)])  # fmt: skip
+    wide = model["fid"]["ci95"][1] - model["fid"]["ci95"][0]
+    assert wide == pytest.approx(2 * stats.t.ppf(0.975, 1) * np.sqrt(two / 2))
 
 
 def test_a_collapsed_table_has_values(corpus, folds, tmp_path):

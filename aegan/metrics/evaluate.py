@@ -33,8 +33,9 @@ from aegan.metrics.fold_tools import (
     svm_on_set1,
     svm_on_set2,
 )
+from aegan.metrics.intervals import HeldOut, by_speaker
 from aegan.metrics.references import GENERATORS, Rows, reference_seed
-from aegan.metrics.summary import METRICS, REFERENCES, summary_of, words_of
+from aegan.metrics.summary import METRICS, REFERENCES, TESTS, summary_of, words_of
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, recalls, tune_and_fit, uar
 from aegan.tables.synthetic import read_synthetic
 
@@ -71,7 +72,7 @@ def evaluate(
     """Metrics, references, per_class, confusion, svm, plausibility and verdict of all lanes.
 
     A lane with status "diverged" or with a non-finite cell has None for every metric and enters
-    no mean. No value is NaN.
+    no mean. No value is NaN. What needs set-2 is None where a fold holds nothing out.
 
     Args:
         corpus: the real rows, as the lanes were trained on.
@@ -139,7 +140,16 @@ def evaluate(
         "reference_rows": protocol.reference_rows,
         "fid": asdict(protocol.fid),
     }
-    return summary_of(corpus.classes, lanes, tools, model, references, words)
+    tested = {fold.index: _tested(corpus, fold) for fold in folds}
+    split_of = {fold.index: fold.split for fold in folds}
+    lanes = [{**lane, "split": split_of[lane["fold"]]} for lane in lanes]
+    return summary_of(corpus.classes, lanes, tools, tested, model, references, words)
+
+
+def _tested(corpus: Corpus, fold: Fold) -> HeldOut:
+    labels, names = corpus.labels[fold.valid], np.array(fold.held_out)
+    counts = by_speaker(labels, labels, corpus.speakers[fold.valid], names, len(corpus.classes))
+    return HeldOut(fold.held_out, np.diagonal(counts, axis1=1, axis2=2))
 
 
 def _run(words: str, task: Callable) -> tuple:
@@ -193,36 +203,49 @@ class _Bench:
         """Every metric of synthetic rows in z, or of what makes them of set-1; None: of set-1.
 
         JSON values: "metrics" {name: value}, "confusion" {test: counts}, "per_class" {figure:
-        value of each class}, "c" and "note" of the SVM trained on the synthetic rows.
+        value of each class}, "c" and "note" of the SVM trained on the synthetic rows, "right" rows
+        that it recognises of each speaker and class of set-2.
         """
         space, tools, protocol = fold_space(*self.place), self.tools, self.protocol
         n_classes = len(self.place[0].classes)
         if callable(synthetic):
-            synthetic = synthetic(space.set1_z, space.labels1)
+            synthetic = synthetic(*space.set1)
         rows, labels = synthetic or (space.set1_z, space.labels1)
         own = tune_and_fit(rows, labels, protocol.svm) if synthetic else tools.svm_set1
         tests = {
             "trts_set1": (tools.svm_set1, rows, labels),
-            "trts_set2": (tools.svm_set2, rows, labels),
             "tstr_set1": (own, space.set1_z, space.labels1),
-            "tstr_set2": (own, space.set2_z, space.labels2),
-            "real_to_real": (tools.svm_set1, space.set2_z, space.labels2),
         }
+        if tools.svm_set2 is not None:
+            tests |= {
+                "trts_set2": (tools.svm_set2, rows, labels),
+                "tstr_set2": (own, space.set2_z, space.labels2),
+                "real_to_real": (tools.svm_set1, space.set2_z, space.labels2),
+            }
+        predicted = {name: predict(svm, tested) for name, (svm, tested, _) in tests.items()}
         confusion = {
-            name: confusion_counts(truth, predict(svm, tested), n_classes)
-            for name, (svm, tested, truth) in tests.items()
+            name: confusion_counts(truth, predicted[name], n_classes)
+            for name, (_, _, truth) in tests.items()
         }
+        right = None
+        if tools.svm_set2 is not None:
+            of_set2 = space.labels2, predicted["tstr_set2"], space.speakers2
+            counts = by_speaker(*of_set2, np.unique(space.speakers2), n_classes)
+            right = np.diagonal(counts, axis1=1, axis2=2).tolist()
         fid = fid_scores(tools.nets, space.set1_z, rows if synthetic else None, protocol.fid)
         variance = variance_ratio(rows, labels, space.set1_z, space.labels1)
         near = nearness(rows if synthetic else None, space.set1_z, protocol.seed)
-        metrics = {name: uar(counts) for name, counts in confusion.items()}
+        metrics = dict.fromkeys(TESTS) | {name: uar(counts) for name, counts in confusion.items()}
         metrics |= fid._asdict() | near._asdict() | {"variance_ratio": variance.overall}
         per_class = {"variance_ratio": [variance.per_class.get(c) for c in range(n_classes)]}
         for test in ("trts_set2", "tstr_set2"):
-            per_class[f"{test}_recall"] = recalls(confusion[test]).tolist()
+            known = test in confusion
+            found = recalls(confusion[test]).tolist() if known else [None] * n_classes
+            per_class[f"{test}_recall"] = found
         return {
             "metrics": {name: metrics[name] for name in METRICS},
             "confusion": {name: counts.tolist() for name, counts in confusion.items()},
+            "right": right,
             "per_class": per_class,
             "c": own.c,
             "note": own.note,

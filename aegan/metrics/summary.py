@@ -9,7 +9,7 @@ from operator import getitem
 import numpy as np
 
 from aegan.metrics.fold_tools import FoldTools
-from aegan.metrics.intervals import summarise
+from aegan.metrics.intervals import HeldOut, over_speakers, summarise
 from aegan.metrics.references import GENERATORS
 from aegan.metrics.verdict import judge
 
@@ -41,19 +41,32 @@ def summary_of(
     classes: tuple[str, ...],
     lanes: Sequence[Mapping],
     tools: Mapping[int, FoldTools],
+    tested: Mapping[int, HeldOut],
     model: Values,
     references: Mapping[str, Mapping[int, dict]],
     protocol: dict,
 ) -> dict:
     """The result of ``evaluate``, from what was measured of each lane, and per reference and fold.
 
-    ``protocol`` is that of the SVMs, in words.
+    ``tools`` and ``tested`` are of each fold, ``protocol`` is that of the SVMs, in words. With more
+    than one split the intervals of UARs on set-2 are over speakers, as those of differences always
+    are.
     """
     groups: dict[str, Values] = {"model": model}
     groups |= {name: [of[lane["fold"]] for lane in lanes] for name, of in references.items()}
     metrics = {
         name: {metric: _over_folds(values, lanes, "metrics", metric) for metric in METRICS}
         for name, values in groups.items()
+    }
+    right = {name: [_right(value) for value in values] for name, values in groups.items()}
+    if len({lane["split"] for lane in lanes}) > 1:
+        for name, own in right.items():
+            real = [None if a is None else b for a, b in zip(own, right["real"], strict=True)]
+            for metric, counts in (("tstr_set2", own), ("real_to_real", real)):
+                metrics[name][metric]["ci95"] = over_speakers(counts, lanes, tested)["ci95"]
+    differences = {
+        name: over_speakers(_less(right["model"], right[name]), lanes, tested)
+        for name in REFERENCES
     }
     per_class = {
         name: {
@@ -68,13 +81,16 @@ def summary_of(
     confusion = {}  # counts summed over the lanes that have a value; None where no lane has
     for name, values in groups.items():
         present = [value["confusion"] for value in values if value is not None]
+        of_test = {test: [found[test] for found in present if test in found] for test in TESTS}
         confusion[name] = {
-            test: np.sum([counts[test] for counts in present], axis=0).tolist() if present else None
-            for test in TESTS
+            test: np.sum(counts, axis=0).tolist() if counts else None
+            for test, counts in of_test.items()
         }
     # An SVM, or what was measured with one: its C and its departure from the protocol, in words.
     svms: dict[str, dict[str, Mapping | None]] = {
-        "real": {f"set-{n}, fold {k}": vars(of[n]) for k, of in tools.items() for n in (1, 2)},
+        "real": {
+            f"set-{n}, fold {k}": of[n] and vars(of[n]) for k, of in tools.items() for n in (1, 2)
+        },
         "synthetic": dict(zip(map(words_of, lanes), model, strict=True)),
     }
     for name in GENERATORS:
@@ -84,7 +100,7 @@ def summary_of(
     of_references = {name: metrics[name] for name in REFERENCES}
     verdict = judge(metrics["model"], of_references, per_class["model"], lanes)
     # What happened to the model in a lane says nothing of a reference.
-    healthy = [{"seed": lane["seed"], "fold": lane["fold"], "status": "ok"} for lane in lanes]
+    healthy = [{k: lane[k] for k in ("seed", "fold", "split")} | {"status": "ok"} for lane in lanes]
     verdict["references"] = {
         name: judge(metrics[name], of_references, per_class[name], healthy)["word"]
         for name in REFERENCES
@@ -92,6 +108,7 @@ def summary_of(
     return {
         "metrics": metrics["model"],
         "references": of_references,
+        "differences": differences,
         "per_class": per_class,
         "confusion": confusion,
         "svm": {
@@ -107,6 +124,17 @@ def summary_of(
         "plausibility": _plausibility(model, lanes),
         "verdict": verdict,
     }
+
+
+def _right(value: dict | None) -> np.ndarray | None:
+    return None if value is None or value["right"] is None else np.array(value["right"], float)
+
+
+def _less(
+    first: Sequence[np.ndarray | None], second: Sequence[np.ndarray | None]
+) -> list[np.ndarray | None]:
+    pairs = zip(first, second, strict=True)
+    return [None if a is None or b is None else a - b for a, b in pairs]
 
 
 def _over_folds(values: Values, lanes: Sequence[Mapping], *path: str | int) -> dict:

@@ -15,6 +15,10 @@ from aegan.report.kit.numbers import UNITS, Estimate, Results, number, percent, 
 from aegan.report.kit.tables import Table, tabulate, to_text
 from aegan.system.screen import WIDTH
 
+ALL_ROWS = (
+    "Nothing was held out: the generators saw every row, and no figure says how theirs serve on "
+    "other speakers."
+)
 SIMULATED = "Simulated corpus: these figures say nothing about real speech."
 REFERENCES = {
     "real": "Real rows of set-1",
@@ -22,6 +26,7 @@ REFERENCES = {
     "class_gaussian": "Class Gaussian",
     "smote": "SMOTE",
     "jitter": "Jitter",
+    "oversampling": "Oversampling",
 }
 UARS = ("trts_set1", "trts_set2", "tstr_set1", "tstr_set2")
 TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {
@@ -35,6 +40,7 @@ TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {
 }
 MAIN_COLUMNS = (*UARS, "fid", "fid_over_floor", "variance_ratio", "nn_distance", "copies")
 CEILING, PAPER = "Real \u2192 real", "Paper, IEMOCAP"
+_LESS = "TSTR set-2, model less this (points)"
 _VERDICT = "Verdict by the same rule"
 # Of the same table in a terminal.
 _SHORT = {key: f"{key[:4].upper()}-{key[-1]}" for key in UARS}
@@ -76,7 +82,18 @@ def banners(results: Results) -> list[str]:
     """What to know before any figure."""
     corpus = results["corpus"]
     found = [SIMULATED] if corpus["simulated"] else []
+    found += [] if holds_out(results) else [ALL_ROWS]
     return found + leak_banner([leak["words"] for leak in corpus.get("leaks") or ()])
+
+
+def holds_out(results: Results) -> bool:
+    """Whether there is a set-2."""
+    return any(fold["valid_rows"] for fold in results["folds"])
+
+
+def measured(results: Results, names: Iterable[str]) -> list[str]:
+    """Those of these metrics that the run has."""
+    return [n for n in names if holds_out(results) or n not in ("trts_set2", "tstr_set2")]
 
 
 def model_name(results: Results) -> str:
@@ -123,13 +140,15 @@ def reference_rows(metrics: Results, references: Results) -> list[Row]:
 
 
 def main_table(results: Results) -> Table:
-    """The model beside the paper, real speech and the four trivial generators."""
+    """The model beside the paper, real speech and the trivial generators."""
     verdict = results.get("verdict") or {}
     verdicts = {REFERENCES[k]: word for k, word in (verdict.get("references") or {}).items()}
     rows = main_rows(results)
     columns = {"Generator": lambda row: row.label}
-    for metric in MAIN_COLUMNS:
+    for metric in measured(results, MAIN_COLUMNS):
         columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
+    if less := less_references(results):
+        columns[_LESS] = lambda row: less.get(row.label)
     if verdicts:
         verdicts[rows[0].label] = verdict.get("word")
         columns[_VERDICT] = lambda row: verdicts.get(row.label)
@@ -137,13 +156,20 @@ def main_table(results: Results) -> Table:
     return tabulate(caption, rows, columns, words=(_VERDICT,), marked=lambda row: row is rows[0])
 
 
-def _short_table(rows: Sequence[Row], half_widths: bool) -> Table:
+def less_references(results: Results) -> dict[str, str]:
+    """TSTR on set-2 of the model less that of each reference, in points, by its label."""
+    found = results.get("differences") or {}
+    known = {REFERENCES[key]: Estimate.of(value) for key, value in found.items()}
+    return {label: value.said("points") for label, value in known.items() if value.mean is not None}
+
+
+def _short_table(rows: Sequence[Row], half_widths: bool, metrics: Sequence[str]) -> Table:
     columns = [[_SHORT_LABELS.get(row.label, row.label[:20]) for row in rows]]
-    for metric in _SHORT:
+    for metric in metrics:
         parts = [row.short(metric, half_widths) for row in rows]
         width = max(len(tail) for _, tail in parts)
         columns.append([text + tail.ljust(width) for text, tail in parts])
-    return Table("", ("", *_SHORT.values()), tuple(zip(*columns, strict=True)))
+    return Table("", ("", *map(_SHORT.get, metrics)), tuple(zip(*columns, strict=True)))
 
 
 def text_table(results: Results) -> str:
@@ -153,12 +179,16 @@ def text_table(results: Results) -> str:
     """
     rows = main_rows(results)
     for half_widths in (True, False):
-        lines = to_text(_short_table(rows, half_widths))
+        lines = to_text(_short_table(rows, half_widths, measured(results, _SHORT)))
         if max(map(len, lines)) <= WIDTH:
             break
     lines.insert(1, "-" * max(map(len, lines)))
     note = words("run", "terminal", chance=chance(results), paper=results.get("paper"))
-    lines += [*textwrap.wrap(note, WIDTH), ""]
+    lines += textwrap.wrap(note, WIDTH)
+    if less := less_references(results):
+        named = (f"{_SHORT_LABELS.get(label, label)} {said}" for label, said in less.items())
+        lines += textwrap.wrap(f"TSTR-2 less that of, in points: {'; '.join(named)}.", WIDTH)
+    lines.append("")
     verdict = results.get("verdict") or {}
     short = f"Verdict: {verdict.get('word') or 'none'}"
     if verdict.get("reasons"):
@@ -178,11 +208,14 @@ def fold_table(results: Results) -> Table:
     """Every fold with its held-out speakers and its figures."""
     columns = {
         "Fold": lambda fold: fold["fold"],
+        "Split": lambda fold: fold.get("split", 0),
         "Held-out speakers": lambda fold: ", ".join(map(str, fold["held_out"])) or fold.get("name"),
         "Set-1 rows": lambda fold: fold["train_rows"],
         "Set-2 rows": lambda fold: fold["valid_rows"],
     }
-    for metric in (*UARS, "real_to_real", "fid", "fid_real", "variance_ratio"):
+    if not any(fold.get("split") for fold in results["folds"]):
+        del columns["Split"]
+    for metric in measured(results, (*UARS, "real_to_real", "fid", "fid_real", "variance_ratio")):
         if metric in results["metrics"]:
             values = by_fold(results, results["metrics"][metric]["per_lane"])
             shown = partial(_cell, values, unit(metric))
@@ -222,8 +255,8 @@ def class_table(results: Results) -> Table | None:
         ("tstr_set2_recall", "Recall TSTR set-2 (%)", "%", ["model", "real"]),
     ):
         for key in keys:
-            if measure in groups.get(key, {}):
-                values = groups[key][measure] or {}
+            values = groups.get(key, {}).get(measure) or {}
+            if any(value is not None for value in values.values()):
                 columns[f"{title}, {names[key]}"] = partial(_cell, values, unit_)
     if not columns:
         return None

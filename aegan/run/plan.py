@@ -23,7 +23,7 @@ from aegan.metrics.evaluate import EvaluationProtocol
 from aegan.metrics.fid import FidProtocol
 from aegan.metrics.svm import SvmProtocol
 from aegan.models.model import Model
-from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config
+from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config, that_counts
 from aegan.system.files import digest
 
 
@@ -86,7 +86,7 @@ def prepare(data: DataConfig, section: str = "config.data") -> Prepared:
 
 def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> Prepared:
     """``prepare`` for a corpus that is there already."""
-    folds = make_folds(corpus, data.folds, section)
+    folds = make_folds(corpus, data.folds, section, data.splits)
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
     if not data.allow_leaks:
@@ -165,7 +165,7 @@ def _identity(
     }
     apart = {"data": "path", "train": "strategy"}
     counts = {k: {n: v for n, v in values[k].items() if n != apart[k]} for k in apart}
-    hashed = {"config": {**values, **counts}, "corpus": corpus["hash"], "lanes": lanes}
+    hashed = {"config": that_counts({**values, **counts}), "corpus": corpus["hash"], "lanes": lanes}
     return {
         "format": 1,
         "config_hash": digest(hashed),
