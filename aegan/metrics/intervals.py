@@ -146,6 +146,31 @@ def over_speakers(
     return {"mean": mean, "ci95": _interval(mean, (math.sqrt(scale * float(spread)), freedom))}
 
 
+def auc_over_speakers(
+    first: np.ndarray, speakers: np.ndarray, second: np.ndarray, others: np.ndarray
+) -> dict[str, Any]:
+    """How often a score of ``first`` (n,) is above one of ``second`` (m,), and its interval.
+
+    ``{"mean", "ci95"}``: the AUC, ties counted half, and its interval by the speakers of both,
+    (n,) and (m,), drawn with replacement; None with fewer than two.
+    """
+    names = np.unique(np.concatenate([speakers, others]))
+    place = np.searchsorted(names, speakers)
+    above = np.zeros((len(names), len(names)))  # pairs of a row of a speaker, a row of another
+    for column, name in enumerate(names):
+        scores = np.sort(second[others == name])
+        ends = (np.searchsorted(scores, first, side) for side in ("left", "right"))
+        np.add.at(above[:, column], place, sum(ends) / 2)
+    rows = [np.array([np.sum(of == name) for name in names]) for of in (speakers, others)]
+    drawn, scale, freedom = _resample(("speaker",) * len(names))
+    mean = float(above.sum() / (len(first) * len(second)))
+    if not freedom:
+        return {"mean": mean, "ci95": None}
+    pairs = (drawn @ rows[0]) * (drawn @ rows[1])
+    values = np.sum((drawn @ above) * drawn, axis=1)[pairs > 0] / pairs[pairs > 0]
+    return {"mean": mean, "ci95": _interval(mean, (math.sqrt(scale * np.var(values)), freedom))}
+
+
 def contrast(
     terms: Sequence[Term], groups: Sequence[Hashable], measure: Measure = "uar"
 ) -> dict[str, Any]:
