@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 
 from aegan.metrics.fid import FidProtocol, train_net
-from aegan.metrics.fidelity import Bench, Rows, halves, kid, membership, prdc, two_sample_auc
+from aegan.metrics.fidelity import Bench, halves, kid, membership, prdc, two_sample_auc
 from aegan.metrics.intervals import auc_over_speakers
 from aegan.metrics.references import GENERATORS
 
@@ -112,11 +112,14 @@ def test_the_attack_finds_copies_and_nothing_in_fresh_rows():
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((3, 90, 30)).astype(np.float32)
     speakers = np.repeat(list("abcdef"), 15)
-    seen, kept = (Rows(z, np.zeros(90, int), speakers) for z in rows[:2])
-    assert membership(seen, kept, seen.z) == {"mean": 1.0, "ci95": [1.0, 1.0]}
-    low, high = membership(seen, kept, rows[2])["ci95"]
+
+    def attack(seen, kept, synthetic):
+        return membership(rows[seen], speakers, rows[kept], speakers, rows[synthetic])
+
+    assert attack(0, 1, 0) == {"mean": 1.0, "ci95": [1.0, 1.0]}
+    low, high = attack(0, 1, 2)["ci95"]
     assert low < 0.5 < high
-    assert membership(kept, seen, seen.z)["mean"] == 0
+    assert attack(1, 0, 0)["mean"] == 0
 
 
 class Watched(RandomForestClassifier):
@@ -146,7 +149,7 @@ def test_two_samples_are_judged_on_rows_unseen():
 
 
 @pytest.fixture(scope="module")
-def bench():
+def setting():
     """Six speakers, three classes, 30 correlated columns: half seen, half kept."""
     rng = np.random.default_rng(0)
     labels, speakers = np.arange(360) % 3, np.arange(360) // 3 % 6
@@ -155,19 +158,22 @@ def bench():
     rows += rng.standard_normal((3, 30))[labels] + rng.standard_normal((6, 30))[speakers]
     rows = (rows / rows.std(axis=0)).astype(np.float32)
     names = speakers.astype(str)
-    parts = halves(labels, names, 0)
-    seen, kept = (Rows(rows[part], labels[part], names[part]) for part in parts)
+    seen, kept = ((rows[p], labels[p], names[p]) for p in halves(labels, names, 0))
     nets = (train_net(rows, labels, FidProtocol(epochs=5), 0),)
-    return Bench(seen, kept, nets)
+    return seen, kept, Bench(seen[:2], kept[:2], nets)
 
 
-def test_what_each_generator_is_called(bench):
+def test_what_each_generator_is_called(setting):
     """Copies leak, means are narrow, seen rows are the floor, a Gaussian is private."""
-    found = {"real": bench.measure(bench.seen.z, bench.seen.labels)}
+    seen, kept, bench = setting
+    made = {"real": seen[:2]}
     for name in ("smote", "class_gaussian", "class_mean"):
-        rows = GENERATORS[name](bench.seen.z, bench.seen.labels, bench.seen.speakers, 180, 0)
-        found[name] = bench.measure(*rows)
-    leak = {name: of["membership"]["mean"] for name, of in found.items()}
+        made[name] = GENERATORS[name](*seen, 180, 0)
+    found = {name: bench.measure(*rows) for name, rows in made.items()}
+    leak = {
+        name: membership(seen[0], seen[2], kept[0], kept[2], rows[0])["mean"]
+        for name, rows in made.items()
+    }
     assert leak["real"] == 1 > leak["smote"] > 0.75 > 0.65 > leak["class_gaussian"] > 0.4
     assert found["real"]["fid_over_floor"] == found["real"]["frechet_over_floor"] == 0
     assert found["class_mean"]["frechet_over_floor"] > found["class_gaussian"]["frechet_over_floor"]

@@ -23,7 +23,7 @@ All rows are z-scores of the seen half.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -35,20 +35,13 @@ from sklearn.metrics import roc_auc_score
 from aegan.metrics.diversity import nearest_distances, variance_ratio
 from aegan.metrics.fid import FidNet, activations, frechet_distance, moments
 from aegan.metrics.intervals import auc_over_speakers
+from aegan.metrics.references import Rows
 
 COMPONENTS = 64  # principal components, at most
 NEIGHBOURS = 5  # of precision, recall, density and coverage
 TREES = 300
 LOGISTIC_C = 0.01  # of z-scores of 1582 features
 _CHUNK = 1024  # rows whose distances are held at once
-
-
-class Rows(NamedTuple):
-    """Real rows."""
-
-    z: np.ndarray  # (n, dim) float32
-    labels: np.ndarray  # (n,) int
-    speakers: np.ndarray  # (n,) str
 
 
 def halves(labels: np.ndarray, speakers: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,19 +62,20 @@ class Bench:
     """What sets of synthetic rows are compared with, and the floor.
 
     Args:
-        seen: rows that the generators were trained on.
-        kept: rows kept back, as many and of the same speakers.
+        seen: rows (n, dim) that the generators were trained on, and their labels (n,).
+        kept: rows kept back, as many of each class, and their labels.
         nets: the FID's, trained on all of them.
         seed: of the halves of the two-sample tests and of the forest.
     """
 
     def __init__(self, seen: Rows, kept: Rows, nets: tuple[FidNet, ...], seed: int = 0) -> None:
-        self.seen, self.kept, self.nets, self.seed = seen, kept, nets, seed
-        real = np.concatenate([seen.z, kept.z]).astype(np.float64)
+        self.kept, self.nets, self.seed = kept[0], nets, seed
+        self.real = tuple(np.concatenate(both) for both in zip(seen, kept, strict=True))
+        real = self.real[0].astype(np.float64)
         width = min(COMPONENTS, len(real) - 1, real.shape[1])
         self.pca = PCA(width, svd_solver="full").fit(real)
-        self.codes, self.active = self._spaces(kept.z)
-        self.floor = self._distances(*self._spaces(seen.z))
+        self.codes, self.active = self._spaces(kept[0])
+        self.floor = self._distances(*self._spaces(seen[0]))
 
     def _spaces(self, z: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Principal components of rows, and the activations of every net."""
@@ -95,23 +89,17 @@ class Bench:
         fid = float(np.mean([apart(*pair) for pair in zip(active, self.active, strict=True)]))
         return {"fid": fid, "frechet": apart(codes, self.codes)}
 
-    def measure(self, z: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-        """Every figure of synthetic rows (n, dim) with labels (n,).
-
-        Numbers but for ``membership``, which is with its interval.
-        """
+    def measure(self, z: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """Every figure but ``membership`` of synthetic rows (n, dim) with labels (n,)."""
         codes, active = self._spaces(z)
-        found: dict[str, Any] = {}
+        found: dict[str, float] = {}
         for name, value in self._distances(codes, active).items():
             found |= {name: value, f"{name}_over_floor": value - self.floor[name]}
         for name, classifier in self._classifiers().items():
-            found[f"c2st_{name}"] = two_sample_auc(classifier, self.kept.z, z, self.seed)
-        found["membership"] = membership(self.seen, self.kept, z)
+            found[f"c2st_{name}"] = two_sample_auc(classifier, self.kept, z, self.seed)
         found |= prdc(self.codes, codes)
         found["kid"] = float(np.mean([kid(*p) for p in zip(self.active, active, strict=True)]))
-        real = np.concatenate([self.seen.z, self.kept.z])
-        of_real = np.concatenate([self.seen.labels, self.kept.labels])
-        return found | {"variance_ratio": variance_ratio(z, labels, real, of_real).overall}
+        return found | {"variance_ratio": variance_ratio(z, labels, *self.real).overall}
 
     def _classifiers(self) -> Mapping[str, Any]:
         return {
@@ -143,10 +131,16 @@ def two_sample_auc(classifier: Any, real: np.ndarray, synthetic: np.ndarray, see
     return float(roc_auc_score(labels[1], classifier.predict_proba(np.concatenate(tested))[:, 1]))
 
 
-def membership(seen: Rows, kept: Rows, synthetic: np.ndarray) -> dict[str, Any]:
-    """AUC of the distance attack and its interval over speakers: ``{"mean", "ci95"}``."""
-    near = [-nearest_distances(rows.z, synthetic, 1)[:, 0] for rows in (seen, kept)]
-    return auc_over_speakers(near[0], seen.speakers, near[1], kept.speakers)
+def membership(
+    seen: np.ndarray, speakers: np.ndarray, kept: np.ndarray, others: np.ndarray, z: np.ndarray
+) -> dict[str, Any]:
+    """AUC of the distance attack and its interval over speakers: ``{"mean", "ci95"}``.
+
+    ``seen`` (n, dim) of ``speakers`` (n,) were trained on, ``kept`` (m, dim) of ``others`` (m,)
+    were not; ``z`` are synthetic rows.
+    """
+    near = [-nearest_distances(rows, z, 1)[:, 0] for rows in (seen, kept)]
+    return auc_over_speakers(near[0], speakers, near[1], others)
 
 
 def prdc(real: np.ndarray, synthetic: np.ndarray, k: int = NEIGHBOURS) -> dict[str, float]:
