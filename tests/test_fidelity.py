@@ -177,7 +177,7 @@ def test_what_each_generator_is_called(setting):
     assert leak["real"] == 1 > leak["smote"] > 0.75 > 0.65 > leak["class_gaussian"] > 0.4
     assert found["real"]["fid_over_floor"] == found["real"]["frechet_over_floor"] == 0
     assert found["class_mean"]["frechet_over_floor"] > found["class_gaussian"]["frechet_over_floor"]
-    assert 0.3 < found["real"]["c2st_forest"] < 0.7 < found["class_mean"]["c2st_forest"] == 1
+    assert 0.3 < found["real"]["c2st_forest"] < 0.7 < 0.99 < found["class_mean"]["c2st_forest"]
     assert 0.3 < found["real"]["c2st_logistic"] < 0.7
     assert found["class_mean"]["variance_ratio"] < 0.01 < 0.9 < found["real"]["variance_ratio"]
     assert found["class_mean"]["recall"] == 0 and found["real"]["recall"] > 0.5

@@ -8,7 +8,7 @@ once per corpus and fold and cached.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -22,9 +22,11 @@ from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, fit_standardiser
 from aegan.data.plausibility import breaches, rules_of
 from aegan.errors import InputError
+from aegan.metrics.classifiers import SVM, learn
 from aegan.metrics.diversity import nearness, variance_ratio
 from aegan.metrics.fid import FidProtocol, fid_scores
 from aegan.metrics.fold_tools import (
+    FoldSpace,
     FoldTools,
     Place,
     cached,
@@ -35,7 +37,7 @@ from aegan.metrics.fold_tools import (
 )
 from aegan.metrics.intervals import HeldOut, by_speaker
 from aegan.metrics.references import GENERATORS, Rows, reference_seed
-from aegan.metrics.summary import METRICS, REFERENCES, TESTS, summary_of, words_of
+from aegan.metrics.summary import AUGMENTED, METRICS, REFERENCES, TESTS, summary_of, words_of
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, recalls, tune_and_fit, uar
 from aegan.tables.synthetic import read_synthetic
 
@@ -53,6 +55,7 @@ class EvaluationProtocol:
     """Everything that is fixed about an evaluation."""
 
     svm: SvmProtocol = SvmProtocol()  # of metrics 1 and 2
+    classifiers: tuple[str, ...] = (SVM,)  # of TSTR on set-2; the first of AUGMENTED
     fid: FidProtocol = FidProtocol()  # of metric 3
     clip: float = 10.0  # of z-scores, as in training
     reference_rows: int = 6000  # per fold of every trivial generator: as many as the models'
@@ -139,11 +142,13 @@ def evaluate(
         "space": f"z-scores of set-1, clipped at {protocol.clip:g}",
         "reference_rows": protocol.reference_rows,
         "fid": asdict(protocol.fid),
+        "classifiers": list(protocol.classifiers),
     }
     tested = {fold.index: _tested(corpus, fold) for fold in folds}
     split_of = {fold.index: fold.split for fold in folds}
     lanes = [{**lane, "split": split_of[lane["fold"]]} for lane in lanes]
-    return summary_of(corpus.classes, lanes, tools, tested, model, references, words)
+    uses = list(dict.fromkeys((SVM, *protocol.classifiers, AUGMENTED)))
+    return summary_of(corpus.classes, lanes, tools, tested, uses, model, references, words)
 
 
 def _tested(corpus: Corpus, fold: Fold) -> HeldOut:
@@ -183,21 +188,63 @@ class _Bench:
         if len(table.labels) == 0 or not np.isfinite(table.features).all():
             return None
         labels = np.array([corpus.classes.index(c) for c in table.classes], np.int32)
-        found = self.measure((standardiser.to_z(table.features), labels[table.labels]))
+        rows = standardiser.to_z(table.features), labels[table.labels]
+        found = self.measure(rows)
         rules = rules_of(corpus.feature_names)
         parts = {"real": corpus.features[fold.train], "synthetic": table.features}
         breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
-        return found | {"plausibility": breached}
+        uses = {use: self.right_by(use, rows) for use in self.uses()}
+        return found | {"plausibility": breached, "right": {SVM: found["right"], **uses}}
 
     def reference(self, name: str) -> dict:
-        index = self.place[1].index
-        parts = {"item": f"reference {name}", "fold_index": index}
-        parts["protocol"] = asdict(self.protocol)
-        generate = None
+        index, protocol = self.place[1].index, asdict(self.protocol)
+        first = protocol.pop("classifiers")[0]
+        parts = {"item": f"reference {name}", "fold_index": index, "protocol": protocol}
+        make = None
         if name in GENERATORS:
             seed = reference_seed(self.protocol.seed, index, name)
-            generate = partial(GENERATORS[name], n=self.protocol.reference_rows, seed=seed)
-        return cached(self.place, self.cache_dir, partial(self.measure, generate), **parts)
+            make = partial(GENERATORS[name], n=self.protocol.reference_rows, seed=seed)
+        keep = partial(cached, self.place, self.cache_dir)
+        found = keep(partial(self.measure, make), **parts)
+        right = {SVM: found["right"]}
+        for use in self.uses():
+            by = first if use == AUGMENTED else use
+            own = parts | {"use": use, "by": by}
+            right[use] = keep(lambda use=use: {"right": self.right_by(use, make)}, **own)["right"]
+        return found | {"right": right}
+
+    def uses(self) -> list[str]:
+        """What rows are used for beside metric 2."""
+        others = [name for name in self.protocol.classifiers if name != SVM]
+        return [*others, AUGMENTED] if self.tools.svm_set2 else []
+
+    def right_by(self, use: str, synthetic: Rows | Callable[..., Rows] | None) -> list[list[int]]:
+        """Rows of each speaker and class of set-2 that a classifier trained on rows recognises.
+
+        ``synthetic`` as in ``measure``. AUGMENTED: trained on the rows of set-1 and as many
+        synthetic ones; of an SVM the C is that of set-1 alone.
+        """
+        space, first = fold_space(*self.place), self.protocol.classifiers[0]
+        if callable(synthetic):
+            synthetic = synthetic(*space.set1)
+        rows, labels = synthetic or (space.set1_z, space.labels1)
+        by = first if use == AUGMENTED else use
+        if use == AUGMENTED and synthetic:
+            rows = np.concatenate([space.set1_z, rows[: len(space.set1_z)]])
+            labels = np.concatenate([space.labels1, labels[: len(space.set1_z)]])
+        if by == SVM:
+            grid = (self.tools.svm_set1.c,)
+            predicted = predict(
+                tune_and_fit(rows, labels, replace(self.protocol.svm, c_grid=grid)), space.set2_z
+            )
+        else:
+            predicted = learn(by, rows, labels)(space.set2_z)
+        return self.right(space, predicted)
+
+    def right(self, space: FoldSpace, predicted: np.ndarray) -> list[list[int]]:
+        names, classes = np.unique(space.speakers2), len(self.place[0].classes)
+        counts = by_speaker(space.labels2, predicted, space.speakers2, names, classes)
+        return np.diagonal(counts, axis1=1, axis2=2).tolist()
 
     def measure(self, synthetic: Rows | Callable[..., Rows] | None) -> dict:
         """Every metric of synthetic rows in z, or of what makes them of set-1; None: of set-1.
@@ -229,9 +276,7 @@ class _Bench:
         }
         right = None
         if tools.svm_set2 is not None:
-            of_set2 = space.labels2, predicted["tstr_set2"], space.speakers2
-            counts = by_speaker(*of_set2, np.unique(space.speakers2), n_classes)
-            right = np.diagonal(counts, axis1=1, axis2=2).tolist()
+            right = self.right(space, predicted["tstr_set2"])
         fid = fid_scores(tools.nets, space.set1_z, rows if synthetic else None, protocol.fid)
         variance = variance_ratio(rows, labels, space.set1_z, space.labels1)
         near = nearness(rows if synthetic else None, space.set1_z, protocol.seed)

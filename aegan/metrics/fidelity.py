@@ -22,16 +22,15 @@ All rows are z-scores of the seen half.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from aegan.metrics.classifiers import estimator
 from aegan.metrics.diversity import nearest_distances, variance_ratio
 from aegan.metrics.fid import FidNet, activations, frechet_distance, moments
 from aegan.metrics.intervals import auc_over_speakers
@@ -39,8 +38,6 @@ from aegan.metrics.references import Rows
 
 COMPONENTS = 64  # principal components, at most
 NEIGHBOURS = 5  # of precision, recall, density and coverage
-TREES = 300
-LOGISTIC_C = 0.01  # of z-scores of 1582 features
 _CHUNK = 1024  # rows whose distances are held at once
 
 
@@ -95,17 +92,12 @@ class Bench:
         found: dict[str, float] = {}
         for name, value in self._distances(codes, active).items():
             found |= {name: value, f"{name}_over_floor": value - self.floor[name]}
-        for name, classifier in self._classifiers().items():
+        for name in ("forest", "logistic"):
+            classifier = estimator(name, z.shape[1], self.seed)
             found[f"c2st_{name}"] = two_sample_auc(classifier, self.kept, z, self.seed)
         found |= prdc(self.codes, codes)
         found["kid"] = float(np.mean([kid(*p) for p in zip(self.active, active, strict=True)]))
         return found | {"variance_ratio": variance_ratio(z, labels, *self.real).overall}
-
-    def _classifiers(self) -> Mapping[str, Any]:
-        return {
-            "forest": RandomForestClassifier(TREES, random_state=self.seed),
-            "logistic": LogisticRegression(C=LOGISTIC_C, max_iter=2000),
-        }
 
 
 def two_sample_auc(classifier: Any, real: np.ndarray, synthetic: np.ndarray, seed: int) -> float:

@@ -134,16 +134,24 @@ def over_speakers(
     total, weight = np.zeros(len(drawn)), np.zeros(len(drawn))
     for fold, values in sorted(by_fold.items()):
         of_fold = drawn[:, np.searchsorted(names, tested[fold].speakers)]
-        rows = of_fold @ tested[fold].rows
-        recall = of_fold @ np.mean(values, axis=0) / np.maximum(rows, 1)
-        share = of_fold.mean(axis=1)
-        total += share * recall.sum(axis=1) / np.maximum((rows > 0).sum(axis=1), 1)
+        rows, share = of_fold @ tested[fold].rows, of_fold.mean(axis=1)
+        total += share * _mean_recall(of_fold @ np.mean(values, axis=0), rows)
         weight += share
     mean = float(total[0] / weight[0])
     if not freedom:
         return {"mean": mean, "ci95": None}
     spread = np.var(total[1:] / np.maximum(weight[1:], 1e-300))
     return {"mean": mean, "ci95": _interval(mean, (math.sqrt(scale * float(spread)), freedom))}
+
+
+def uar_of(right: np.ndarray, rows: np.ndarray) -> float:
+    """UAR of rows recognised (speakers, classes), of so many ``rows``."""
+    return float(_mean_recall(right.sum(axis=0), rows.sum(axis=0)))
+
+
+def _mean_recall(right: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Over the classes, the last axis, of which there are rows."""
+    return (right / np.maximum(rows, 1)).sum(axis=-1) / np.maximum((rows > 0).sum(axis=-1), 1)
 
 
 def auc_over_speakers(

@@ -8,8 +8,9 @@ from operator import getitem
 
 import numpy as np
 
+from aegan.metrics.classifiers import SVM
 from aegan.metrics.fold_tools import FoldTools
-from aegan.metrics.intervals import HeldOut, over_speakers, summarise
+from aegan.metrics.intervals import HeldOut, over_speakers, summarise, uar_of
 from aegan.metrics.references import GENERATORS
 from aegan.metrics.verdict import judge
 
@@ -29,6 +30,8 @@ METRICS = (
 TESTS = METRICS[:5]  # those with a confusion matrix
 REFERENCES = ("real", *GENERATORS)
 
+AUGMENTED = "augmented"  # use of rows: real and synthetic ones together
+
 Values = Sequence[dict | None]  # of `evaluate.measure`, per lane
 
 
@@ -42,15 +45,16 @@ def summary_of(
     lanes: Sequence[Mapping],
     tools: Mapping[int, FoldTools],
     tested: Mapping[int, HeldOut],
+    uses: Sequence[str],
     model: Values,
     references: Mapping[str, Mapping[int, dict]],
     protocol: dict,
 ) -> dict:
     """The result of ``evaluate``, from what was measured of each lane, and per reference and fold.
 
-    ``tools`` and ``tested`` are of each fold, ``protocol`` is that of the SVMs, in words. With more
-    than one split the intervals of UARs on set-2 are over speakers, as those of differences always
-    are.
+    ``tools`` and ``tested`` are of each fold, ``uses`` are the classifiers and AUGMENTED,
+    ``protocol`` is that of the SVMs, in words. With more than one split the intervals of UARs on
+    set-2 are over speakers, as those of differences always are.
     """
     groups: dict[str, Values] = {"model": model}
     groups |= {name: [of[lane["fold"]] for lane in lanes] for name, of in references.items()}
@@ -58,16 +62,13 @@ def summary_of(
         name: {metric: _over_folds(values, lanes, "metrics", metric) for metric in METRICS}
         for name, values in groups.items()
     }
-    right = {name: [_right(value) for value in values] for name, values in groups.items()}
+    use, less = _uses(groups, lanes, tested, uses)
     if len({lane["split"] for lane in lanes}) > 1:
-        for name, own in right.items():
-            real = [None if a is None else b for a, b in zip(own, right["real"], strict=True)]
-            for metric, counts in (("tstr_set2", own), ("real_to_real", real)):
-                metrics[name][metric]["ci95"] = over_speakers(counts, lanes, tested)["ci95"]
-    differences = {
-        name: over_speakers(_less(right["model"], right[name]), lanes, tested)
-        for name in REFERENCES
-    }
+        for name in groups:
+            metrics[name]["tstr_set2"]["ci95"] = use[SVM][name]["ci95"]
+            of_real = [b and a for a, b in zip(groups["real"], groups[name], strict=True)]
+            of_real, _ = _uses({"real": of_real}, lanes, tested, [SVM])
+            metrics[name]["real_to_real"]["ci95"] = of_real[SVM]["real"]["ci95"]
     per_class = {
         name: {
             figure: {
@@ -108,7 +109,7 @@ def summary_of(
     return {
         "metrics": metrics["model"],
         "references": of_references,
-        "differences": differences,
+        "use": {"uar": use, "less": less},
         "per_class": per_class,
         "confusion": confusion,
         "svm": {
@@ -126,15 +127,34 @@ def summary_of(
     }
 
 
-def _right(value: dict | None) -> np.ndarray | None:
-    return None if value is None or value["right"] is None else np.array(value["right"], float)
+def _uses(
+    groups: Mapping[str, Values],
+    lanes: Sequence[Mapping],
+    tested: Mapping[int, HeldOut],
+    uses: Sequence[str],
+) -> tuple[dict, dict]:
+    """Per use and group of rows the UAR on set-2; and the model's less that of each other."""
+    several = len({lane["split"] for lane in lanes}) > 1
+    found: dict[str, dict] = {use: {} for use in uses}
+    less: dict[str, dict] = {use: {} for use in uses}
+    for use in uses:
+        right = {name: [_right(value, use) for value in of] for name, of in groups.items()}
+        for name, counts in right.items():
+            pairs = zip(counts, lanes, strict=True)
+            values = [a if a is None else uar_of(a, tested[lane["fold"]].rows) for a, lane in pairs]
+            found[use][name] = summarise(values, lanes)
+            if several:
+                found[use][name]["ci95"] = over_speakers(counts, lanes, tested)["ci95"]
+            if name != "model" and "model" in right:
+                both = zip(right["model"], counts, strict=True)
+                apart = [None if a is None or b is None else a - b for a, b in both]
+                less[use][name] = over_speakers(apart, lanes, tested)
+    return found, less
 
 
-def _less(
-    first: Sequence[np.ndarray | None], second: Sequence[np.ndarray | None]
-) -> list[np.ndarray | None]:
-    pairs = zip(first, second, strict=True)
-    return [None if a is None or b is None else a - b for a, b in pairs]
+def _right(value: dict | None, use: str) -> np.ndarray | None:
+    counts = None if value is None else value["right"].get(use)
+    return None if counts is None else np.array(counts, float)
 
 
 def _over_folds(values: Values, lanes: Sequence[Mapping], *path: str | int) -> dict:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from aegan.report.kit.documents import words
-from aegan.report.kit.numbers import UNITS, Estimate, Results, number, percent, plain
+from aegan.report.kit.numbers import UNITS, Estimate, Results, number, percent, plain, said
 from aegan.report.kit.tables import Table, tabulate, to_text
 from aegan.system.screen import WIDTH
 
@@ -40,7 +40,8 @@ TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {
 }
 MAIN_COLUMNS = (*UARS, "fid", "fid_over_floor", "variance_ratio", "nn_distance", "copies")
 CEILING, PAPER = "Real \u2192 real", "Paper, IEMOCAP"
-_LESS = "TSTR set-2, model less this (points)"
+_CLASSIFIERS = {"svm": "SVM", "logistic": "Logistic regression"}
+_CLASSIFIERS |= {"forest": "Random forest", "mlp": "The paper's net"}
 _VERDICT = "Verdict by the same rule"
 # Of the same table in a terminal.
 _SHORT = {key: f"{key[:4].upper()}-{key[-1]}" for key in UARS}
@@ -147,8 +148,6 @@ def main_table(results: Results) -> Table:
     columns = {"Generator": lambda row: row.label}
     for metric in measured(results, MAIN_COLUMNS):
         columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
-    if less := less_references(results):
-        columns[_LESS] = lambda row: less.get(row.label)
     if verdicts:
         verdicts[rows[0].label] = verdict.get("word")
         columns[_VERDICT] = lambda row: verdicts.get(row.label)
@@ -156,11 +155,42 @@ def main_table(results: Results) -> Table:
     return tabulate(caption, rows, columns, words=(_VERDICT,), marked=lambda row: row is rows[0])
 
 
-def less_references(results: Results) -> dict[str, str]:
-    """TSTR on set-2 of the model less that of each reference, in points, by its label."""
-    found = results.get("differences") or {}
-    known = {REFERENCES[key]: Estimate.of(value) for key, value in found.items()}
-    return {label: value.said("points") for label, value in known.items() if value.mean is not None}
+def use_table(results: Results) -> Table | None:
+    """TSTR on set-2 by every classifier, and real and synthetic rows together."""
+    use = results.get("use") or {}
+    if not use or not holds_out(results):
+        return None
+    first = _CLASSIFIERS[results["svm"]["protocol"]["classifiers"][0]]
+    groups = {"model": f"{model_name(results)}, this run", **REFERENCES}
+    columns: dict[str, Callable[[str], Any]] = {"Generator": groups.get}
+    for name, found in use["uar"].items():
+        title = _CLASSIFIERS.get(name, f"With real rows, {first}")
+        columns[f"{title} (%)"] = lambda key, found=found: said(found.get(key), "%")
+        less = use["less"][name]
+        columns[f"{title}: {model_name(results)} less this (points)"] = lambda key, less=less: said(
+            less.get(key), "points"
+        )
+    keys = [key for key in groups if key in use["uar"]["svm"]]
+    caption = words("run", "use", model=model_name(results))
+    return tabulate(caption, keys, columns, marked=lambda key: key == "model")
+
+
+def _use_lines(results: Results) -> list[str]:
+    """The differences of ``use_table`` for a terminal."""
+    less = (results.get("use") or {}).get("less") or {}
+    told = {
+        key: "; ".join(
+            f"{_SHORT_LABELS.get(label, label)} {said(less[key][name], 'points')}"
+            for name, label in REFERENCES.items()
+            if number((less.get(key, {}).get(name) or {}).get("mean")) is not None
+        )
+        for key in ("svm", "augmented")
+    }
+    lines = [f"TSTR-2 less that of, in points: {told['svm']}."] if told["svm"] else []
+    if told["augmented"]:
+        gain = said(less["augmented"]["real"], "points")
+        lines.append(f"Real and synthetic rows together less real rows alone, in points: {gain}.")
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH)]
 
 
 def _short_table(rows: Sequence[Row], half_widths: bool, metrics: Sequence[str]) -> Table:
@@ -185,10 +215,7 @@ def text_table(results: Results) -> str:
     lines.insert(1, "-" * max(map(len, lines)))
     note = words("run", "terminal", chance=chance(results), paper=results.get("paper"))
     lines += textwrap.wrap(note, WIDTH)
-    if less := less_references(results):
-        named = (f"{_SHORT_LABELS.get(label, label)} {said}" for label, said in less.items())
-        lines += textwrap.wrap(f"TSTR-2 less that of, in points: {'; '.join(named)}.", WIDTH)
-    lines.append("")
+    lines += [*_use_lines(results), ""]
     verdict = results.get("verdict") or {}
     short = f"Verdict: {verdict.get('word') or 'none'}"
     if verdict.get("reasons"):

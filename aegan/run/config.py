@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from aegan.data.folds import ALL
 from aegan.errors import InputError
+from aegan.metrics.classifiers import CLASSIFIERS, SVM
 from aegan.models.model import Model, get_model
 from aegan.models.networks import INITIALISERS
 from aegan.run import schema as s
@@ -17,11 +18,15 @@ from aegan.training.strategy import AUTO, STRATEGIES
 
 Count = Annotated[int, s.at_least(1)]
 _folds = s.Rule(lambda folds: folds == ALL or folds > 1, "must be 2 or more, or all")
+_classifiers = s.Rule(
+    lambda names: bool(names) and len(set(names)) == len(names) and set(names) <= set(CLASSIFIERS),
+    f"must be different names of {', '.join(CLASSIFIERS)}",
+)
 Widths = Annotated[tuple[int, ...], s.widths]
 
 
 # Fields that joined after version 0.1, each with the value that makes a run one of before.
-ADDED = {"splits": 1}
+ADDED = {"splits": 1, "classifiers": [SVM]}
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,9 @@ class MetricsConfig:
     inner_folds: Annotated[int, s.at_least(2)] = 3
     tie: Annotated[float, s.share] = 0.01  # the smallest C whose inner UAR is this near the best
     max_search_rows: Annotated[int, s.at_least(100)] = 10_000
+    # TSTR on set-2 by each (svm, logistic, forest, mlp); real and synthetic rows together by the
+    # first. Metrics 1 and 2 are always the SVM's.
+    classifiers: Annotated[tuple[str, ...], _classifiers] = (SVM,)
     fid_nets: Count = 3  # nets, each with its own seed, that the FID is averaged over
 
 

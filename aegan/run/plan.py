@@ -112,6 +112,7 @@ def plan_of(
     given = corpus, source.digests, folds, source.leaks
     svm = asdict(config.metrics)
     fid = FidProtocol(net_seeds=tuple(range(svm.pop("fid_nets"))))
+    judges = {"classifiers": svm.pop("classifiers")}
     return Plan(
         *given,
         config=config,
@@ -121,7 +122,11 @@ def plan_of(
         learner=learner_of(model, config, batches),
         epochs=training_length(config.train, batches),
         protocol=EvaluationProtocol(
-            svm=SvmProtocol(**svm), fid=fid, clip=data.clip, reference_rows=config.sample.rows
+            svm=SvmProtocol(**svm),
+            fid=fid,
+            clip=data.clip,
+            reference_rows=config.sample.rows,
+            **judges,
         ),
     )
 
