@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from aegan.run.config import base as defaults
 from aegan.run.programs import load
-from aegan.study.registry import EXPERIMENTS, sections
+from aegan.study.registry import PAPERS, sections
 
 VARIANTS = ("default", "quick", "full")
 
@@ -28,7 +28,7 @@ def get_config(variant: str = "default") -> ConfigDict:
     base = defaults("m1", of_model, (of_model,))
     config = ConfigDict()
     config.variant = variant
-    config.experiments = tuple(EXPERIMENTS)
+    config.experiments = PAPERS
     # Of the generators; each trains every fold.
     config.seeds = (0, 1, 2, 3, 4) if variant == "full" else (0,)
     config.jobs = 0  # worker processes; 0: one per core, and one alone on a GPU or TPU

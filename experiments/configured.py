@@ -8,6 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
+from aegan.data.folds import ALL
 from aegan.errors import InputError
 from aegan.run import programs
 
@@ -30,8 +31,9 @@ def _config_path(argv: list[str]) -> str:
     return ""
 
 
-def _by_path(text: str) -> str:
-    """A flag --config=NAME:VARIANT with the path of the config of that name."""
+def _plain(text: str) -> str:
+    """A flag without the words that stand for something: a config's name, folds=all."""
+    text = re.sub(r"^(-+config\.(data|source)\.folds=)all$", rf"\g<1>{ALL}", text)
     flag, _, value = text.partition("=")
     name, colon, variant = value.partition(":")
     if flag.lstrip("-") != "config" or not re.fullmatch(r"\w+", name):
@@ -49,7 +51,7 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
     """
     programs.see_beside(Path(_config_path(argv)))
     try:
-        rest = flags.FLAGS([_by_path(text) for text in argv])
+        rest = flags.FLAGS([_plain(text) for text in argv])
         # A file that failed to load complains only when it is used.
         config = flags.FLAGS["config"].value
         if config is not None and config.variant:

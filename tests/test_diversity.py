@@ -164,7 +164,7 @@ def test_rows_whose_place_is_known():
     )
     limit = reach(real)
     assert 0.01 < off_support(again, real, limit) < 0.12
-    for inside in (real, *(of(real, labels, 300, 0)[0] for of in (class_mean, jitter))):
+    for inside in (real, *(of(real, labels, labels, 300, 0)[0] for of in (class_mean, jitter))):
         assert off_support(inside, real, limit) == 0
     assert off_support(again + np.float32(5), real, limit) == 1
     gap = line(*np.linspace(0, 1, 50), *np.linspace(10, 11, 50))  # between two speakers

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aegan.data.contract import FeatureContract
 from aegan.data.corpus import Corpus, read_corpus
-from aegan.data.folds import fit_standardiser, make_folds, speaker_standardised
+from aegan.data.folds import ALL, fit_standardiser, make_folds, speaker_standardised
 from aegan.errors import InputError
 
 
@@ -135,6 +135,51 @@ def test_folds_of_the_table_come_first():
 def test_class_absent_from_a_validation_part_is_allowed():
     corpus = toy(list("aabbcc"), [0, 1, 0, 1, 0, 0], list("xxyyzz"))
     assert set(corpus.labels[make_folds(corpus, 2)[2].valid]) == {0}
+
+
+def test_all_rows_hold_nothing_out(small_corpus):
+    (fold,) = make_folds(small_corpus, ALL)  # whatever sessions there are
+    np.testing.assert_array_equal(fold.train, np.arange(200))
+    assert (fold.index, len(fold.valid), fold.held_out, fold.name) == (0, 0, (), "all rows")
+    with pytest.raises(InputError, match="splits=2: with --config.data.folds=all .* nothing"):
+        make_folds(small_corpus, ALL, splits=2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(1, 12), min_size=6, max_size=9), seed=st.integers(0, 99))
+def test_further_splits_are_other_cuttings_of_whole_speakers(sizes, seed):
+    corpus = toy([f"s{i}" for i, size in enumerate(sizes) for _ in range(2 * size)])
+    folds = make_folds(corpus, 3, splits=4)
+    assert [(fold.index, fold.split) for fold in folds] == [(i, i // 3) for i in range(12)]
+    rows, cuttings = np.arange(len(corpus.labels)), set()
+    for split in range(4):
+        cut = folds[3 * split : 3 * split + 3]
+        np.testing.assert_array_equal(np.sort(np.concatenate([f.valid for f in cut])), rows)
+        cuttings.add(frozenset(fold.held_out for fold in cut))
+        for fold in cut:
+            np.testing.assert_array_equal(np.union1d(fold.train, fold.valid), rows)
+            assert set(corpus.speakers[fold.valid]) == set(fold.held_out)
+            assert not set(corpus.speakers[fold.train]) & set(fold.held_out)
+    assert len(cuttings) == 4
+    for fold, alone in zip(folds, make_folds(corpus, 3), strict=False):
+        np.testing.assert_array_equal(fold.valid, alone.valid)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    again = make_folds(permuted(corpus, order), 3, splits=4)
+    assert [fold.held_out for fold in again] == [fold.held_out for fold in folds]
+
+
+@pytest.mark.parametrize(
+    ("change", "n_folds", "words"),
+    [
+        ({}, 3, "only 1 cutting.s. of 3 speakers into 3 folds; pass --config.data.splits=1"),
+        ({}, 2, "only 3 cutting.s. of 3 speakers into 2 folds; pass --config.data.splits=3"),
+        ({"sessions": np.array(list("xxyyzz"))}, 3, "column 'session' of corpus 'toy' cuts it in"),
+        ({"fold_names": np.array(list("112233"))}, 3, "column 'fold' .* --config.data.splits=1"),
+    ],
+)
+def test_no_so_many_splits(change, n_folds, words):
+    with pytest.raises(InputError, match=words):
+        make_folds(dataclasses.replace(toy(list("aabbcc")), **change), n_folds, splits=4)
 
 
 # -- standardisation --------------------------------------------------------------------------

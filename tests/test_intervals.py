@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aegan.metrics.intervals import _resample, by_speaker, contrast, summarise
+from aegan.metrics.intervals import (
+    HeldOut,
+    _resample,
+    by_speaker,
+    contrast,
+    over_speakers,
+    summarise,
+)
 
 
 def summary(values, folds, seeds=1):
@@ -54,6 +61,53 @@ def test_mean_and_deviation_over_folds(values, folds, seeds, mean, sd):
     assert found["mean"] == (mean if mean is None else pytest.approx(mean))
     assert found["sd"] == (sd if sd is None else pytest.approx(sd))
     assert (found["ci95"] is None) == (sd is None)
+
+
+def test_further_splits_make_no_interval_narrower():
+    lanes = [{"fold": fold, "split": fold // 3} for fold in range(6)]
+    found = summarise([1.0, 2.0, 3.0, 1.0, 2.0, 3.0], lanes)
+    assert (found["mean"], found["sd"]) == (2, 1)
+    assert found["ci95"] == pytest.approx(summary([1.0, 2.0, 3.0], 3)["ci95"])
+    wider = summarise([1.0, 2.0, 3.0, 0.0, 2.0, 4.0], lanes)
+    assert wider["sd"] == pytest.approx(math.sqrt((1 + 4) / 2))
+    assert summarise([1.0] + [None] * 4 + [3.0], lanes)["ci95"] is None
+
+
+# Folds 0 and 1 test speakers a and b, each alone; fold 2, of another split, tests both.
+TESTED = {
+    0: HeldOut(("a",), np.array([[4, 2]])),
+    1: HeldOut(("b",), np.array([[4, 2]])),
+    2: HeldOut(("a", "b"), np.array([[4, 2], [4, 2]])),
+}
+OF_FOLDS = [{"fold": 0}, {"fold": 1}, {"fold": 2}]
+RIGHT = [np.array([[4, 1]]), np.array([[2, 1]]), np.array([[4, 2], [0, 0]])]
+
+
+def test_over_speakers_by_hand():
+    found = over_speakers(RIGHT, OF_FOLDS, TESTED)
+    # Recalls 1 and 1/2; 1/2 and 1/2; 4/8 and 2/4.
+    assert found["mean"] == pytest.approx((0.75 + 0.5 + 0.5) / 3)
+    # Drawn are a and b, a twice, b twice. Of a alone fold 0 has 0.75 with twice its weight, fold 2
+    # has 1 with its own; of b alone fold 1 has 0.5, fold 2 has 0.
+    draws = _resample(("speaker",) * 2)[0]
+    values = {2.0: (2 * 0.75 + 1) / 3, 1.0: found["mean"], 0.0: (2 * 0.5 + 0) / 3}
+    spread = np.var([values[a] for a in draws[:, 0].tolist()])
+    reach = stats.t.ppf(0.975, 1) * math.sqrt(2 * spread)
+    assert found["ci95"] == pytest.approx([found["mean"] - reach, found["mean"] + reach])
+
+
+def test_over_speakers_pairs_and_averages_seeds():
+    noise = np.random.default_rng(0).uniform(size=(2, 2))
+    other = [values + 0.5 for values in RIGHT]
+    less = [b - a for a, b in zip(RIGHT, other, strict=True)]
+    found = over_speakers(less, OF_FOLDS, TESTED)
+    assert found["mean"] == pytest.approx((0.5 / 4 + 0.5 / 2) / 2)
+    assert found["ci95"] == pytest.approx([found["mean"]] * 2)  # every speaker gains as much
+    both = [*RIGHT[:2], RIGHT[2] + noise, *RIGHT[:2], RIGHT[2] - noise]
+    assert over_speakers(both, OF_FOLDS * 2, TESTED) == over_speakers(RIGHT, OF_FOLDS, TESTED)
+    # A fold without a value is left out, one speaker has no interval, no lane has no mean.
+    assert over_speakers([RIGHT[0], None, None], OF_FOLDS, TESTED) == {"mean": 0.75, "ci95": None}
+    assert over_speakers([None] * 3, OF_FOLDS, TESTED) == {"mean": None, "ci95": None}
 
 
 # Two replicates that test the same two speakers, two classes.

@@ -7,9 +7,7 @@ import pytest
 
 from aegan.metrics import references
 from aegan.metrics.diversity import variance_ratio
-from aegan.metrics.references import BASELINES, CLASS_MEAN_NOISE, GENERATORS, JITTER_NOISE
-
-ALL = GENERATORS | BASELINES
+from aegan.metrics.references import CLASS_MEAN_NOISE, GENERATORS, JITTER_NOISE
 
 
 @pytest.fixture(scope="module")
@@ -21,28 +19,30 @@ def real():
     rows += 3 * rng.standard_normal((4, 40))[labels]
     rows[:, 3] = 0
     order = rng.permutation(len(labels))
-    return rows[order].astype(np.float32), labels[order]
+    return rows[order].astype(np.float32), labels[order], np.arange(len(order)).astype(str)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_contract(name, real):
-    (rows, labels), again, other = (ALL[name](*real, 800, seed) for seed in (3, 3, 4))
+    (rows, labels), again, other = (GENERATORS[name](*real, 800, seed) for seed in (3, 3, 4))
     assert rows.shape == (800, 40) and rows.dtype == np.float32 and np.isfinite(rows).all()
     assert labels.shape == (800,) and labels.dtype == np.int32
     assert (np.abs(np.bincount(labels, minlength=4) - 200) < 50).all()
     assert np.array_equal(rows, again[0]) and np.array_equal(labels, again[1])
     assert not np.array_equal(rows, other[0])
-    assert np.array_equal(labels, ALL["jitter"](*real, 800, 3)[1])  # of a seed, whatever the name
+    assert np.array_equal(
+        labels, GENERATORS["jitter"](*real, 800, 3)[1]
+    )  # of a seed, whatever the name
     for label in range(3):
         wanted = real[0][real[1] == label].mean(axis=0)
         assert np.abs(rows[labels == label].mean(axis=0) - wanted).max() < 0.9
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_absent_classes_and_single_rows(name, real):
     """A class of one row, and one of no row at all."""
     few = np.append(np.flatnonzero(real[1] % 2 == 0), np.flatnonzero(real[1] == 3)[0])
-    rows, labels = ALL[name](real[0][few], real[1][few], 300, 0)
+    rows, labels = GENERATORS[name](*(column[few] for column in real), 300, 0)
     assert np.isfinite(rows).all() and set(labels.tolist()) == {0, 2, 3}
     assert np.abs(rows[labels == 3] - real[0][few[-1]]).max() < 1
 
@@ -56,22 +56,22 @@ RATIOS = {  # of variance
 }
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", GENERATORS)
 def test_variance(name, real):
-    big = real[0][real[1] != 3], real[1][real[1] != 3]
+    big = tuple(column[real[1] != 3] for column in real)
     low, high = RATIOS[name]
-    assert low <= variance_ratio(*ALL[name](*big, 3000, 0), *big).overall <= high
+    assert low <= variance_ratio(*GENERATORS[name](*big, 3000, 0), *big[:2]).overall <= high
 
 
 def test_class_mean_is_the_mean_plus_noise(real):
-    rows, labels = ALL["class_mean"](*real, 2000, 0)
+    rows, labels = GENERATORS["class_mean"](*real, 2000, 0)
     for label in range(4):
         noise = rows[labels == label] - real[0][real[1] == label].mean(axis=0)
         assert noise.std() == pytest.approx(CLASS_MEAN_NOISE, rel=0.05)
 
 
 def test_class_gaussian_keeps_covariance_and_constant_columns(real):
-    rows, labels = ALL["class_gaussian"](*real, 40_000, 0)
+    rows, labels = GENERATORS["class_gaussian"](*real, 40_000, 0)
     assert np.abs(rows[:, 3]).max() == 0
     found = np.cov(rows[labels == 0], rowvar=False)
     wanted = np.cov(real[0][real[1] == 0], rowvar=False)
@@ -83,7 +83,7 @@ def test_class_gaussian_keeps_covariance_and_constant_columns(real):
 
 
 def test_smote_lies_between_neighbours_of_the_class(real):
-    rows, labels = ALL["smote"](*real, 300, 0)
+    rows, labels = GENERATORS["smote"](*real, 300, 0)
     for label in range(4):
         pool = real[0][real[1] == label].astype(float)
         k = min(references.SMOTE_NEIGHBOURS, len(pool) - 1)
@@ -98,10 +98,10 @@ def test_smote_lies_between_neighbours_of_the_class(real):
 
 def test_drawn_rows_are_those_of_the_class(real):
     """As they are, or with noise; so many draws reach every row."""
-    rows, labels = ALL["oversampling"](*real, 4000, 0)
-    known = {(label, row.tobytes()) for row, label in zip(*real, strict=True)}
+    rows, labels = GENERATORS["oversampling"](*real, 4000, 0)
+    known = {(label, row.tobytes()) for row, label in zip(*real[:2], strict=True)}
     assert {(label, row.tobytes()) for row, label in zip(rows, labels, strict=True)} == known
-    rows, labels = ALL["jitter"](*real, 200, 0)
+    rows, labels = GENERATORS["jitter"](*real, 200, 0)
     for label in range(4):
         apart = np.linalg.norm(rows[labels == label][:, None] - real[0][real[1] == label], axis=2)
         assert np.mean(apart.min(axis=1)) == pytest.approx(JITTER_NOISE * np.sqrt(40), rel=0.1)

@@ -20,6 +20,7 @@ from helpers import NAMES, PAPER
 from small_runs import EPOCHS, OFTEN, OWN, assert_refused, hashes, tiny
 
 from aegan.data.simulate import simulated_corpus
+from aegan.metrics.references import GENERATORS
 from aegan.models.model import MODELS
 from aegan.system.screen import duration
 from aegan.tables.synthetic import read_synthetic
@@ -28,7 +29,7 @@ from experiments.configured import default_workdir
 METRICS = (
     "trts_set1 trts_set2 tstr_set1 tstr_set2 real_to_real fid fid_real variance_ratio"
 ).split()
-REFERENCES = ("real", "class_mean", "class_gaussian", "smote", "jitter")
+REFERENCES = ("real", *GENERATORS)
 
 
 def figures_of(workdir: Path) -> dict:
@@ -337,3 +338,24 @@ def test_a_config_that_is_not_there_is_one_line(tmp_path, given, more):
     path = given.replace("=", " ").split()[1]
     assert f"--config={path}: cannot be read from here; " in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_generator_of_all_rows(tmp_path):
+    """Nothing is held out, which terminal and report say; rows can be drawn; no stage fails."""
+    done = command(tmp_path, *tiny("m1", tmp_path / "run", "--config.data.folds=all"))
+    assert done.status == 0, done.err
+    said = "Nothing was held out: the generators saw every row"
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert said in done.out and said in report and "nothing held out" in done.out
+    assert "TSTR-2" not in done.out and "TSTR set-2 (%)" not in report
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["folds"][0] == {
+        **{"fold": 0, "split": 0, "name": "all rows", "held_out": []},
+        **{"train_rows": 120, "valid_rows": 0},
+    }
+    found = {name: results["metrics"][name]["mean"] for name in METRICS}
+    assert found["tstr_set1"] > 0 and found["tstr_set2"] is None
+    out = tmp_path / "rows.parquet"
+    arguments = (f"--run={tmp_path / 'run'}", "--fold=0", "--n=30", f"--out={out}")
+    assert command(tmp_path, *arguments, name="sample").status == 0
+    assert len(read_synthetic(out).labels) == 30

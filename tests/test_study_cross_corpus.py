@@ -12,6 +12,7 @@ from study_helpers import tiny_study
 
 from aegan.metrics.fid import fid_scores, train_net
 from aegan.metrics.intervals import estimate
+from aegan.metrics.references import GENERATORS
 from aegan.metrics.svm import predict, tune_and_fit, uar
 from aegan.sampling.generator import load_generator
 from aegan.sampling.rows import sample, sampling_key
@@ -29,7 +30,7 @@ from aegan.study.cross_corpus.tasks import (
 from aegan.study.study import Study
 from aegan.training.lanes import lane_key
 
-ROWS = ("m1", "m2", "m3", "real", "class_mean", "class_gaussian", "smote", "jitter")
+ROWS = ("m1", "m2", "m3", "real", *GENERATORS)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_tasks_need_the_generators_of_the_whole_source(study):
     assert set(found["table4-target-own"].needs) == every
     assert found["table4-tstr-m2-1"].needs == ("part-m2-1-target-p100-r0",)
     assert found["table4-tstr-real"].needs == found["table4-target-to-target"].needs == ()
-    assert len(found) == 2 + 3 * 2 + 5 + 1
+    assert len(found) == 2 + 3 * 2 + 6 + 1
 
 
 def test_a_balanced_target_has_one_draw():

@@ -11,7 +11,7 @@ from study_generators import save_broken, save_untrained
 from study_helpers import tiny_study
 
 from aegan.data.folds import fit_standardiser
-from aegan.metrics.references import BASELINES
+from aegan.metrics.references import BASELINES, GENERATORS
 from aegan.sampling.generator import load_generator
 from aegan.sampling.rows import sample, sampling_key
 from aegan.study import generators
@@ -180,7 +180,8 @@ def test_cells_once_more(study, records, monkeypatch):
     own = fit_standardiser(source.features, part.rows, clip)
     of_fold = fit_standardiser(source.features, fold.train, clip)
     features, labels = source.features[part.rows], source.labels[part.rows]
-    smote = BASELINES["smote"](own.to_z(features), labels, 60, 1)
+    known = own.to_z(features), labels, source.speakers[part.rows]
+    smote = GENERATORS["smote"](*known, 60, 1)
     key = sampling_key(lane_key(0, fold.index), 1)  # rows of replicate 1, not the run's own
     path = study.dir.run("m1").generator({"seed": 0, "fold": fold.index})
     m1, classes = sample(load_generator(path), key, 60)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from aegan.errors import InputError
 
 # A float32 column whose deviation is below this share of its mean holds rounding noise only.
 _ROUNDING_NOISE = 4 * float(np.finfo(np.float32).eps)
+ALL = 0  # for a number of folds: nothing is held out
+_ATTEMPTS = 200  # at another cutting
 _CELLS_AT_ONCE = 2**21  # float64 work space of the statistics: 16 MiB
 
 
@@ -26,20 +29,42 @@ class Fold:
     train: np.ndarray  # (n_train,) int32, sorted row numbers: set-1
     valid: np.ndarray  # (n_valid,) int32, sorted row numbers: set-2
     held_out: tuple[str, ...]  # the speakers of `valid`, sorted
-    name: str  # "session Ses01", "speakers A, B" or "fold 1"
+    name: str  # "session Ses01", "speakers A, B", "fold 1" or "all rows"
+    split: int = 0  # number of the cutting that it belongs to
 
 
-def make_folds(corpus: Corpus, n_folds: int, section: str = "config.data") -> tuple[Fold, ...]:
+def all_rows(rows: int) -> Fold:
+    """The fold that trains on every row and holds nothing out."""
+    everything = np.arange(rows, dtype=np.int32)
+    return Fold(0, everything, everything[:0], (), "all rows")
+
+
+def make_folds(
+    corpus: Corpus, n_folds: int, section: str = "config.data", splits: int = 1
+) -> tuple[Fold, ...]:
     """Cut a corpus into folds (section 4.1.1: leave one session out).
 
     With a column `fold`, its folds; else one per session; else `n_folds` folds of whole speakers,
     balanced by class. The same for every order of the rows. Whether they share a speaker is for
-    `audit.py` to say. Messages name the `section` of the config.
+    `audit.py` to say. Messages name the `section` of the config. ALL for `n_folds` holds nothing
+    out.
+
+    More ``splits`` are further cuttings by speaker, at random and each another; the first one is
+    what it is alone. Fold f of split s has the number s * n_folds + f.
 
     Raises:
-        InputError: fewer than two sessions or folds, fewer speakers than folds, or a class without
-            a row in a training part. A class may be absent from a validation part.
+        InputError: fewer than two sessions or folds, fewer speakers than folds, a class without a
+            row in a training part, or no so many cuttings. A class may be absent from a validation
+            part.
     """
+    if n_folds == ALL and splits == 1:
+        return (all_rows(len(corpus.labels)),)
+    if n_folds == ALL:
+        raise InputError(
+            f"--{section}.splits={splits}: with --{section}.folds=all there is nothing to split; "
+            "leave out one of the two"
+        )
+    cuts: list[np.ndarray] = []  # per split the number of the fold that holds each row out
     for column, values in (("fold", corpus.fold_names), ("session", corpus.sessions)):
         if values is not None:
             names, fold_of_row = np.unique(values, return_inverse=True)
@@ -48,14 +73,22 @@ def make_folds(corpus: Corpus, n_folds: int, section: str = "config.data") -> tu
                     f"corpus '{corpus.name}': column '{column}' has one value only; "
                     "drop the column to get folds by speaker"
                 )
-            titles = [f"{column} {name}" for name in names]
+            if splits > 1:
+                raise InputError(
+                    f"--{section}.splits={splits}: the column '{column}' of corpus "
+                    f"'{corpus.name}' cuts it in one way; drop the column or pass "
+                    f"--{section}.splits=1"
+                )
+            cuts, titles = [fold_of_row], [f"{column} {name}" for name in names]
             break
     else:
-        fold_of_row = _speaker_folds(corpus, n_folds, section)
-        titles = [None] * n_folds
+        cuts, titles = [_speaker_folds(corpus, n_folds, section)], [None] * n_folds
+        while len(cuts) < splits:
+            cuts.append(_another_cut(corpus, n_folds, cuts, section))
     folds = []
-    for index, title in enumerate(titles):
-        train, valid = (np.flatnonzero((fold_of_row == index) == part) for part in (False, True))
+    for (split, cut), (number, title) in product(enumerate(cuts), enumerate(titles)):
+        index = split * len(titles) + number
+        train, valid = (np.flatnonzero((cut == number) == part) for part in (False, True))
         held_out = tuple(np.unique(corpus.speakers[valid]).tolist())
         title = title or f"speakers {', '.join(held_out)}"
         for label in np.setdiff1d(np.arange(len(corpus.classes)), corpus.labels[train])[:1]:
@@ -64,8 +97,42 @@ def make_folds(corpus: Corpus, n_folds: int, section: str = "config.data") -> tu
                 f"fold {index} ({title}); add rows of other speakers or leave the class out of the "
                 "table"
             )
-        folds.append(Fold(index, train.astype(np.int32), valid.astype(np.int32), held_out, title))
+        rows = train.astype(np.int32), valid.astype(np.int32)
+        folds.append(Fold(index, *rows, held_out, title, split))
     return tuple(folds)
+
+
+def _another_cut(
+    corpus: Corpus, n_folds: int, known: Sequence[np.ndarray], section: str
+) -> np.ndarray:
+    """A cutting other than the ``known`` ones, in which no class is held out as a whole.
+
+    Speakers come in random order, each to the fold that has the fewest rows so far.
+    """
+    names, speaker_of_row, sizes = np.unique(
+        corpus.speakers, return_inverse=True, return_counts=True
+    )
+    by_class = np.zeros((len(names), len(corpus.classes)), np.int64)
+    np.add.at(by_class, (speaker_of_row, corpus.labels), 1)
+
+    def parts(fold_of_row: np.ndarray) -> set[frozenset[int]]:
+        return {frozenset(speaker_of_row[fold_of_row == fold].tolist()) for fold in range(n_folds)}
+
+    before = [parts(cut) for cut in known]
+    for attempt in range(_ATTEMPTS):
+        rng = np.random.default_rng([len(known), attempt])
+        fold_of, rows = np.empty(len(names), np.int64), np.zeros(n_folds, np.int64)
+        for speaker in rng.permutation(len(names)):
+            fold_of[speaker] = rows.argmin()
+            rows[fold_of[speaker]] += sizes[speaker]
+        held = np.stack([by_class[fold_of == fold].sum(axis=0) for fold in range(n_folds)])
+        cut = fold_of[speaker_of_row]
+        if (held < by_class.sum(axis=0)).all() and parts(cut) not in before:
+            return cut
+    raise InputError(
+        f"corpus '{corpus.name}': found only {len(known)} cutting(s) of {len(names)} speakers into "
+        f"{n_folds} folds; pass --{section}.splits={len(known)}"
+    )
 
 
 def _speaker_folds(corpus: Corpus, n_folds: int, section: str) -> np.ndarray:

@@ -8,7 +8,7 @@ once per corpus and fold and cached.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -22,9 +22,11 @@ from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, fit_standardiser
 from aegan.data.plausibility import breaches, rules_of
 from aegan.errors import InputError
+from aegan.metrics.classifiers import SVM, learn
 from aegan.metrics.diversity import nearness, variance_ratio
 from aegan.metrics.fid import FidProtocol, fid_scores
 from aegan.metrics.fold_tools import (
+    FoldSpace,
     FoldTools,
     Place,
     cached,
@@ -33,8 +35,9 @@ from aegan.metrics.fold_tools import (
     svm_on_set1,
     svm_on_set2,
 )
+from aegan.metrics.intervals import HeldOut, by_speaker
 from aegan.metrics.references import GENERATORS, Rows, reference_seed
-from aegan.metrics.summary import METRICS, REFERENCES, summary_of, words_of
+from aegan.metrics.summary import AUGMENTED, METRICS, REFERENCES, TESTS, summary_of, words_of
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, recalls, tune_and_fit, uar
 from aegan.tables.synthetic import read_synthetic
 
@@ -52,6 +55,7 @@ class EvaluationProtocol:
     """Everything that is fixed about an evaluation."""
 
     svm: SvmProtocol = SvmProtocol()  # of metrics 1 and 2
+    classifiers: tuple[str, ...] = (SVM,)  # of TSTR on set-2; the first of AUGMENTED
     fid: FidProtocol = FidProtocol()  # of metric 3
     clip: float = 10.0  # of z-scores, as in training
     reference_rows: int = 6000  # per fold of every trivial generator: as many as the models'
@@ -71,7 +75,7 @@ def evaluate(
     """Metrics, references, per_class, confusion, svm, plausibility and verdict of all lanes.
 
     A lane with status "diverged" or with a non-finite cell has None for every metric and enters
-    no mean. No value is NaN.
+    no mean. No value is NaN. What needs set-2 is None where a fold holds nothing out.
 
     Args:
         corpus: the real rows, as the lanes were trained on.
@@ -138,8 +142,19 @@ def evaluate(
         "space": f"z-scores of set-1, clipped at {protocol.clip:g}",
         "reference_rows": protocol.reference_rows,
         "fid": asdict(protocol.fid),
+        "classifiers": list(protocol.classifiers),
     }
-    return summary_of(corpus.classes, lanes, tools, model, references, words)
+    tested = {fold.index: _tested(corpus, fold) for fold in folds}
+    split_of = {fold.index: fold.split for fold in folds}
+    lanes = [{**lane, "split": split_of[lane["fold"]]} for lane in lanes]
+    uses = list(dict.fromkeys((SVM, *protocol.classifiers, AUGMENTED)))
+    return summary_of(corpus.classes, lanes, tools, tested, uses, model, references, words)
+
+
+def _tested(corpus: Corpus, fold: Fold) -> HeldOut:
+    labels, names = corpus.labels[fold.valid], np.array(fold.held_out)
+    counts = by_speaker(labels, labels, corpus.speakers[fold.valid], names, len(corpus.classes))
+    return HeldOut(fold.held_out, np.diagonal(counts, axis1=1, axis2=2))
 
 
 def _run(words: str, task: Callable) -> tuple:
@@ -173,56 +188,109 @@ class _Bench:
         if len(table.labels) == 0 or not np.isfinite(table.features).all():
             return None
         labels = np.array([corpus.classes.index(c) for c in table.classes], np.int32)
-        found = self.measure((standardiser.to_z(table.features), labels[table.labels]))
+        rows = standardiser.to_z(table.features), labels[table.labels]
+        found = self.measure(rows)
         rules = rules_of(corpus.feature_names)
         parts = {"real": corpus.features[fold.train], "synthetic": table.features}
         breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
-        return found | {"plausibility": breached}
+        uses = {use: self.right_by(use, rows) for use in self.uses()}
+        return found | {"plausibility": breached, "right": {SVM: found["right"], **uses}}
 
     def reference(self, name: str) -> dict:
-        index = self.place[1].index
-        parts = {"item": f"reference {name}", "fold_index": index}
-        parts["protocol"] = asdict(self.protocol)
-        generate = None
+        index, protocol = self.place[1].index, asdict(self.protocol)
+        first = protocol.pop("classifiers")[0]
+        parts = {"item": f"reference {name}", "fold_index": index, "protocol": protocol}
+        make = None
         if name in GENERATORS:
             seed = reference_seed(self.protocol.seed, index, name)
-            generate = partial(GENERATORS[name], n=self.protocol.reference_rows, seed=seed)
-        return cached(self.place, self.cache_dir, partial(self.measure, generate), **parts)
+            make = partial(GENERATORS[name], n=self.protocol.reference_rows, seed=seed)
+        keep = partial(cached, self.place, self.cache_dir)
+        found = keep(partial(self.measure, make), **parts)
+        right = {SVM: found["right"]}
+        for use in self.uses():
+            by = first if use == AUGMENTED else use
+            own = parts | {"use": use, "by": by}
+            right[use] = keep(lambda use=use: {"right": self.right_by(use, make)}, **own)["right"]
+        return found | {"right": right}
+
+    def uses(self) -> list[str]:
+        """What rows are used for beside metric 2."""
+        others = [name for name in self.protocol.classifiers if name != SVM]
+        return [*others, AUGMENTED] if self.tools.svm_set2 else []
+
+    def right_by(self, use: str, synthetic: Rows | Callable[..., Rows] | None) -> list[list[int]]:
+        """Rows of each speaker and class of set-2 that a classifier trained on rows recognises.
+
+        ``synthetic`` as in ``measure``. AUGMENTED: trained on the rows of set-1 and as many
+        synthetic ones; of an SVM the C is that of set-1 alone.
+        """
+        space, first = fold_space(*self.place), self.protocol.classifiers[0]
+        if callable(synthetic):
+            synthetic = synthetic(*space.set1)
+        rows, labels = synthetic or (space.set1_z, space.labels1)
+        by = first if use == AUGMENTED else use
+        if use == AUGMENTED and synthetic:
+            rows = np.concatenate([space.set1_z, rows[: len(space.set1_z)]])
+            labels = np.concatenate([space.labels1, labels[: len(space.set1_z)]])
+        if by == SVM:
+            grid = (self.tools.svm_set1.c,)
+            predicted = predict(
+                tune_and_fit(rows, labels, replace(self.protocol.svm, c_grid=grid)), space.set2_z
+            )
+        else:
+            predicted = learn(by, rows, labels)(space.set2_z)
+        return self.right(space, predicted)
+
+    def right(self, space: FoldSpace, predicted: np.ndarray) -> list[list[int]]:
+        names, classes = np.unique(space.speakers2), len(self.place[0].classes)
+        counts = by_speaker(space.labels2, predicted, space.speakers2, names, classes)
+        return np.diagonal(counts, axis1=1, axis2=2).tolist()
 
     def measure(self, synthetic: Rows | Callable[..., Rows] | None) -> dict:
         """Every metric of synthetic rows in z, or of what makes them of set-1; None: of set-1.
 
         JSON values: "metrics" {name: value}, "confusion" {test: counts}, "per_class" {figure:
-        value of each class}, "c" and "note" of the SVM trained on the synthetic rows.
+        value of each class}, "c" and "note" of the SVM trained on the synthetic rows, "right" rows
+        that it recognises of each speaker and class of set-2.
         """
         space, tools, protocol = fold_space(*self.place), self.tools, self.protocol
         n_classes = len(self.place[0].classes)
         if callable(synthetic):
-            synthetic = synthetic(space.set1_z, space.labels1)
+            synthetic = synthetic(*space.set1)
         rows, labels = synthetic or (space.set1_z, space.labels1)
         own = tune_and_fit(rows, labels, protocol.svm) if synthetic else tools.svm_set1
         tests = {
             "trts_set1": (tools.svm_set1, rows, labels),
-            "trts_set2": (tools.svm_set2, rows, labels),
             "tstr_set1": (own, space.set1_z, space.labels1),
-            "tstr_set2": (own, space.set2_z, space.labels2),
-            "real_to_real": (tools.svm_set1, space.set2_z, space.labels2),
         }
+        if tools.svm_set2 is not None:
+            tests |= {
+                "trts_set2": (tools.svm_set2, rows, labels),
+                "tstr_set2": (own, space.set2_z, space.labels2),
+                "real_to_real": (tools.svm_set1, space.set2_z, space.labels2),
+            }
+        predicted = {name: predict(svm, tested) for name, (svm, tested, _) in tests.items()}
         confusion = {
-            name: confusion_counts(truth, predict(svm, tested), n_classes)
-            for name, (svm, tested, truth) in tests.items()
+            name: confusion_counts(truth, predicted[name], n_classes)
+            for name, (_, _, truth) in tests.items()
         }
+        right = None
+        if tools.svm_set2 is not None:
+            right = self.right(space, predicted["tstr_set2"])
         fid = fid_scores(tools.nets, space.set1_z, rows if synthetic else None, protocol.fid)
         variance = variance_ratio(rows, labels, space.set1_z, space.labels1)
         near = nearness(rows if synthetic else None, space.set1_z, protocol.seed)
-        metrics = {name: uar(counts) for name, counts in confusion.items()}
+        metrics = dict.fromkeys(TESTS) | {name: uar(counts) for name, counts in confusion.items()}
         metrics |= fid._asdict() | near._asdict() | {"variance_ratio": variance.overall}
         per_class = {"variance_ratio": [variance.per_class.get(c) for c in range(n_classes)]}
         for test in ("trts_set2", "tstr_set2"):
-            per_class[f"{test}_recall"] = recalls(confusion[test]).tolist()
+            known = test in confusion
+            found = recalls(confusion[test]).tolist() if known else [None] * n_classes
+            per_class[f"{test}_recall"] = found
         return {
             "metrics": {name: metrics[name] for name in METRICS},
             "confusion": {name: counts.tolist() for name, counts in confusion.items()},
+            "right": right,
             "per_class": per_class,
             "c": own.c,
             "note": own.note,

@@ -25,7 +25,7 @@ from aegan.metrics.fid import LAYER, FidNet, FidProtocol, train_net
 from aegan.metrics.svm import FittedSvm, SvmProtocol, tune_and_fit
 from aegan.system.files import replacing
 
-FORMAT = 3  # raise when the meaning of a stored item changes
+FORMAT = 4  # raise when the meaning of a stored item changes
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "imbalanced-learn")
 _JSON = "meta_json"
 
@@ -38,8 +38,15 @@ class FoldSpace(NamedTuple):
 
     set1_z: np.ndarray  # (n1, dim) float32
     labels1: np.ndarray  # (n1,) int32
+    speakers1: np.ndarray  # (n1,) str
     set2_z: np.ndarray  # (n2, dim) float32
     labels2: np.ndarray  # (n2,) int32
+    speakers2: np.ndarray  # (n2,) str
+
+    @property
+    def set1(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a trivial generator takes: rows, labels, speakers."""
+        return self.set1_z, self.labels1, self.speakers1
 
 
 class FoldTools(NamedTuple):
@@ -47,13 +54,16 @@ class FoldTools(NamedTuple):
 
     nets: tuple[FidNet, ...]
     svm_set1: FittedSvm
-    svm_set2: FittedSvm
+    svm_set2: FittedSvm | None  # None where nothing is held out
 
 
 def fold_space(corpus: Corpus, fold: Fold, standardiser: Standardiser) -> FoldSpace:
     """The z-space of a fold."""
-    set1_z, set2_z = (standardiser.to_z(corpus.features[r]) for r in (fold.train, fold.valid))
-    return FoldSpace(set1_z, corpus.labels[fold.train], set2_z, corpus.labels[fold.valid])
+    parts = (
+        (standardiser.to_z(corpus.features[rows]), corpus.labels[rows], corpus.speakers[rows])
+        for rows in (fold.train, fold.valid)
+    )
+    return FoldSpace(*(column for part in parts for column in part))
 
 
 def cached(
@@ -93,8 +103,10 @@ def _svm_on(
     standardiser: Standardiser,
     protocol: SvmProtocol,
     cache_dir: Path | None,
-) -> FittedSvm:
-    """The tuned SVM of set-1 or of set-2, in the z-space of set-1."""
+) -> FittedSvm | None:
+    """The tuned SVM of set-1 or of set-2, in the z-space of set-1; None of a set without rows."""
+    if not len(getattr(fold, part)):
+        return None
 
     def make() -> Values:
         rows = getattr(fold, part)

@@ -1,6 +1,8 @@
 """Means and 95 % intervals: over folds, over seeds and draws, over speakers and replicates.
 
 Seeds are averaged inside a fold: they are no replicates of speakers, so they narrow no interval.
+Nor do further splits into folds, which test the same speakers again: an interval over folds is as
+wide as that of one split, and ``over_speakers`` draws speakers, each in all the folds that test it.
 
 Where two kinds of draw meet (generator seeds and samples, or the tested speakers and the
 replicates of a training), each is varied with all of the other kept, and the variances are added:
@@ -14,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -30,16 +32,24 @@ def summarise(per_lane: Sequence[float | None], lanes: Sequence[Mapping[str, obj
 
     ``mean``, ``sd`` (ddof 1) and ``ci95`` (t interval) are over folds, of the seeds' mean inside a
     fold. Lanes whose value is None or not finite are left out; ``sd`` and ``ci95`` are None with
-    fewer than two folds, ``mean`` with none.
+    fewer than two folds, ``mean`` with none. Of several splits (a lane's "split") ``sd`` and
+    ``ci95`` are those of one: variances are averaged over the splits.
     """
     found = estimate(fold_means(per_lane, lanes))
-    known = [value for value in found["values"] if value is not None]
-    return {
-        "per_lane": [_clean(value) for value in per_lane],
-        "mean": found["mean"],
-        "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None,
-        "ci95": found["ci95"],
-    }
+    split_of = {lane["fold"]: lane.get("split", 0) for lane in lanes}
+    known: dict[Any, list[float]] = {}
+    for (_, split), value in zip(sorted(split_of.items()), found["values"], strict=True):
+        if value is not None:
+            known.setdefault(split, []).append(value)
+    several = [values for values in known.values() if len(values) > 1]
+    sd, ci95 = None, found["ci95"]
+    if several:
+        sd = math.sqrt(np.mean([np.var(values, ddof=1) for values in several]))
+    if len(known) > 1:
+        folds = min(map(len, several), default=0)
+        ci95 = _interval(found["mean"], (sd / math.sqrt(folds), folds - 1)) if several else None
+    per_lane = [_clean(value) for value in per_lane]
+    return {"per_lane": per_lane, "mean": found["mean"], "sd": sd, "ci95": ci95}
 
 
 def fold_means(
@@ -91,6 +101,82 @@ def crossed_estimate(values: np.ndarray) -> dict[str, Any]:
             parts = ((float(stats.sem(m)), len(m) - 1) for m in means)
             found["ci95"] = _interval(found["mean"], *parts)
     return found
+
+
+class HeldOut(NamedTuple):
+    """The held-out rows of a fold."""
+
+    speakers: tuple[str, ...]
+    rows: np.ndarray  # (speakers, classes) counts
+
+
+def over_speakers(
+    right: Sequence[np.ndarray | None],
+    lanes: Sequence[Mapping[str, object]],
+    tested: Mapping[int, HeldOut],
+) -> dict[str, Any]:
+    """Mean over folds of a UAR, or of a difference of two, and its interval over speakers.
+
+    ``right`` (speakers of its fold, classes) per lane: rows that were recognised, or of one
+    classifier less those of another; None for a lane without a value. ``mean`` is the mean over
+    folds, seeds averaged inside; ``ci95`` is by the speakers drawn with replacement, each in all
+    its folds at once, a fold with the weight of its speakers drawn. None with fewer than two.
+    """
+    by_fold: dict[Any, list[np.ndarray]] = {}
+    for values, lane in zip(right, lanes, strict=True):
+        if values is not None and len(tested[lane["fold"]].speakers):
+            by_fold.setdefault(lane["fold"], []).append(np.asarray(values, np.float64))
+    if not by_fold:
+        return {"mean": None, "ci95": None}
+    names = np.unique(np.concatenate([tested[fold].speakers for fold in by_fold]))
+    drawn, scale, freedom = _resample(("speaker",) * len(names))
+    drawn = np.concatenate([np.ones((1, len(names))), drawn])  # first as they are
+    total, weight = np.zeros(len(drawn)), np.zeros(len(drawn))
+    for fold, values in sorted(by_fold.items()):
+        of_fold = drawn[:, np.searchsorted(names, tested[fold].speakers)]
+        rows, share = of_fold @ tested[fold].rows, of_fold.mean(axis=1)
+        total += share * _mean_recall(of_fold @ np.mean(values, axis=0), rows)
+        weight += share
+    mean = float(total[0] / weight[0])
+    if not freedom:
+        return {"mean": mean, "ci95": None}
+    spread = np.var(total[1:] / np.maximum(weight[1:], 1e-300))
+    return {"mean": mean, "ci95": _interval(mean, (math.sqrt(scale * float(spread)), freedom))}
+
+
+def uar_of(right: np.ndarray, rows: np.ndarray) -> float:
+    """UAR of rows recognised (speakers, classes), of so many ``rows``."""
+    return float(_mean_recall(right.sum(axis=0), rows.sum(axis=0)))
+
+
+def _mean_recall(right: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Over the classes, the last axis, of which there are rows."""
+    return (right / np.maximum(rows, 1)).sum(axis=-1) / np.maximum((rows > 0).sum(axis=-1), 1)
+
+
+def auc_over_speakers(
+    first: np.ndarray, speakers: np.ndarray, second: np.ndarray, others: np.ndarray
+) -> dict[str, Any]:
+    """How often a score of ``first`` (n,) is above one of ``second`` (m,), and its interval.
+
+    ``{"mean", "ci95"}``: the AUC, ties counted half, and its interval by the speakers of both,
+    (n,) and (m,), drawn with replacement; None with fewer than two.
+    """
+    names = np.unique(np.concatenate([speakers, others]))
+    place = np.searchsorted(names, speakers)
+    above = np.zeros((len(names), len(names)))  # pairs of a row of a speaker, a row of another
+    for column, name in enumerate(names):
+        scores = np.sort(second[others == name])
+        ends = (np.searchsorted(scores, first, side) for side in ("left", "right"))
+        np.add.at(above[:, column], place, sum(ends) / 2)
+    rows = [np.array([np.sum(of == name) for name in names]) for of in (speakers, others)]
+    drawn, scale, freedom = _resample(("speaker",) * len(names))
+    mean = float(above.sum() / (len(first) * len(second)))
+    if not freedom:
+        return {"mean": mean, "ci95": None}
+    pairs = (drawn @ rows[0]) * (drawn @ rows[1])
+    values = np.sum((drawn @ above) * drawn, axis=1)[pairs > 0] / pairs[pairs > 0]
+    return {"mean": mean, "ci95": _interval(mean, (math.sqrt(scale * np.var(values)), freedom))}
 
 
 def contrast(

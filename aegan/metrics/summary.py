@@ -8,8 +8,9 @@ from operator import getitem
 
 import numpy as np
 
+from aegan.metrics.classifiers import SVM
 from aegan.metrics.fold_tools import FoldTools
-from aegan.metrics.intervals import summarise
+from aegan.metrics.intervals import HeldOut, over_speakers, summarise, uar_of
 from aegan.metrics.references import GENERATORS
 from aegan.metrics.verdict import judge
 
@@ -29,6 +30,8 @@ METRICS = (
 TESTS = METRICS[:5]  # those with a confusion matrix
 REFERENCES = ("real", *GENERATORS)
 
+AUGMENTED = "augmented"  # use of rows: real and synthetic ones together
+
 Values = Sequence[dict | None]  # of `evaluate.measure`, per lane
 
 
@@ -41,13 +44,17 @@ def summary_of(
     classes: tuple[str, ...],
     lanes: Sequence[Mapping],
     tools: Mapping[int, FoldTools],
+    tested: Mapping[int, HeldOut],
+    uses: Sequence[str],
     model: Values,
     references: Mapping[str, Mapping[int, dict]],
     protocol: dict,
 ) -> dict:
     """The result of ``evaluate``, from what was measured of each lane, and per reference and fold.
 
-    ``protocol`` is that of the SVMs, in words.
+    ``tools`` and ``tested`` are of each fold, ``uses`` are the classifiers and AUGMENTED,
+    ``protocol`` is that of the SVMs, in words. With more than one split the intervals of UARs on
+    set-2 are over speakers, as those of differences always are.
     """
     groups: dict[str, Values] = {"model": model}
     groups |= {name: [of[lane["fold"]] for lane in lanes] for name, of in references.items()}
@@ -55,6 +62,13 @@ def summary_of(
         name: {metric: _over_folds(values, lanes, "metrics", metric) for metric in METRICS}
         for name, values in groups.items()
     }
+    use, less = _uses(groups, lanes, tested, uses)
+    if len({lane["split"] for lane in lanes}) > 1:
+        for name in groups:
+            metrics[name]["tstr_set2"]["ci95"] = use[SVM][name]["ci95"]
+            of_real = [b and a for a, b in zip(groups["real"], groups[name], strict=True)]
+            of_real, _ = _uses({"real": of_real}, lanes, tested, [SVM])
+            metrics[name]["real_to_real"]["ci95"] = of_real[SVM]["real"]["ci95"]
     per_class = {
         name: {
             figure: {
@@ -68,13 +82,16 @@ def summary_of(
     confusion = {}  # counts summed over the lanes that have a value; None where no lane has
     for name, values in groups.items():
         present = [value["confusion"] for value in values if value is not None]
+        of_test = {test: [found[test] for found in present if test in found] for test in TESTS}
         confusion[name] = {
-            test: np.sum([counts[test] for counts in present], axis=0).tolist() if present else None
-            for test in TESTS
+            test: np.sum(counts, axis=0).tolist() if counts else None
+            for test, counts in of_test.items()
         }
     # An SVM, or what was measured with one: its C and its departure from the protocol, in words.
     svms: dict[str, dict[str, Mapping | None]] = {
-        "real": {f"set-{n}, fold {k}": vars(of[n]) for k, of in tools.items() for n in (1, 2)},
+        "real": {
+            f"set-{n}, fold {k}": of[n] and vars(of[n]) for k, of in tools.items() for n in (1, 2)
+        },
         "synthetic": dict(zip(map(words_of, lanes), model, strict=True)),
     }
     for name in GENERATORS:
@@ -84,7 +101,7 @@ def summary_of(
     of_references = {name: metrics[name] for name in REFERENCES}
     verdict = judge(metrics["model"], of_references, per_class["model"], lanes)
     # What happened to the model in a lane says nothing of a reference.
-    healthy = [{"seed": lane["seed"], "fold": lane["fold"], "status": "ok"} for lane in lanes]
+    healthy = [{k: lane[k] for k in ("seed", "fold", "split")} | {"status": "ok"} for lane in lanes]
     verdict["references"] = {
         name: judge(metrics[name], of_references, per_class[name], healthy)["word"]
         for name in REFERENCES
@@ -92,6 +109,7 @@ def summary_of(
     return {
         "metrics": metrics["model"],
         "references": of_references,
+        "use": {"uar": use, "less": less},
         "per_class": per_class,
         "confusion": confusion,
         "svm": {
@@ -107,6 +125,36 @@ def summary_of(
         "plausibility": _plausibility(model, lanes),
         "verdict": verdict,
     }
+
+
+def _uses(
+    groups: Mapping[str, Values],
+    lanes: Sequence[Mapping],
+    tested: Mapping[int, HeldOut],
+    uses: Sequence[str],
+) -> tuple[dict, dict]:
+    """Per use and group of rows the UAR on set-2; and the model's less that of each other."""
+    several = len({lane["split"] for lane in lanes}) > 1
+    found: dict[str, dict] = {use: {} for use in uses}
+    less: dict[str, dict] = {use: {} for use in uses}
+    for use in uses:
+        right = {name: [_right(value, use) for value in of] for name, of in groups.items()}
+        for name, counts in right.items():
+            pairs = zip(counts, lanes, strict=True)
+            values = [a if a is None else uar_of(a, tested[lane["fold"]].rows) for a, lane in pairs]
+            found[use][name] = summarise(values, lanes)
+            if several:
+                found[use][name]["ci95"] = over_speakers(counts, lanes, tested)["ci95"]
+            if name != "model" and "model" in right:
+                both = zip(right["model"], counts, strict=True)
+                apart = [None if a is None or b is None else a - b for a, b in both]
+                less[use][name] = over_speakers(apart, lanes, tested)
+    return found, less
+
+
+def _right(value: dict | None, use: str) -> np.ndarray | None:
+    counts = None if value is None else value["right"].get(use)
+    return None if counts is None else np.array(counts, float)
 
 
 def _over_folds(values: Values, lanes: Sequence[Mapping], *path: str | int) -> dict:

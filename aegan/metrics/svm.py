@@ -73,7 +73,8 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
 
     Where a class has fewer members than ``inner_folds``, as many folds as it has members are
     used; with a class of one member no search is possible and the middle of the grid is taken.
-    A training set of one class gives a constant prediction. Each is said in ``note``.
+    A training set of one class gives a constant prediction. Each is said in ``note``. Nothing is
+    searched where the grid has one C.
 
     Raises:
         ValueError: no rows.
@@ -102,7 +103,9 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
     grid, weight, scores = protocol.c_grid, protocol.class_weight, []
     svcs = [SVC(C=c, kernel="precomputed", class_weight=weight) for c in grid]
     inner_folds = min(protocol.inner_folds, int(counts.min()))
-    if inner_folds < 2:
+    if len(grid) == 1:
+        (c,) = grid
+    elif inner_folds < 2:
         c = grid[len(grid) // 2]
         notes.append("a class has one member: no search, the middle of the grid")
     else:

@@ -53,7 +53,7 @@ def comparison(results: Results) -> Figure:
         for row in rows
     ).astype({"mean": float, "ci95_low": float, "ci95_high": float})
     panels = []
-    for metric, title in _COMPARED.items():
+    for metric, title in ((m, _COMPARED[m]) for m in T.measured(results, _COMPARED)):
         if any(row.cells[metric].mean is not None for row in rows):
             file, alt = f"comparison-{metric}", words("run", "compared", title=title)
             panels.append(panel(file, alt, 2.5, _compare, results, rows, metric))
@@ -240,7 +240,8 @@ def _curves(axes: Axes, title: str, table: pd.DataFrame, names: dict[str, str], 
             mean = steady.mean(axis=1).dropna()
             label = label if len(names) == 1 else f"{name}, {label}"
             mark = "." if len(mean) == 1 else ""
-            axes.plot(mean.index, mean, dash, lw=2, marker=mark, label=label, **style)
+            if len(mean):
+                axes.plot(mean.index, mean, dash, lw=2, marker=mark, label=label, **style)
             limits.extend(steady.to_numpy()[steady.notna().to_numpy()])
     if limits:
         # The first epochs and a diverging lane must not flatten the rest.

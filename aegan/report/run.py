@@ -66,6 +66,7 @@ def _sections(results: Results, table: pd.DataFrame) -> list[Section]:
     machine = {key.replace("_", " "): known[key] for key in shown if known.get(key)}
     return [
         section("Figures beside the paper and the references", tables.main_table(results)),
+        section("What the rows are good for", tables.use_table(results)),
         section("How to read this", *paragraphs("run", "reading", rule=verdict.get("rule"))),
         section("The same figures as a picture", figures.comparison(results)),
         section("Classes", tables.class_table(results), figures.variance(results), titled=True),

@@ -11,10 +11,14 @@ from typing import Any
 import pandas as pd
 
 from aegan.report.kit.documents import words
-from aegan.report.kit.numbers import UNITS, Estimate, Results, number, percent, plain
+from aegan.report.kit.numbers import UNITS, Estimate, Results, number, percent, plain, said
 from aegan.report.kit.tables import Table, tabulate, to_text
 from aegan.system.screen import WIDTH
 
+ALL_ROWS = (
+    "Nothing was held out: the generators saw every row, and no figure says how theirs serve on "
+    "other speakers."
+)
 SIMULATED = "Simulated corpus: these figures say nothing about real speech."
 REFERENCES = {
     "real": "Real rows of set-1",
@@ -22,6 +26,7 @@ REFERENCES = {
     "class_gaussian": "Class Gaussian",
     "smote": "SMOTE",
     "jitter": "Jitter",
+    "oversampling": "Oversampling",
 }
 UARS = ("trts_set1", "trts_set2", "tstr_set1", "tstr_set2")
 TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {
@@ -35,6 +40,8 @@ TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {
 }
 MAIN_COLUMNS = (*UARS, "fid", "fid_over_floor", "variance_ratio", "nn_distance", "copies")
 CEILING, PAPER = "Real \u2192 real", "Paper, IEMOCAP"
+_CLASSIFIERS = {"svm": "SVM", "logistic": "Logistic regression"}
+_CLASSIFIERS |= {"forest": "Random forest", "mlp": "The paper's net"}
 _VERDICT = "Verdict by the same rule"
 # Of the same table in a terminal.
 _SHORT = {key: f"{key[:4].upper()}-{key[-1]}" for key in UARS}
@@ -76,7 +83,18 @@ def banners(results: Results) -> list[str]:
     """What to know before any figure."""
     corpus = results["corpus"]
     found = [SIMULATED] if corpus["simulated"] else []
+    found += [] if holds_out(results) else [ALL_ROWS]
     return found + leak_banner([leak["words"] for leak in corpus.get("leaks") or ()])
+
+
+def holds_out(results: Results) -> bool:
+    """Whether there is a set-2."""
+    return any(fold["valid_rows"] for fold in results["folds"])
+
+
+def measured(results: Results, names: Iterable[str]) -> list[str]:
+    """Those of these metrics that the run has."""
+    return [n for n in names if holds_out(results) or n not in ("trts_set2", "tstr_set2")]
 
 
 def model_name(results: Results) -> str:
@@ -123,12 +141,12 @@ def reference_rows(metrics: Results, references: Results) -> list[Row]:
 
 
 def main_table(results: Results) -> Table:
-    """The model beside the paper, real speech and the four trivial generators."""
+    """The model beside the paper, real speech and the trivial generators."""
     verdict = results.get("verdict") or {}
     verdicts = {REFERENCES[k]: word for k, word in (verdict.get("references") or {}).items()}
     rows = main_rows(results)
     columns = {"Generator": lambda row: row.label}
-    for metric in MAIN_COLUMNS:
+    for metric in measured(results, MAIN_COLUMNS):
         columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
     if verdicts:
         verdicts[rows[0].label] = verdict.get("word")
@@ -137,13 +155,51 @@ def main_table(results: Results) -> Table:
     return tabulate(caption, rows, columns, words=(_VERDICT,), marked=lambda row: row is rows[0])
 
 
-def _short_table(rows: Sequence[Row], half_widths: bool) -> Table:
+def use_table(results: Results) -> Table | None:
+    """TSTR on set-2 by every classifier, and real and synthetic rows together."""
+    use = results.get("use") or {}
+    if not use or not holds_out(results):
+        return None
+    first = _CLASSIFIERS[results["svm"]["protocol"]["classifiers"][0]]
+    groups = {"model": f"{model_name(results)}, this run", **REFERENCES}
+    columns: dict[str, Callable[[str], Any]] = {"Generator": groups.get}
+    for name, found in use["uar"].items():
+        title = _CLASSIFIERS.get(name, f"With real rows, {first}")
+        columns[f"{title} (%)"] = lambda key, found=found: said(found.get(key), "%")
+        less = use["less"][name]
+        columns[f"{title}: {model_name(results)} less this (points)"] = lambda key, less=less: said(
+            less.get(key), "points"
+        )
+    keys = [key for key in groups if key in use["uar"]["svm"]]
+    caption = words("run", "use", model=model_name(results))
+    return tabulate(caption, keys, columns, marked=lambda key: key == "model")
+
+
+def _use_lines(results: Results) -> list[str]:
+    """The differences of ``use_table`` for a terminal."""
+    less = (results.get("use") or {}).get("less") or {}
+    told = {
+        key: "; ".join(
+            f"{_SHORT_LABELS.get(label, label)} {said(less[key][name], 'points')}"
+            for name, label in REFERENCES.items()
+            if number((less.get(key, {}).get(name) or {}).get("mean")) is not None
+        )
+        for key in ("svm", "augmented")
+    }
+    lines = [f"TSTR-2 less that of, in points: {told['svm']}."] if told["svm"] else []
+    if told["augmented"]:
+        gain = said(less["augmented"]["real"], "points")
+        lines.append(f"Real and synthetic rows together less real rows alone, in points: {gain}.")
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH)]
+
+
+def _short_table(rows: Sequence[Row], half_widths: bool, metrics: Sequence[str]) -> Table:
     columns = [[_SHORT_LABELS.get(row.label, row.label[:20]) for row in rows]]
-    for metric in _SHORT:
+    for metric in metrics:
         parts = [row.short(metric, half_widths) for row in rows]
         width = max(len(tail) for _, tail in parts)
         columns.append([text + tail.ljust(width) for text, tail in parts])
-    return Table("", ("", *_SHORT.values()), tuple(zip(*columns, strict=True)))
+    return Table("", ("", *map(_SHORT.get, metrics)), tuple(zip(*columns, strict=True)))
 
 
 def text_table(results: Results) -> str:
@@ -153,12 +209,13 @@ def text_table(results: Results) -> str:
     """
     rows = main_rows(results)
     for half_widths in (True, False):
-        lines = to_text(_short_table(rows, half_widths))
+        lines = to_text(_short_table(rows, half_widths, measured(results, _SHORT)))
         if max(map(len, lines)) <= WIDTH:
             break
     lines.insert(1, "-" * max(map(len, lines)))
     note = words("run", "terminal", chance=chance(results), paper=results.get("paper"))
-    lines += [*textwrap.wrap(note, WIDTH), ""]
+    lines += textwrap.wrap(note, WIDTH)
+    lines += [*_use_lines(results), ""]
     verdict = results.get("verdict") or {}
     short = f"Verdict: {verdict.get('word') or 'none'}"
     if verdict.get("reasons"):
@@ -178,11 +235,14 @@ def fold_table(results: Results) -> Table:
     """Every fold with its held-out speakers and its figures."""
     columns = {
         "Fold": lambda fold: fold["fold"],
+        "Split": lambda fold: fold.get("split", 0),
         "Held-out speakers": lambda fold: ", ".join(map(str, fold["held_out"])) or fold.get("name"),
         "Set-1 rows": lambda fold: fold["train_rows"],
         "Set-2 rows": lambda fold: fold["valid_rows"],
     }
-    for metric in (*UARS, "real_to_real", "fid", "fid_real", "variance_ratio"):
+    if not any(fold.get("split") for fold in results["folds"]):
+        del columns["Split"]
+    for metric in measured(results, (*UARS, "real_to_real", "fid", "fid_real", "variance_ratio")):
         if metric in results["metrics"]:
             values = by_fold(results, results["metrics"][metric]["per_lane"])
             shown = partial(_cell, values, unit(metric))
@@ -222,8 +282,8 @@ def class_table(results: Results) -> Table | None:
         ("tstr_set2_recall", "Recall TSTR set-2 (%)", "%", ["model", "real"]),
     ):
         for key in keys:
-            if measure in groups.get(key, {}):
-                values = groups[key][measure] or {}
+            values = groups.get(key, {}).get(measure) or {}
+            if any(value is not None for value in values.values()):
                 columns[f"{title}, {names[key]}"] = partial(_cell, values, unit_)
     if not columns:
         return None

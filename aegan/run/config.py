@@ -8,14 +8,25 @@ from typing import Annotated, Any
 
 from ml_collections import ConfigDict
 
+from aegan.data.folds import ALL
 from aegan.errors import InputError
+from aegan.metrics.classifiers import CLASSIFIERS, SVM
 from aegan.models.model import Model, get_model
 from aegan.models.networks import INITIALISERS
 from aegan.run import schema as s
 from aegan.training.strategy import AUTO, STRATEGIES
 
 Count = Annotated[int, s.at_least(1)]
+_folds = s.Rule(lambda folds: folds == ALL or folds > 1, "must be 2 or more, or all")
+_classifiers = s.Rule(
+    lambda names: bool(names) and len(set(names)) == len(names) and set(names) <= set(CLASSIFIERS),
+    f"must be different names of {', '.join(CLASSIFIERS)}",
+)
 Widths = Annotated[tuple[int, ...], s.widths]
+
+
+# Fields that joined after version 0.1, each with the value that makes a run one of before.
+ADDED = {"splits": 1, "classifiers": [SVM]}
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,9 @@ class DataConfig:
 
     path: str = ""  # a Parquet table; empty: the simulated corpus
     classes: tuple[str, ...] = ("angry", "happy", "neutral", "sad")  # empty: as in the table
-    folds: Annotated[int, s.at_least(2)] = 5  # where the table has no `fold` or `session` column
+    # Where the table has no `fold` or `session` column; all: nothing is held out (written as 0).
+    folds: Annotated[int, _folds] = 5
+    splits: Count = 1  # cuttings into folds, at random from the second on; by speaker alone
     allow_leaks: bool = False  # True: folds that share speakers or rows run, with a banner
     licence: str = ""  # for the passport of synthetic rows; empty: as the table says
     # "speaker": each speaker by its own rows (transductive).
@@ -115,6 +128,9 @@ class MetricsConfig:
     inner_folds: Annotated[int, s.at_least(2)] = 3
     tie: Annotated[float, s.share] = 0.01  # the smallest C whose inner UAR is this near the best
     max_search_rows: Annotated[int, s.at_least(100)] = 10_000
+    # TSTR on set-2 by each (svm, logistic, forest, mlp); real and synthetic rows together by the
+    # first. Metrics 1 and 2 are always the SVM's.
+    classifiers: Annotated[tuple[str, ...], _classifiers] = (SVM,)
     fid_nets: Count = 3  # nets, each with its own seed, that the FID is averaged over
 
 
@@ -155,6 +171,14 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
     return config
 
 
+def that_counts(values: Any) -> Any:
+    """A config without the fields of ``ADDED`` that change nothing, so that its hash stays."""
+    if not isinstance(values, Mapping):
+        return values
+    kept = {k: v for k, v in values.items() if k not in ADDED or v != ADDED[k]}
+    return {name: that_counts(value) for name, value in kept.items()}
+
+
 def listed(classes: Sequence[str]) -> list[str]:
     """Names of classes; on the command line, calm,tense is one text."""
     names = [name.strip() for text in classes for name in text.split(",")]
@@ -169,6 +193,8 @@ def read_config(config: Any, places: Mapping[str, str] | None = None) -> RunConf
     """
     values, places = s.plain(config), places or {}
     values["data"]["classes"] = listed(values["data"]["classes"])
+    if values["data"].get("folds") == "all":
+        values["data"]["folds"] = ALL
     section = places.get("model", "config.model")
     s.typed(Architecture, values["model"], section)
     kind = get_model(values["model"]["name"])

@@ -23,7 +23,7 @@ from aegan.metrics.evaluate import EvaluationProtocol
 from aegan.metrics.fid import FidProtocol
 from aegan.metrics.svm import SvmProtocol
 from aegan.models.model import Model, Params
-from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config
+from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config, that_counts
 from aegan.speakers.effects import Effects, estimate
 from aegan.system.files import digest
 
@@ -133,7 +133,7 @@ def prepare(data: DataConfig, section: str = "config.data") -> Prepared:
 
 def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> Prepared:
     """``prepare`` for a corpus that is there already."""
-    folds = make_folds(corpus, data.folds, section)
+    folds = make_folds(corpus, data.folds, section, data.splits)
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
     if not data.allow_leaks:
@@ -161,6 +161,7 @@ def plan_of(
     given = corpus, source.digests, folds, source.leaks
     svm = asdict(config.metrics)
     fid = FidProtocol(net_seeds=tuple(range(svm.pop("fid_nets"))))
+    judges = {"classifiers": svm.pop("classifiers")}
     return Plan(
         *given,
         config=config,
@@ -170,7 +171,11 @@ def plan_of(
         learner=learner_of(model, config, batches),
         epochs=training_length(config.train, batches) if model.steps else 0,
         protocol=EvaluationProtocol(
-            svm=SvmProtocol(**svm), fid=fid, clip=data.clip, reference_rows=config.sample.rows
+            svm=SvmProtocol(**svm),
+            fid=fid,
+            clip=data.clip,
+            reference_rows=config.sample.rows,
+            **judges,
         ),
     )
 
@@ -214,7 +219,7 @@ def _identity(
     }
     apart = {"data": "path", "train": "strategy"}
     counts = {k: {n: v for n, v in values[k].items() if n != apart[k]} for k in apart}
-    hashed = {"config": {**values, **counts}, "corpus": corpus["hash"], "lanes": lanes}
+    hashed = {"config": that_counts({**values, **counts}), "corpus": corpus["hash"], "lanes": lanes}
     return {
         "format": 1,
         "config_hash": digest(hashed),

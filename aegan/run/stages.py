@@ -166,7 +166,8 @@ def evaluate_run(
     timing = {**record["timing"], "evaluate_s": round(time.perf_counter() - started, 2)}
     model = plan.learner.model
     folds = [
-        {"fold": fold.index, "name": fold.name, "held_out": list(fold.held_out)}
+        {"fold": fold.index, "split": fold.split, "name": fold.name}
+        | {"held_out": list(fold.held_out)}
         | {"train_rows": len(fold.train), "valid_rows": len(fold.valid)}
         for fold in plan.folds
     ]

@@ -46,7 +46,7 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
         f"  data    {kind}: {described['rows']} rows x {described['features']} features,"
         f" {described['speakers']} speakers",
         "          " + ", ".join(f"{name} {n}" for name, n in described["classes"].items()),
-        f"  lanes   {len(plan.lanes) // seeds} folds x {seeds} seed{'s' * (seeds > 1)} on"
+        f"  lanes   {_cut(plan)} x {seeds} seed{'s' * (seeds > 1)} on"
         f" {devices} {device.platform} device{'s' * (devices > 1)}"
         f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
         f"  length  {_length(plan)}",
@@ -61,6 +61,15 @@ def _length(plan: Plan) -> str:
     batches = f"{plan.learner.batches} batches of {plan.learner.batch_size}"
     takes = f"training takes about {duration(training_seconds(plan))}"
     return f"{plan.epochs} epochs x {batches}; {takes}"
+
+
+def _cut(plan: Plan) -> str:
+    """What the corpus is cut into."""
+    if not plan.largest_valid:
+        return "all rows, nothing held out,"
+    splits = plan.config.data.splits
+    folds = len(plan.lanes) // len(plan.config.seeds)
+    return f"{folds} folds" + f" ({splits} splits)" * (splits > 1)
 
 
 def _equal_rows(plan: Plan) -> list[str]:
@@ -80,7 +89,7 @@ def fold_lines(plan: Plan) -> list[str]:
     """The folds, one line each."""
     lines = ["  fold  train  held out"]
     for fold in plan.folds:
-        who = ", ".join(fold.held_out)
+        who = ", ".join(fold.held_out) or "nothing"
         who = who if len(who) < 44 else f"{len(fold.held_out)} speakers"
         lines.append(f"  {fold.index:>4}  {len(fold.train):>5}  {len(fold.valid):>8}  {who}")
     return lines

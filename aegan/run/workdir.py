@@ -16,6 +16,7 @@ from flax.traverse_util import flatten_dict
 
 from aegan.data.contract import UNKNOWN, FeatureContract, difference
 from aegan.errors import InputError
+from aegan.run.config import that_counts
 from aegan.system.files import read_json, write_json
 
 
@@ -97,7 +98,9 @@ def first_difference(
 ) -> str:
     """The first field, of these parts in turn, in which two identities really differ, in words."""
     for part in parts:
-        old, new = (flatten_dict({part: run.get(part, {})}, sep=".") for run in (there, here))
+        old, new = (
+            flatten_dict({part: that_counts(run.get(part, {}))}, sep=".") for run in (there, here)
+        )
         for name in sorted(set(old) | set(new)):
             counts = not name.endswith((".path", ".train.strategy"))
             if counts and old.get(name) != new.get(name):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from aegan.data.folds import ALL
 from aegan.errors import InputError
 from aegan.run.config import DataConfig, MetricsConfig, RunConfig, SampleConfig, read_config
 from aegan.run.schema import Rule, distinct_seeds, plain, typed
@@ -74,6 +75,8 @@ def read_study_config(config: Any, settings: Mapping[str, type]) -> StudyConfig:
                 f"that of {found.models[0]} ({found.matmul_precision!r}): one process trains all "
                 "models"
             )
+    if found.source.folds == ALL:
+        raise InputError("config.source.folds=all: a study holds speakers out; give a number")
     honest = own["low_resource"].honest
     if len(set(honest)) < len(honest) or not set(honest) <= set(found.models):
         raise InputError(

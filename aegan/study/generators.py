@@ -15,7 +15,7 @@ from aegan.run import stages
 from aegan.sampling.generator import flat_arrays, load_generator, nested_arrays
 from aegan.sampling.rows import Rows, sample, sampling_key
 from aegan.study.experiment import Task
-from aegan.study.parts import Part
+from aegan.study.parts import HALF, Part
 from aegan.study.study import Study
 from aegan.system.files import digest, replacing
 from aegan.training.lanes import lane_key, lane_of
@@ -37,13 +37,13 @@ def generator_task(model: str, seed: int, part: Part) -> str:
 def tasks(study: Study) -> list[Task]:
     """Everything that trains or evaluates a generator; a study takes those that others need.
 
-    Every model trains on the whole source, those of the honest mode also on its parts.
+    Every model trains on the whole source and its halves, those of the honest mode on all parts.
     """
     found, whole = run_tasks(study), study.parts[0]
     for model, plan in study.part_plans.items():
         work, honest = plan.flops / len(plan.lanes), study.settings("low_resource").honest
-        for place, part in enumerate(study.parts):
-            if part is whole or (model in honest and not part.of_a_run):
+        for place, part in enumerate(study.every_part):
+            if part is whole or part.scope == HALF or (model in honest and not part.of_a_run):
                 for seed in part_seeds(study, part):
                     name, where = part_task(model, seed, part), (model, seed, place)
                     words, group = f"{model.upper()} trained on {part.words}", f"parts-{model}"
@@ -71,8 +71,9 @@ def run_tasks(study: Study) -> list[Task]:
 
 
 def part_seeds(study: Study, part: Part) -> Sequence[int]:
-    """The generator seeds trained on a part: all on the whole source, else that of its draw."""
-    return study.seeds if part is study.parts[0] else (seed_of(study, part.replicate),)
+    """The generator seeds trained on a part: on the whole source and its halves all, else one."""
+    every = part is study.parts[0] or part.scope == HALF
+    return study.seeds if every else (seed_of(study, part.replicate),)
 
 
 def seed_of(study: Study, replicate: int) -> int:
@@ -111,7 +112,8 @@ def train_part(study: Study, model: str, seed: int, part: int) -> dict[str, Any]
 def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
     """``train_part`` for several parts (model, seed, part) of one model, as lanes of one call."""
     (model,) = {model for model, _, _ in lanes}
-    parts = {(seed, study.part_fold(study.parts[p]).index): study.parts[p] for _, seed, p in lanes}
+    every = study.every_part
+    parts = {(seed, study.part_fold(every[p]).index): every[p] for _, seed, p in lanes}
     # In an order, and under a name, that do not depend on the order of the tasks: so an interrupted
     # group finds its checkpoint.
     numbers = tuple(sorted(parts))
@@ -131,7 +133,7 @@ def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dic
     shutil.rmtree(finished, ignore_errors=True)
     workdir.root.rename(finished)
     shutil.rmtree(finished)
-    return [records[seed, study.part_fold(study.parts[p]).index] for _, seed, p in lanes]
+    return [records[seed, study.part_fold(every[p]).index] for _, seed, p in lanes]
 
 
 def rows_of(

@@ -18,11 +18,13 @@ from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.folds import speaker_standardised
 from aegan.data.simulate import simulated_target
 from aegan.errors import InputError
+from aegan.run.config import that_counts
 from aegan.run.plan import Prepared, prepare
+from aegan.run.schema import plain
 from aegan.run.workdir import Workdir, first_difference
 from aegan.study.config import StudyConfig
 from aegan.study.parts import make_parts
-from aegan.study.registry import needs_target, read_config
+from aegan.study.registry import PAPERS, needs_target, read_config, sections
 from aegan.study.study import Study, StudyDir
 from aegan.system.files import digest, read_json, write_json
 
@@ -97,7 +99,7 @@ def _hash(config: StudyConfig, source: Corpus, target: Corpus | None) -> str:
     """What makes this study this study; where its corpora lie and how it runs count for nothing."""
     hashed = _that_counts(config.written)
     for name in ("source", "target"):
-        hashed[name] = {k: v for k, v in config.written[name].items() if k != "path"}
+        hashed[name] = {k: v for k, v in hashed[name].items() if k != "path"}
     hashed["corpora"] = [source.hash, None if target is None else target.hash]
     return digest(hashed)
 
@@ -105,11 +107,17 @@ def _hash(config: StudyConfig, source: Corpus, target: Corpus | None) -> str:
 def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
     """The config without what makes no difference to any figure.
 
-    The paper's models go without saying, as in studies of version 0.1, which had no others.
+    The paper's models go without saying, as in studies of version 0.1, which had no others, and so
+    does an experiment that those had not, as its variant has it.
     """
-    found = {name: value for name, value in values.items() if name not in ("jobs", "experiments")}
+    apart = ("jobs", "experiments")
+    found = {name: value for name, value in that_counts(values).items() if name not in apart}
     if found.get("models") == _PAPERS_MODELS:
         del found["models"]
+    known = plain(sections(found.get("variant", "default")))
+    for name in set(known) - set(PAPERS):
+        if found.get(name) == known[name]:
+            del found[name]
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold
 from aegan.errors import InputError
+from aegan.metrics.fidelity import halves
 
 LEAST_OF_A_CLASS = 2  # rows; with fewer a class has neither a deviation nor a neighbour
 
@@ -18,13 +19,16 @@ LEAST_OF_A_CLASS = 2  # rows; with fewer a class has neither a deviation nor a n
 TARGET = "target"  # on the target corpus: Fig. 6
 SOURCE = "source"  # on held-out speakers of the source
 SCOPES = (TARGET, SOURCE)
+HALF = "half"  # of the fidelity experiment: half of every speaker x class cell of the source
+FIRST_HALF = 1_000_000  # numbers from here on are those of halves; no other part gets there
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
     """P per cent of the rows that a classifier may learn from."""
 
-    scope: str  # TARGET: drawn from the whole source; SOURCE: from the training part of a fold
+    # TARGET: drawn from the whole source; SOURCE: from the training part of a fold; HALF.
+    scope: str
     percent: float
     replicate: int  # number of the draw; 0 where percent is 100 and the scope TARGET
     fold: int | None  # number of the fold that is held out, of the scope SOURCE
@@ -43,6 +47,8 @@ class Part:
     @property
     def words(self) -> str:
         """For the screen and the passport: "10 % of the source, draw 3"."""
+        if self.scope == HALF:
+            return f"half of the rows of every speaker and class, draw {self.replicate}"
         if self.percent == 100 and self.fold is None:
             return "the whole source"
         where = "the source" if self.fold is None else f"the training part of fold {self.fold}"
@@ -74,6 +80,14 @@ def make_parts(
             rows = _draw(corpus, pool, percent, replicate)
             parts.append(Part(scope, percent, replicate, number, rows))
     return tuple(parts)
+
+
+def make_halves(corpus: Corpus, draws: int) -> tuple[Part, ...]:
+    """What generators see in the fidelity experiment; the other rows are kept back."""
+    return tuple(
+        Part(HALF, 50, draw, None, halves(corpus.labels, corpus.speakers, draw)[0].astype(np.int32))
+        for draw in range(draws)
+    )
 
 
 def find_part(parts: Sequence[Part], scope: str, percent: float, replicate: int) -> Part:

@@ -1,4 +1,4 @@
-"""The experiments of the paper, by the names that ``config.experiments`` takes."""
+"""The experiments of the paper and beside it, by the names that ``config.experiments`` takes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from aegan.study.cross_corpus import CROSS_CORPUS
 from aegan.study.cross_validation import CROSS_VALIDATION
 from aegan.study.embedding import EMBEDDING
 from aegan.study.experiment import Experiment, Task
+from aegan.study.fidelity import FIDELITY
 from aegan.study.low_resource import LOW_RESOURCE
 from aegan.study.study import Study
 from aegan.study.toy import TOY
@@ -33,8 +34,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         CROSS_CORPUS,  # Table 4
         LOW_RESOURCE,  # Fig. 6
         TOY,  # Fig. 1
+        FIDELITY,  # not the paper's
     )
 }
+# Those of the paper, which claims something of each.
+PAPERS = tuple(name for name, experiment in EXPERIMENTS.items() if experiment.claims)
 
 
 def sections(variant: str) -> dict[str, ConfigDict]:

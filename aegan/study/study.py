@@ -21,7 +21,7 @@ from aegan.run.plan import Plan, Prepared, plan_of
 from aegan.run.workdir import Workdir
 from aegan.sampling.rows import Rows
 from aegan.study.config import StudyConfig
-from aegan.study.parts import Part
+from aegan.study.parts import FIRST_HALF, Part, make_halves
 from aegan.system.files import replacing
 from aegan.tables.synthetic import read_synthetic
 
@@ -113,13 +113,25 @@ class Study:
         return self._plans(self.prepared)
 
     @cached_property
+    def halves(self) -> tuple[Part, ...]:
+        """Parts of the source that the fidelity experiment trains on."""
+        return make_halves(self.source, self.settings("fidelity").halves)
+
+    @cached_property
+    def every_part(self) -> tuple[Part, ...]:
+        """All that a generator may be trained on beside the cross-validation."""
+        return (*self.parts, *self.halves)
+
+    @cached_property
     def part_plans(self) -> dict[str, Plan]:
-        """Per model a run whose folds are ``parts``: no row is held out."""
+        """Per model a run whose folds are ``every_part``: no row is held out."""
         none = np.zeros(0, np.int32)
         first = len(self.folds)  # numbers that no fold of the cross-validation has
+        numbers = [*range(first, first + len(self.parts))]
+        numbers += [FIRST_HALF + part.replicate for part in self.halves]
         folds = tuple(
-            Fold(first + place, part.rows, none, (), part.words)
-            for place, part in enumerate(self.parts)
+            Fold(number, part.rows, none, (), part.words)
+            for number, part in zip(numbers, self.every_part, strict=True)
         )
         return self._plans(Prepared(self.source, self.prepared.digests, folds, ()))
 
@@ -157,7 +169,7 @@ class Study:
 
     def part_fold(self, part: Part) -> Fold:
         """The fold of ``part_plans`` that a part is."""
-        return self.part_plans[self.models[0]].folds[self.parts.index(part)]
+        return self.part_plans[self.models[0]].folds[self.every_part.index(part)]
 
     def standardiser(self, fold: int) -> Standardiser:
         """Statistics of the training part of a cross-validation fold."""

@@ -250,7 +250,8 @@ def _rows(study: Study, name: str, seed: int | None) -> Rows | None:
         return real
     # A fold's number that no fold of the cross-validation has: the references' rows are others.
     drawn_with = reference_seed(study.protocol.seed, len(study.folds), name)
-    return GENERATORS[name](*real, study.protocol.reference_rows, drawn_with)
+    rows = study.protocol.reference_rows
+    return GENERATORS[name](*real, source.speakers, rows, drawn_with)
 
 
 def _target_z(study: Study, statistics: str) -> np.ndarray:

@@ -108,7 +108,7 @@ def measure_support(study: Study, fold: int) -> dict[str, Any]:
             found[model] = [share(_synthetic(study, model, seed, fold)) for seed in study.seeds]
         for name, generator in GENERATORS.items():
             seed = reference_seed(protocol.seed, fold, name)
-            rows = generator(space.set1_z, space.labels1, protocol.reference_rows, seed)
+            rows = generator(*space.set1, protocol.reference_rows, seed)
             found[name] = [share(rows)]
     return {"off_support": found}
 

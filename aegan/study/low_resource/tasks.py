@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from aegan.metrics.intervals import by_speaker
-from aegan.metrics.references import BASELINES
+from aegan.metrics.references import BASELINES, GENERATORS
 from aegan.run.schema import Rule, at_least, is_number, is_whole
 from aegan.study.experiment import Task
 from aegan.study.generators import generator_task, rows_of, seed_of
@@ -153,7 +153,7 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
             if method == NONE:
                 rows = real
             elif method in BASELINES:
-                rows = BASELINES[method](*real, sizes[-1], replicate)
+                rows = GENERATORS[method](*real, source.speakers[part.rows], sizes[-1], replicate)
             else:
                 rows = rows_of(study, method, seed, seen, sizes[-1], replicate)
                 rows = rows and (statistics.to_z(rows[0]), rows[1])
