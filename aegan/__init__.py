@@ -26,6 +26,7 @@ __all__ = [
     "M1",
     "M2",
     "M3",
+    "M4",
     "cross_validate",
     "evaluate",
     "load",
@@ -36,7 +37,7 @@ __all__ = [
 if TYPE_CHECKING:
     from aegan.data.corpus import read_corpus
     from aegan.data.simulate import simulated_corpus
-    from aegan.estimators import M1, M2, M3, GeneratorEstimator, cross_validate, evaluate, load
+    from aegan.estimators import M1, M2, M3, M4, GeneratorEstimator, cross_validate, evaluate, load
 
 
 def __getattr__(name: str) -> Any:

@@ -227,6 +227,18 @@ class M3(GeneratorEstimator):
     config = "m3"
 
 
+class M4(GeneratorEstimator):
+    """M4, M2 with mutual information of the rows and the prior's component (section 6).
+
+    >>> import aegan
+    >>> gan = aegan.M4(overrides={"train.information_weight": 3.0})
+    >>> gan.run_config([0]).model.information_weight
+    3.0
+    """
+
+    config = "m4"
+
+
 def load(path: str | Path, fold: int | None = None, seed: int | None = None) -> GeneratorEstimator:
     """A trained generator, from a file that ``save`` wrote or from a run's folder.
 

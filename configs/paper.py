@@ -28,7 +28,7 @@ def get_config(variant: str = "default") -> ConfigDict:
     base = defaults("m1", of_model, (of_model,))
     config = ConfigDict()
     config.variant = variant
-    config.experiments = tuple(EXPERIMENTS)
+    config.experiments = tuple(name for name, one in EXPERIMENTS.items() if one.claims)
     # Of the generators; each trains every fold.
     config.seeds = (0, 1, 2, 3, 4) if variant == "full" else (0,)
     config.jobs = 0  # worker processes; 0: one per core, and one alone on a GPU or TPU
@@ -47,7 +47,7 @@ def get_config(variant: str = "default") -> ConfigDict:
 
     # Each has a section of its name: its network and training, as in its own config.
     config.models = ("m1", "m2", "m3")
-    for name in config.models:
+    for name in (*config.models, "m4"):  # M4 is the experiment information's
         run = load(name, of_model)
         config[name] = ConfigDict({"model": run.model, "train": run.train})
 

@@ -326,7 +326,7 @@ def test_durations_in_words():
     assert [duration(s) for s in (3.2, 600, 9000)] == ["3 s", "10 min", "2.5 h"]
 
 
-CONFIGS = ("--config=configs/m4.py", "--config configs/no.py")
+CONFIGS = ("--config=configs/m8.py", "--config configs/no.py")
 
 
 @pytest.mark.parametrize("given", CONFIGS)

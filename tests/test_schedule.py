@@ -25,6 +25,7 @@ from oracle import UPDATED, paper_loss
 
 from aegan.learning import schedule
 from aegan.learning.schedule import LaneState, epoch_order, train_step
+from aegan.learning.steps import AVERAGE
 from aegan.models.model import Labelled
 from aegan.models.priors import random_labels
 from aegan.sampling import rows as sampling
@@ -196,6 +197,41 @@ def test_a_scanned_epoch_equals_a_loop_over_batches():
     for a, b in pairs(lanes.lane_of(after, 1), state):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * max(1e-3, np.abs(b).max()))
     np.testing.assert_allclose(history[0, 0, 1], np.mean(values, axis=0), rtol=1e-4)
+
+
+def test_rows_come_from_the_mean_of_the_last_weights():
+    """A plain mean of the decoder's weights after each update from the first that counts."""
+    run, lane = small_run("m4"), small_run("m4").lane(1)
+    learner, state = run.learner, lanes.lane_of(initial("m4"), 1)
+    off = replace(learner, average_from=None)
+    step = jax.jit(partial(train_step, off))
+    state = state._replace(opt_states={k: v for k, v in state.opt_states.items() if k != AVERAGE})
+    assert state.weights == state.params
+    first, seen, epochs = learner.average_from, [], 2
+    assert learner.batches < first < epochs * learner.batches - 3
+    for epoch in range(epochs):
+        order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, epoch + 1))
+        slots = learner.batches * learner.batch_size
+        order = epoch_order(order_key, lane.n_train, lane.train.shape[0], slots)
+        for i, own in enumerate(lane.train[order].reshape(learner.batches, learner.batch_size)):
+            batch = schedule.labelled(off, run.table(), lane, own)
+            state, _ = step(state, jax.random.fold_in(batch_key, i), batch, np.int32(epoch))
+            seen.append(jax.device_get(state.params["decoder"]))
+    wanted = jax.tree.map(lambda *w: np.mean(np.float64(w), axis=0), *seen[first:])
+    after = lanes.lane_of(trained("m4", epochs)[0], 1)
+    for found, mean, last in zip(
+        *map(jax.tree.leaves, (after.weights["decoder"], wanted, seen[-1])), strict=True
+    ):
+        np.testing.assert_allclose(found, mean, rtol=0, atol=1e-5)
+        assert np.abs(mean - last).max() > 1e-3, "no difference, no test"
+    others = {name: one for name, one in after.weights.items() if name != "decoder"}
+    assert same_bits(others, {name: after.params[name] for name in others})
+    # Before the first update that counts they are the last weights.
+    early = trained("m4", 1)[0]
+    assert same_bits(early.weights, early.params)
+    # What trains is not averaged.
+    for a, b in pairs(after.params["decoder"], seen[-1]):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
 def test_training_space_is_the_standardiser_times_the_gain():

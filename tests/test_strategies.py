@@ -42,8 +42,8 @@ def assert_close(state, other) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-SLOW = [pytest.param(s.PROCESSES, name, marks=pytest.mark.slow) for name in ("m1", "m2")]
-ALONE = [(s.SEQUENTIAL, name) for name in ("m1", "m2", "m9")]  # each lane by itself
+SLOW = [pytest.param(s.PROCESSES, name, marks=pytest.mark.slow) for name in ("m1", "m2", "m4")]
+ALONE = [(s.SEQUENTIAL, name) for name in ("m1", "m2", "m4", "m9")]  # each lane by itself
 
 
 @pytest.mark.parametrize(

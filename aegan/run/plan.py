@@ -135,6 +135,9 @@ def learner_of(model: Model, config: RunConfig, batches: int) -> Learner:
         for step in model.steps
     )
     how = {"gain": train.gain, "clip": config.data.clip, "fresh_z": train.fresh_z}
+    if train.average is not None:
+        updates = training_length(train, batches) * batches
+        how["average_from"] = updates - math.ceil(train.average * updates)
     return Learner(model, rules, train.batch_size, batches, **how)
 
 
@@ -165,6 +168,8 @@ def _identity(
     }
     apart = {"data": "path", "train": "strategy"}
     counts = {k: {n: v for n, v in values[k].items() if n != apart[k]} for k in apart}
+    if config.train.average is None:  # as in versions that had no such field
+        counts["train"].pop("average", None)
     hashed = {"config": {**values, **counts}, "corpus": corpus["hash"], "lanes": lanes}
     return {
         "format": 1,
