@@ -14,5 +14,5 @@ def get_config(variant: str = "default") -> ConfigDict:
     """Variants: default, quick."""
     config = base("m4", variant, ("default", "quick"))
     config.train.aux_sees_label = False
-    config.train.average = 0.5
+    config.train.average = 0.1
     return config
