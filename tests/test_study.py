@@ -135,6 +135,8 @@ OWN = [  # of the experiments' own sections: field, what is said, of which value
     ("toy__spread", "above 0", -1.0),
     ("toy__rate", "above 0", float("nan"), float("inf")),
     ("toy__information_weight", "0 or more", -0.1),
+    ("information__weights", "weights of 0 or more", (-1.0,), (float("nan"),), ("a",), ()),
+    ("information__answer", "0 or more", -1.0),
     ("embedding__rows", "2 or more", 1),
     ("embedding__components", "2 or more", 1),
     ("embedding__neighbours", "1 or more", 0),
