@@ -3,6 +3,8 @@
     python -m experiments.run --config=configs/m4.py
 
 The paper gives M4 no figures: rates are M2's. ``config.train.information_weight`` is its lambda.
+AUX reads rows alone, since the label is the answer, and a short average of the weights makes the
+rows, which tames the noise between trainings (README, "How far a single run can be trusted").
 """
 
 from ml_collections import ConfigDict

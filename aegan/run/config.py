@@ -91,7 +91,7 @@ class TrainConfig:
     information_weight: Annotated[float, s.at_least(0)] = 1.0  # lambda of eq. (3)
     aux_sees_label: bool = True  # as printed; False: AUX reads the rows alone
     # Rows come from the mean of the weights over this last share of the updates, not from the last
-    # weights alone, which differ from update to update and from training to training.
+    # ones, which differ from update to update; losses are those of the last.
     average: Annotated[float | None, s.part] = None
     # The lower ones are for a GPU or TPU.
     matmul_precision: Annotated[str, s.one_of("float32", "tensorfloat32", "bfloat16")] = "float32"

@@ -26,8 +26,6 @@ from aegan.study.registry import needs_target, read_config
 from aegan.study.study import Study, StudyDir
 from aegan.system.files import digest, read_json, write_json
 
-_PAPERS_MODELS = ["m1", "m2", "m3"]
-
 
 def read_study(config: Any, root: Path, cache_dir: Path | None, command: str) -> Study:
     """Reads both corpora and decides everything that follows from the config; writes nothing.
@@ -103,14 +101,8 @@ def _hash(config: StudyConfig, source: Corpus, target: Corpus | None) -> str:
 
 
 def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The config without what makes no difference to any figure.
-
-    The paper's models go without saying, as in studies of version 0.1, which had no others.
-    """
-    found = {name: value for name, value in values.items() if name not in ("jobs", "experiments")}
-    if found.get("models") == _PAPERS_MODELS:
-        del found["models"]
-    return found
+    """The config without what makes no difference to any figure."""
+    return {name: value for name, value in values.items() if name not in ("jobs", "experiments")}
 
 
 def check_folder(study: Study) -> None:
