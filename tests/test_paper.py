@@ -142,7 +142,8 @@ def test_every_experiment_has_a_config_of_its_own(name):
     assert f"--config=configs/{name}.py" in programs.path_of(name).read_text()
     whole, alone = (programs.load(program, "quick").to_dict() for program in ("paper", name))
     assert alone == whole | {"experiments": (name,)}
-    assert whole["experiments"] == tuple(EXPERIMENTS)
+    # The paper's, that is; section 6's is run by its own config.
+    assert set(EXPERIMENTS) - set(whole["experiments"]) == {"information"}
 
 
 @SLOW
