@@ -145,7 +145,8 @@ def test_the_report_says_what_was_found(found, tmp_path):
     assert [row["Joins both"] for row in less.values()] == ["does not hold", "holds", "undecided"]
     assert less["M4, \u03bb = 0"]["TSTR set-2 less \u03bb = 0"] == "\u2013"
     assert report.in_short(study)[1:] == [
-        "Note: M4, \u03bb = 1, AUX sees the label: 2 of 10 lanes collapsed."
+        "Note: 2 of 10 lanes of M4, \u03bb = 1, AUX sees the label collapsed: "
+        "seed 0, fold 3; seed 1, fold 3."
     ]
     assert max(map(len, report.summary(study))) <= 80
     picture = report.figure(study)

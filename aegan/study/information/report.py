@@ -15,6 +15,7 @@ from aegan.report.kit.numbers import Estimate, Results, said
 from aegan.report.kit.tables import Table
 from aegan.report.tables import REFERENCES, TITLES, UARS, unit
 from aegan.study import words as W
+from aegan.study.cross_validation.report import SHORT, troubles
 from aegan.study.information.tasks import LABEL, NAME, ROWS, WANTED
 
 _COLUMNS = (*UARS, "fid_over_floor", "variance_ratio")
@@ -150,33 +151,18 @@ def _draw(
 
 def in_short(results: Results) -> list[str]:
     """The answer, and lanes in trouble."""
-    found = W.of_experiment(results, NAME)
-    lines = [answer(results)]
-    for point in found["points"].values():
-        bad = [lane for lane in point["lanes"] if lane["status"] != "ok"]
-        if bad:
-            count = f"{len(bad)} of {len(point['lanes'])} lanes"
-            kinds = " or ".join(sorted({lane["status"] for lane in bad}))
-            lines.append(f"Note: {_title(point)}: {count} {kinds}.")
-    return lines
+    points = W.of_experiment(results, NAME)["points"].values()
+    return [answer(results), *troubles({_title(point): point["lanes"] for point in points})]
 
 
 def summary(results: Results) -> list[str]:
     """The table in short."""
     found = W.of_experiment(results, NAME)
-    titles = {ROWS: "rows", LABEL: "label"}
-    rows = {
-        f"M4 {point['weight']:g} {titles[point['sight']] if point['weight'] else ''}".strip():
-        point["metrics"]
-        for point in found["points"].values()
-    }  # fmt: skip
+    rows = {}
+    for point in found["points"].values():
+        sight = f" {point['sight']}" if point["weight"] else ""
+        rows[f"M4 {point['weight']:g}{sight}"] = point["metrics"]
     rows |= {m.upper(): values for m, values in found["models"].items()}
     rows |= {"Real rows": found["real"]}
-    columns = {
-        "TRTS-2": ("trts_set2", "%"),
-        "TSTR-2": ("tstr_set2", "%"),
-        "FID-floor": ("fid_over_floor", "plain"),
-        "var": ("variance_ratio", "plain"),
-    }
     head = f"M4 by lambda and what AUX reads, {W.corpus_name(results['source'])} (UAR in %):"
-    return W.in_terminal(head, rows, columns)
+    return W.in_terminal(head, rows, SHORT)
