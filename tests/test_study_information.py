@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from study_helpers import run_here, tiny_study
 from study_results import corpus
@@ -65,6 +66,19 @@ def made_run(trts: float, tstr: float, by_fold=(0.0,) * 5, status: str = "ok"):
     return {"metrics": summaries, "verdict": {"word": "off the data"}, "lanes": lanes}
 
 
+def write_losses(workdir, information: float | None):
+    """losses.parquet of runs as above, perhaps of a model that has AUX."""
+    frames = [
+        pd.DataFrame({"seed": lane["seed"], "fold": lane["fold"], "epoch": range(1, 6)})
+        .assign(split=split, reconstruction=1.0)
+        .assign(**({} if information is None else {"information": information}))
+        for lane in LANES
+        for split in ("train", "valid")
+    ]
+    workdir.root.mkdir(parents=True, exist_ok=True)
+    pd.concat(frames).to_parquet(workdir.losses)
+
+
 EFFECT = (0.0, 0.002, -0.002, 0.001, -0.001)  # of a fold on M4's runs
 
 
@@ -81,6 +95,8 @@ def found(tmp_path, monkeypatch):
     for run in runs.values():
         run["references"] = {"real": made_run(0.43, 0.53)["metrics"]}
     monkeypatch.setattr(stages, "read_results", lambda workdir: runs[workdir.root.name])
+    for name in runs:
+        write_losses(study.dir.run(name), {"m1": None, "m2": None}.get(name, 1.25))
     return results(study, {}), study
 
 
@@ -105,6 +121,8 @@ def test_without_the_papers_models_the_answer_is_open(tmp_path, monkeypatch):
     study = tiny_study(tmp_path, models=("m2",), low_resource__honest=())
     run = made_run(0.5, 0.5) | {"references": {"real": made_run(0.4, 0.5)["metrics"]}}
     monkeypatch.setattr(stages, "read_results", lambda workdir: run)
+    for name in study.plans:
+        write_losses(study.dir.run(name), None)
     told = results(study, {})["points"]["m4-1-rows"]["answer"]
     assert [part["measured"] for part in told["parts"]] == [False, True, False]
     assert told["verdict"] == "undecided"
@@ -141,6 +159,9 @@ def test_the_report_says_what_was_found(found, tmp_path):
     trts = point["metrics"]["trts_set2"]
     first = f"{100 * trts['mean']:.1f} [{100 * trts['ci95'][0]:.1f}"
     assert rows["M4, \u03bb = 1, AUX reads rows alone"]["TRTS set-2 (%)"].startswith(first)
+    nats = [row["Information (nats)"] for row in rows.values()]
+    dash = "\u2013"
+    assert nats == [dash, "0.14", "0.14", dash, dash, "0.14", dash]  # ln 4 - 1.25
     less = lines(report.differences_table(told))
     assert [row["Joins both"] for row in less.values()] == ["does not hold", "holds", "undecided"]
     assert less["M4, \u03bb = 0"]["TSTR set-2 less \u03bb = 0"] == "\u2013"

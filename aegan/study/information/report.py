@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,20 @@ def answer(results: Results) -> str:
 def table(results: Results) -> Table:
     """Every run of M4 beside the models and real rows."""
     found = W.of_experiment(results, NAME)
-    rows = {_title(point): point["metrics"] for point in found["points"].values()}
-    others = {m.upper(): values for m, values in found["models"].items()}
+    nats = "information"
+    rows = {
+        _title(point): point["metrics"] | {nats: {"mean": point[nats]}}
+        for point in found["points"].values()
+    }
+    others = {
+        m.upper(): values | {nats: {"mean": found[nats][m]}}
+        for m, values in found["models"].items()
+    }
     rows |= others | {REFERENCES["real"]: found["real"]}
     columns = {TITLES[metric]: (metric, unit(metric)) for metric in _COLUMNS}
-    caption = W.told(NAME, "table", chance=W.chance(results))
+    columns["Information (nats)"] = (nats, "plain")
+    most = math.log(len(W.classes(results)))
+    caption = W.told(NAME, "table", chance=W.chance(results), most=most)
     return W.grid(caption, "Generator", rows, columns, marked=list(others))
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import pandas as pd
+
+from aegan.models.m3 import INFORMATION
 from aegan.run import stages
 from aegan.run.schema import at_least, each, is_number
 from aegan.study import generators
-from aegan.study.cross_validation.tasks import values_by_fold
+from aegan.study.cross_validation.tasks import losses_of, values_by_fold
 from aegan.study.experiment import Records, Task
 from aegan.study.rule import ALIKE, METRICS, Part, above, overall
 from aegan.study.study import Study
@@ -56,7 +60,10 @@ def tasks(study: Study) -> list[Task]:
 
 
 def results(study: Study, records: Records) -> dict[str, Any]:
-    """Figures of every run of M4, paired differences from the models, and the answer."""
+    """Figures of every run of M4, paired differences from the models, and the answer.
+
+    "information" is AUX's bound at the end of training, ln(classes) - its cross-entropy, in nats.
+    """
     settings = study.settings(NAME)
     of_m4 = points(settings)
     found = {name: stages.read_results(study.dir.run(name)) for name in (*study.models, *of_m4)}
@@ -79,10 +86,16 @@ def results(study: Study, records: Records) -> dict[str, Any]:
         ]
         return {"parts": tested, "verdict": overall(tested)}
 
+    def information(name: str) -> float | None:
+        losses = losses_of(pd.read_parquet(study.dir.run(name).losses), found[name]["lanes"])
+        left = losses.get(INFORMATION.name, {}).get("training")
+        return None if left is None else math.log(len(study.source.classes)) - left
+
     return {
         "points": {
             name: {field: found[name][field] for field in _KEPT}
             | {"weight": weight, "sight": sight, "answer": answer(name)}
+            | {"information": information(name) if weight else None}  # at 0 AUX learns nothing
             | {"run": str(study.dir.run(name).root.relative_to(study.dir.root))}
             | {"less_none": {test: less(name, next(iter(of_m4)), test) for test in METRICS}}
             for name, (weight, sight) in of_m4.items()
@@ -90,5 +103,6 @@ def results(study: Study, records: Records) -> dict[str, Any]:
         "answer": f"{MODEL}-{settings.answer:g}-{ROWS}",  # which of them
         "alike": ALIKE,
         "models": {model: found[model]["metrics"] for model in study.models},
+        "information": {model: information(model) for model in study.models},
         "real": found[study.models[0]]["references"]["real"],
     }
