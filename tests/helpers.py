@@ -15,8 +15,8 @@ from aegan.learning.steps import Learner, StepRule
 from aegan.models.model import MODELS, Model, get_model
 
 PAPER = ("m1", "m2", "m3")
-NAMES = tuple(MODELS)  # the paper's and M9
-CASES = [(name, step.name) for name in PAPER for step in MODELS[name].steps]
+NAMES = tuple(MODELS)  # the package's and M9
+CASES = [(name, step.name) for name in (*PAPER, "m4") for step in MODELS[name].steps]
 
 # What a checkpoint belongs to.
 META = {
@@ -65,6 +65,7 @@ def tiny_learner(
     A batch is of four rows, an epoch of two batches.
     """
     geometry = {"batch_size": 4, "batches": 2, "gain": 0.2, "clip": 10.0, "fresh_z": False}
+    geometry["average_from"] = None
     own = {field: changes.pop(field, value) for field, value in geometry.items()}
     model = tiny_model(name, features, **changes)
     rules = (StepRule(rate, momentum, every=d2_every if s.idles else 1) for s in model.steps)

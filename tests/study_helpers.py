@@ -22,7 +22,7 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
     config.source.simulated_rows = 200
     config.source.simulated_features = 24
     config.target.simulated_rows = 160
-    for model in ("m1", "m2", "m3"):
+    for model in ("m1", "m2", "m3", "m4"):
         shape, train = config[model].model, config[model].train
         shape.encoder = (16, 12, 8)
         shape.code = 2 if model != "m3" else 6

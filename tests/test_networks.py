@@ -70,10 +70,11 @@ def test_layers_are_those_of_table_1(name):
 def test_initialisation_depends_on_the_key_alone_and_is_shared_by_models():
     @jax.jit
     def all_models(key):
-        return {name: tiny_model(name).init_params(key) for name in ("m1", "m2", "m9")}
+        return {name: tiny_model(name).init_params(key) for name in ("m1", "m2", "m4", "m9")}
 
     one, other = (all_models(jax.random.key(seed)) for seed in (7, 8))
     assert all(same_bits(one["m1"][net], one["m2"][net]) for net in one["m1"])
+    assert all(same_bits(one["m2"][net], one["m4"][net]) for net in one["m2"])
     same = {net for net in one["m2"] if same_bits(one["m2"][net], one["m9"][net])}
     assert same == set(one["m2"]) - {"decoder"}  # M9's reads the label
     kernels, others = (
@@ -113,6 +114,7 @@ def test_no_two_networks_begin_with_the_same_key(name):
         ("m1", {"decoder"}),
         ("m2", {"decoder"}),
         ("m3", {"decoder", "code_generator"}),
+        ("m4", {"decoder"}),
         ("m9", {"decoder", "noise"}),
     ],
 )

@@ -16,7 +16,7 @@ from aegan.errors import InputError
 from aegan.models.priors import MixturePrior, NormalPrior
 from aegan.run.config import read_config
 from aegan.run.plan import make_plan, training_length
-from configs import m1, m2, m3
+from configs import m1, m2, m3, m4
 
 
 def config_of(get_config=m2.get_config, **fields):
@@ -45,6 +45,7 @@ BAD = {
     "train.init": ("zeros",),
     "train.matmul_precision": ("float16",),
     "train.information_weight": (-1.0, math.nan),
+    "train.average": (0.0, -0.1, 1.5, math.nan),
     "train.checkpoint_seconds": (-1.0,),
     "train.steps.encoder.rate": (0.0, -0.1),
     "train.steps.generator.rate": (math.nan, math.inf),
@@ -132,7 +133,7 @@ def flat(config, prefix=""):
             yield f"{prefix}{name}", config[name]
 
 
-@pytest.mark.parametrize("module", [m1, m2, m3])
+@pytest.mark.parametrize("module", [m1, m2, m3, m4])
 def test_quick_differs_only_in_sizes(module):
     with pytest.raises(ValueError, match="no variant 'huge'"):
         module.get_config("huge")
@@ -196,6 +197,26 @@ def test_the_identity_is_of_the_config_and_the_corpus():
     assert base == make_plan(config_of()).identity
     for change in ({"train__gain": 0.3}, {"seeds": (1,)}, {"data__simulated_seed": 1}):
         assert make_plan(config_of(**change)).identity["config_hash"] != base["config_hash"]
+
+
+@pytest.mark.parametrize(("average", "first"), [(None, None), (1.0, 0), (0.3, 14), (0.01, 19)])
+def test_weights_are_averaged_over_the_last_share_of_the_updates(average, first):
+    """Of 20 updates, the last at least; a config without the field is that of older versions."""
+    changes = {"train__epochs": 5, "train__batch_size": 13, "train__average": average}
+    plan = make_plan(config_of(**changes))
+    assert plan.epochs * plan.learner.batches == 20
+    assert plan.learner.average_from == first
+    old = config_of(**changes)
+    del old.train["average"]
+    assert (make_plan(old).identity["config_hash"] == plan.identity["config_hash"]) == (not average)
+
+
+def test_the_rates_of_m4_are_those_of_m2():
+    quick = [make_plan(config_of(module.get_config)).learner for module in (m2, m4)]
+    assert quick[0].rules == quick[1].rules and quick[0].gain == quick[1].gain
+    model = make_plan(config_of(m4.get_config, train__information_weight=0.3)).learner.model
+    assert model.prior == MixturePrior(2, radius=4.0, spread=1.0)
+    assert model.information_weight == 0.3 and not model.aux_sees_label
 
 
 # --- a model of one's own ---------------------------------------------------------------------

@@ -22,6 +22,7 @@ from small_runs import EPOCHS, OFTEN, OWN, assert_refused, hashes, tiny
 from aegan.data.simulate import simulated_corpus
 from aegan.metrics.references import GENERATORS
 from aegan.models.model import MODELS
+from aegan.sampling.generator import load_generator
 from aegan.system.screen import duration
 from aegan.tables.synthetic import read_synthetic
 from experiments.configured import default_workdir
@@ -231,11 +232,26 @@ def assert_same_run(one: Path, other: Path):
 
 def parameters(workdir: Path) -> dict[str, bytes]:
     """All arrays of the newest checkpoint: parameters, optimiser states, keys."""
-    whole = [path for path in workdir.glob("checkpoints/*") if path.name.isdigit()]
-    newest = max(whole, key=lambda path: int(path.name))  # beside what a kill in mid-save left
-    tree = ocp.StandardCheckpointer().restore((newest / "state").resolve())
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    leaves = jax.tree_util.tree_leaves_with_path(newest(workdir))
     return {jax.tree_util.keystr(path): np.asarray(leaf).tobytes() for path, leaf in leaves}
+
+
+def newest(workdir: Path) -> dict:
+    """The newest checkpoint."""
+    whole = [path for path in workdir.glob("checkpoints/*") if path.name.isdigit()]
+    place = max(whole, key=lambda path: int(path.name))  # beside what a kill in mid-save left
+    return ocp.StandardCheckpointer().restore((place / "state").resolve())
+
+
+def test_rows_are_made_by_the_averaged_weights(runs):
+    workdir = runs("m4").workdir
+    lanes = newest(workdir)["lanes"]
+    last, average = lanes["params"]["decoder"], lanes["opt_states"]["average"]["decoder"]
+    for fold in range(5):
+        made = load_generator(workdir / "generators" / f"seed0-fold{fold}.npz").params["decoder"]
+        for found, mean, trained in zip(*map(jax.tree.leaves, (made, average, last)), strict=True):
+            np.testing.assert_array_equal(found, mean[fold])
+            assert np.abs(found - trained[fold]).max() > 0
 
 
 # --- interruption ------------------------------------------------------------------------------
@@ -327,7 +343,7 @@ def test_durations_in_words():
     assert [duration(s) for s in (3.2, 600, 9000)] == ["3 s", "10 min", "2.5 h"]
 
 
-CONFIGS = ("--config=configs/m4.py", "--config configs/no.py")
+CONFIGS = ("--config=configs/m8.py", "--config configs/no.py")
 
 
 @pytest.mark.parametrize("given", CONFIGS)

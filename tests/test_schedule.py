@@ -25,6 +25,7 @@ from oracle import UPDATED, paper_loss
 
 from aegan.learning import schedule
 from aegan.learning.schedule import LaneState, epoch_order, train_step
+from aegan.learning.steps import AVERAGE
 from aegan.models.model import Labelled
 from aegan.models.priors import random_labels
 from aegan.sampling import rows as sampling
@@ -196,6 +197,35 @@ def test_a_scanned_epoch_equals_a_loop_over_batches():
     for a, b in pairs(lanes.lane_of(after, 1), state):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * max(1e-3, np.abs(b).max()))
     np.testing.assert_allclose(history[0, 0, 1], np.mean(values, axis=0), rtol=1e-4)
+
+
+def test_rows_come_from_the_mean_of_the_last_weights():
+    """A plain mean of the decoder's weights after each update from the first that counts."""
+    run, lane = small_run("m1"), small_run("m1").lane(1)
+    plain, first = run.learner, run.learner.batches + 2
+    run = run._replace(learner=replace(plain, average_from=first))
+    start = lanes.init_lanes(run.learner, run.lanes())
+    step, seen = jax.jit(partial(train_step, plain)), []
+    state = lanes.lane_of(initial("m1"), 1)
+    assert state.weights == state.params and AVERAGE not in state.opt_states
+    for epoch in range(2):
+        order_key, batch_key = jax.random.split(jax.random.fold_in(lane.key, epoch + 1))
+        slots = plain.batches * plain.batch_size
+        order = epoch_order(order_key, lane.n_train, lane.train.shape[0], slots)
+        for i, own in enumerate(lane.train[order].reshape(plain.batches, plain.batch_size)):
+            batch = schedule.labelled(plain, run.table(), lane, own)
+            state, _ = step(state, jax.random.fold_in(batch_key, i), batch, np.int32(epoch))
+            seen.append(jax.device_get(state.params["decoder"]))
+    wanted = jax.tree.map(lambda *w: np.mean(np.float64(w), axis=0), *seen[first:])
+    early, _ = run.train(start, 0, 1)
+    assert same_bits(early.weights, early.params), "before the first that counts: the last weights"
+    after = lanes.lane_of(run.train(early, 1, 1)[0], 1)
+    leaves = (after.weights["decoder"], wanted, after.params["decoder"], seen[-1])
+    for found, mean, trained_on, last in zip(*map(jax.tree.leaves, leaves), strict=True):
+        np.testing.assert_allclose(found, mean, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(trained_on, last, rtol=0, atol=1e-5)  # goes on from the last
+        assert np.abs(mean - last).max() > 1e-4, "no difference, no test"
+    assert after.weights["encoder"] is after.params["encoder"]
 
 
 def test_training_space_is_the_standardiser_times_the_gain():

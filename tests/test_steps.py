@@ -159,6 +159,8 @@ def test_every_step_has_an_optimiser_state_of_its_own_networks(name):
         ("m3", "generator", {"information_weight": 0.0}),
         ("m3", "generator", {"information_weight": 2.5}),
         ("m3", "generator", {"aux_sees_label": False}),
+        ("m4", "generator", {"information_weight": 0.0}),
+        ("m4", "generator", {"aux_sees_label": True}),
     ],
 )
 def test_what_a_config_changes_of_a_step(name, step, change):
@@ -171,7 +173,7 @@ def test_what_a_config_changes_of_a_step(name, step, change):
     _, _, (once, _), (unchanged, _) = contract(name)
     weight = change.get("information_weight", 1.0)
     assert values[0] + weight * sum(values[1:]) == pytest.approx(float(value), rel=1e-5)
-    assert ("auxiliary" in changed(params, after)) == (name == "m3" and weight != 0)
+    assert ("auxiliary" in changed(params, after)) == (name != "m1" and weight != 0)
     if "reduction" in change:  # the sum over the features, divided by their number
         assert float(value) == pytest.approx(float(unchanged[step][0]) / 12, rel=1e-5)
     elif "aux_sees_label" not in change:  # reported before lambda

@@ -42,7 +42,8 @@ def assert_close(state, other) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-SLOW = [pytest.param(s.PROCESSES, name, marks=pytest.mark.slow) for name in ("m1", "m2")]
+SLOW = [(s.PROCESSES, "m1"), (s.PROCESSES, "m2"), (s.PROCESSES, "m4"), (s.SEQUENTIAL, "m4")]
+SLOW = [pytest.param(*way, marks=pytest.mark.slow) for way in SLOW]
 ALONE = [(s.SEQUENTIAL, name) for name in ("m1", "m2", "m9")]  # each lane by itself
 
 

@@ -265,6 +265,18 @@ class M3(GeneratorEstimator):
     config = "m3"
 
 
+class M4(GeneratorEstimator):
+    """M4, M2 with mutual information of the rows and the prior's component (section 6).
+
+    >>> import aegan
+    >>> gan = aegan.M4(overrides={"train.information_weight": 3.0})
+    >>> gan.run_config([0]).model.information_weight
+    3.0
+    """
+
+    config = "m4"
+
+
 class M5(GeneratorEstimator):
     """M5, which makes new speakers, in closed form: nothing is trained.
 

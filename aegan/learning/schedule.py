@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from aegan.learning.steps import Learner, all_steps
+from aegan.learning.steps import AVERAGE, Learner, all_steps
 from aegan.models.model import Labelled, Params
 
 # Streams of random numbers under a lane's key, one for each use: training folds in the number of
@@ -48,8 +48,13 @@ class LaneState(NamedTuple):
     """What training changes."""
 
     params: Params
-    opt_states: dict[str, Any]  # step -> its optimiser state
+    opt_states: dict[str, Any]  # step -> its optimiser state; perhaps AVERAGE -> mean weights
     diverged: jax.Array  # () int32: 0, or the number of the epoch (from 1) that went wrong
+
+    @property
+    def weights(self) -> Params:
+        """The parameters that rows are made with: averaged ones where there are any."""
+        return {**self.params, **self.opt_states.get(AVERAGE, {})}
 
 
 def init_state(learner: Learner, key: jax.Array, given: Params | None = None) -> LaneState:
@@ -77,6 +82,22 @@ def train_step(
     params, opts = state.params, state.opt_states
     params, opt_states, losses = all_steps(learner, params, opts, key, batch, epoch)
     return LaneState(params, opt_states, state.diverged), jnp.stack(losses)
+
+
+def averaged(learner: Learner, state: LaneState, update: jax.Array) -> LaneState:
+    """The state with the weights after an update, numbered from 0, taken into their average."""
+    if learner.average_from is None:
+        return state
+    before = update - learner.average_from  # how many are in the average
+    share = 1 / jnp.maximum(before + 1, 1)
+    average = state.opt_states[AVERAGE]
+
+    def mean(old: jax.Array, new: jax.Array) -> jax.Array:
+        return jnp.where(before > 0, old + share * (new - old), new)
+
+    now = {name: state.params[name] for name in average}
+    made = {**state.opt_states, AVERAGE: jax.tree.map(mean, average, now)}
+    return state._replace(opt_states=made)
 
 
 def epoch_order(key: jax.Array, n_rows: jax.Array, padded: int, slots: int) -> jax.Array:
@@ -111,7 +132,9 @@ def train_epoch(
     def batch(state: LaneState, inputs: tuple[jax.Array, jax.Array]) -> tuple[LaneState, jax.Array]:
         index, batch_rows = inputs
         key = jax.random.fold_in(batch_key, index)
-        return train_step(learner, state, key, labelled(learner, table, lane, batch_rows), epoch)
+        real = labelled(learner, table, lane, batch_rows)
+        state, losses = train_step(learner, state, key, real, epoch)
+        return averaged(learner, state, epoch * learner.batches + index), losses
 
     after, values = jax.lax.scan(batch, state, (jnp.arange(learner.batches), rows))
     epoch_losses = values.mean(axis=0)

@@ -16,7 +16,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from aegan.models.model import Labelled, Model, Params, Pass, Step
+from aegan.models.model import Labelled, Model, Params, Pass, Step, networks_of_rows
+
+AVERAGE = "average"  # of an averaging learner's optimiser states: the mean weights
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,24 @@ class Learner:
     gain: float  # training space = gain * clipped z-score
     clip: float
     fresh_z: bool = False  # step 5 draws a z of its own instead of reusing step 4's
+    average_from: int | None = None  # the update, from 0, from which weights of rows are averaged
 
     def rule(self, step: Step) -> StepRule:
         """How a step learns."""
         return self.rules[self.model.steps.index(step)]
 
     def init_optimisers(self, params: Params) -> dict[str, Any]:
-        """One optimiser state per step, each over the networks that the step updates."""
-        return {
+        """One optimiser state per step, each over the networks that the step updates.
+
+        If it averages, also the weights that rows are made with, under ``AVERAGE``.
+        """
+        states = {
             step.name: rule.transform().init(_part(params, step.learns))
             for step, rule in zip(self.model.steps, self.rules, strict=True)
         }
+        if self.average_from is not None:
+            states[AVERAGE] = jax.tree.map(jnp.copy, _part(params, networks_of_rows(self.model)))
+        return states
 
 
 class Forward(NamedTuple):

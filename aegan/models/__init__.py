@@ -3,6 +3,7 @@
 from aegan.models.m1 import M1
 from aegan.models.m2 import M2
 from aegan.models.m3 import M3
+from aegan.models.m4 import M4
 from aegan.models.m5 import M5
 
-__all__ = ["M1", "M2", "M3", "M5"]
+__all__ = ["M1", "M2", "M3", "M4", "M5"]

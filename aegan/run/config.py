@@ -26,7 +26,7 @@ Widths = Annotated[tuple[int, ...], s.widths]
 
 
 # Fields that joined after version 0.1, each with the value that makes a run one of before.
-ADDED = {"splits": 1, "classifiers": [SVM]}
+ADDED = {"splits": 1, "classifiers": [SVM], "average": None}
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Architecture:
     code: Count = 2
     code_discriminator: Widths = (1000, 500, 100)  # D1
     feature_discriminator: Widths = (1000, 500, 100)  # D2
-    auxiliary: Widths = (128,)  # AUX, on D2's last hidden layer (M3)
+    auxiliary: Widths = (128,)  # AUX, on D2's last hidden layer (M3, M4)
     code_generator: Widths = (140,)  # CG (M3)
     latent: Count = 20  # dimension of z where the prior is normal (M3)
-    radius: Annotated[float, s.positive] = 4.0  # of the mixture's means (M1, M2)
+    radius: Annotated[float, s.positive] = 4.0  # of the mixture's means (M1, M2, M4)
     spread: Annotated[float, s.positive] = 1.0  # standard deviation of its components
 
 
@@ -103,6 +103,9 @@ class TrainConfig:
     fresh_z: bool = False  # True: step 5 draws its own z instead of step 4's
     information_weight: Annotated[float, s.at_least(0)] = 1.0  # lambda of eq. (3)
     aux_sees_label: bool = True  # as printed; False: AUX reads the rows alone
+    # Rows come from the mean of the weights over this last share of the updates, not from the last
+    # ones, which differ from update to update; losses are those of the last.
+    average: Annotated[float | None, s.part] = None
     # The lower ones are for a GPU or TPU.
     matmul_precision: Annotated[str, s.one_of("float32", "tensorfloat32", "bfloat16")] = "float32"
     checkpoint_seconds: Annotated[float, s.at_least(0)] = 60.0

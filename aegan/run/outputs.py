@@ -49,7 +49,7 @@ def trained_lanes(plan: Plan, trained: Checkpoint) -> Iterator[TrainedLane]:
         seen = _some(plan, fold)
         generator = Generator(
             model=plan.learner.model,
-            params=params_of_rows(plan.learner.model, jax.device_get(state.params)),
+            params=params_of_rows(plan.learner.model, jax.device_get(state.weights)),
             gain=plan.learner.gain,
             standardiser=stats,
             constant=constant_columns(corpus.features, fold.train),

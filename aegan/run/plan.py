@@ -189,6 +189,9 @@ def learner_of(model: Model, config: RunConfig, batches: int) -> Learner:
         for step in model.steps
     )
     how = {"gain": train.gain, "clip": config.data.clip, "fresh_z": train.fresh_z}
+    if train.average is not None:
+        updates = training_length(train, batches) * batches
+        how["average_from"] = updates - math.ceil(train.average * updates)
     return Learner(model, rules, train.batch_size, batches, **how)
 
 

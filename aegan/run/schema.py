@@ -52,6 +52,7 @@ def is_number(value: Any) -> bool:
 
 
 positive = Rule(lambda value: math.isfinite(value) and value > 0, "must be above 0")
+part = Rule(lambda value: 0 < value <= 1, "must lie in (0, 1], or be left out")
 share = Rule(lambda value: 0 <= value < 1, "must lie in [0, 1)")
 widths = each(lambda width: is_whole(width) and width > 0, "must be layer widths above 0")
 _c = each(lambda value: is_number(value) and value > 0, "must be positive and rising")

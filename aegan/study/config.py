@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -13,6 +13,8 @@ from aegan.run.schema import Rule, distinct_seeds, plain, typed
 
 _statistics = Rule(lambda value: value in ("own", "source"), "must be own or source")
 _jobs = Rule(lambda value: value >= 0, "must be 0 (all cores) or more")
+# Per run its model and what it changes of the model's training, from an experiment's settings.
+Runs = Callable[[Any], Mapping[str, tuple[str, Mapping[str, Any]]]]
 _models = Rule(lambda m: bool(m) and len(set(m)) == len(m), "must be different names of models")
 
 
@@ -39,7 +41,7 @@ class StudyConfig:
     target: TargetConfig
     sample: SampleConfig
     metrics: MetricsConfig
-    runs: Mapping[str, RunConfig]  # per model its cross-validation
+    runs: Mapping[str, RunConfig]  # cross-validations: of each model, then those of experiments
     settings: Mapping[str, Any]  # per experiment its own section
     written: Mapping[str, Any] = field(compare=False)  # as study.json holds it
 
@@ -49,26 +51,34 @@ class StudyConfig:
         return self.runs[self.models[0]].train.matmul_precision
 
 
-def read_study_config(config: Any, settings: Mapping[str, type]) -> StudyConfig:
+def read_study_config(
+    config: Any, settings: Mapping[str, type], runs: Mapping[str, Runs]
+) -> StudyConfig:
     """A study's config, as ml_collections or plain dicts hold it, checked and typed.
 
     Args:
         config: the fields of ``configs/paper.py``.
         settings: the kind of each experiment's section.
+        runs: those of experiments that have any of their own, from their settings.
 
     Raises:
         InputError: a value that no study could use, by its field.
     """
-    values, runs = plain(config), {}
-    for model in values["models"]:
+    values, read = plain(config), {}
+    own = {name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()}
+    wanted: dict[str, tuple[str, Mapping[str, Any]]] = {m: (m, {}) for m in values["models"]}
+    for name, of_experiment in runs.items():
+        wanted |= of_experiment(own[name])
+    for run, (model, changes) in wanted.items():
         places = {section: f"config.{model}.{section}" for section in ("model", "train")}
         places["data"] = "config.source"
-        runs[model] = read_config(run_values(values, model), places)
+        given = run_values(values, model)
+        read[run] = read_config(given | {"train": given["train"] | changes}, places)
         # On the command line, calm,tense is one text.
-        values["source"]["classes"] = list(runs[model].data.classes)
-    own = {name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()}
-    found = typed(StudyConfig, {**values, "runs": runs, "settings": own, "written": values})
-    for model, run in runs.items():
+        values["source"]["classes"] = list(read[run].data.classes)
+    found = typed(StudyConfig, {**values, "runs": read, "settings": own, "written": values})
+    for name, (model, _) in wanted.items():
+        run = read[name]
         if run.train.matmul_precision != found.matmul_precision:
             raise InputError(
                 f"config.{model}.train.matmul_precision={run.train.matmul_precision!r}: must be "

@@ -13,6 +13,7 @@ from typing import Any
 
 from aegan.report.kit.documents import Section
 from aegan.report.kit.numbers import Results
+from aegan.study.config import Runs
 from aegan.study.rule import Claim
 from aegan.study.study import Study
 
@@ -59,4 +60,6 @@ class Experiment:
     settings: type | None = None  # dataclass of its section of the config
     # What the variants of the config change in the section: {"quick": {"updates": 200}}.
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Its own cross-validation runs, beside the models', as ``read_study_config`` takes them.
+    runs: Runs = lambda settings: {}
     needs_target: Callable[[Any], bool] = lambda settings: False

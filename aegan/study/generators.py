@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,7 @@ def tasks(study: Study) -> list[Task]:
 
     Every model trains on the whole source and its halves, those of the honest mode on all parts.
     """
-    found, whole = run_tasks(study), study.parts[0]
+    found, whole = run_tasks(study, study.plans), study.parts[0]
     for model, plan in study.part_plans.items():
         work, honest = plan.flops / len(plan.lanes), study.settings("low_resource").honest
         for place, part in enumerate(study.every_part):
@@ -53,10 +53,11 @@ def tasks(study: Study) -> list[Task]:
     return found
 
 
-def run_tasks(study: Study) -> list[Task]:
-    """Training and evaluation of the cross-validation runs."""
+def run_tasks(study: Study, names: Iterable[str]) -> list[Task]:
+    """Training and evaluation of cross-validation runs, by their names."""
     found = []
-    for model, plan in study.plans.items():
+    for model in names:
+        plan = study.plans[model]
         title, name = model.upper(), f"train-{model}"
         words = f"{title} trained in cross-validation"
         found.append(Task(name, words, train_run, (model,), (), TRAINING, plan.flops))

@@ -28,8 +28,6 @@ from aegan.study.registry import PAPERS, needs_target, read_config, sections
 from aegan.study.study import Study, StudyDir
 from aegan.system.files import digest, read_json, write_json
 
-_PAPERS_MODELS = ["m1", "m2", "m3"]
-
 
 def read_study(config: Any, root: Path, cache_dir: Path | None, command: str) -> Study:
     """Reads both corpora and decides everything that follows from the config; writes nothing.

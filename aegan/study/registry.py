@@ -20,6 +20,7 @@ from aegan.study.cross_validation import CROSS_VALIDATION
 from aegan.study.embedding import EMBEDDING
 from aegan.study.experiment import Experiment, Task
 from aegan.study.fidelity import FIDELITY
+from aegan.study.information import INFORMATION
 from aegan.study.low_resource import LOW_RESOURCE
 from aegan.study.study import Study
 from aegan.study.toy import TOY
@@ -29,6 +30,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         CROSS_VALIDATION,  # Tables 2 and 3, Fig. 3
+        INFORMATION,  # section 6
         EMBEDDING,  # Fig. 4
         CODES,  # Fig. 5, section 4.2
         CROSS_CORPUS,  # Table 4
@@ -79,7 +81,9 @@ def read_config(config: Any) -> StudyConfig:
             raise InputError(f"config.experiments: no experiment {name!r}; {hint}there are {every}")
     if not names:
         raise InputError(f"config.experiments: is empty; name some of {every}")
-    return read_study_config(config, {n: e.settings for n, e in EXPERIMENTS.items() if e.settings})
+    own = {n: e for n, e in EXPERIMENTS.items() if e.settings}
+    kinds = {name: experiment.settings for name, experiment in own.items()}
+    return read_study_config(config, kinds, {n: experiment.runs for n, experiment in own.items()})
 
 
 def needs_target(config: StudyConfig, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +51,7 @@ class StudyDir:
         return self.root / "tasks" / f"{name}.parquet"
 
     def run(self, model: str) -> Workdir:
-        """The cross-validation run of a model, as ``experiments.run`` leaves it."""
+        """A cross-validation run, a model's or another, as ``experiments.run`` leaves it."""
         return Workdir(self.root / "runs" / model)
 
     def training(self, task: str) -> Workdir:
@@ -109,8 +109,8 @@ class Study:
 
     @cached_property
     def plans(self) -> dict[str, Plan]:
-        """Per model the cross-validation run, the very plan that ``experiments.run`` makes."""
-        return self._plans(self.prepared)
+        """Per run its cross-validation, the very plan that ``experiments.run`` makes."""
+        return self._plans(self.prepared, self.config.runs)
 
     @cached_property
     def halves(self) -> tuple[Part, ...]:
@@ -133,14 +133,15 @@ class Study:
             Fold(number, part.rows, none, (), part.words)
             for number, part in zip(numbers, self.every_part, strict=True)
         )
-        return self._plans(Prepared(self.source, self.prepared.digests, folds, ()))
+        parts = Prepared(self.source, self.prepared.digests, folds, ())
+        return self._plans(parts, self.models)
 
-    def _plans(self, prepared: Prepared) -> dict[str, Plan]:
-        """A run per model; the statistics of the folds are the same for all."""
+    def _plans(self, prepared: Prepared, names: Iterable[str]) -> dict[str, Plan]:
+        """Runs by their names; the statistics of the folds are the same for all."""
         plans: dict[str, Plan] = {}
-        for model in self.models:
-            known = plans[self.models[0]].standardisers if plans else None
-            plans[model] = plan_of(self.config.runs[model], prepared, known)
+        for name in names:
+            known = next(iter(plans.values())).standardisers if plans else None
+            plans[name] = plan_of(self.config.runs[name], prepared, known)
         return plans
 
     @property

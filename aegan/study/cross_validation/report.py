@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,12 @@ from aegan.report.tables import MAIN_COLUMNS, TITLES, UARS, Row, cells, paper_ro
 from aegan.study import words as W
 
 NAME = "cross_validation"
+SHORT = {  # columns of a terminal's table
+    "TRTS-2": ("trts_set2", "%"),
+    "TSTR-2": ("tstr_set2", "%"),
+    "FID-floor": ("fid_over_floor", "plain"),
+    "var": ("variance_ratio", "plain"),
+}
 # In the order in which the claims need them.
 _PAIRS = ("m2-m1", "m1-m3", "m3-m1", "m3-m2", "m2-m3")
 _DIFFERENCES = {
@@ -133,7 +139,7 @@ def in_short(results: Results) -> list[str]:
         gaussian=gaussian,
         chance=W.chance(results),
     )
-    return [text, *_troubles(found)]
+    return [text, *troubles({m.upper(): run["lanes"] for m, run in found["models"].items()})]
 
 
 def means(table: Mapping[str, Any], metric: str) -> dict[str, float]:
@@ -142,28 +148,21 @@ def means(table: Mapping[str, Any], metric: str) -> dict[str, float]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _troubles(found: Results) -> Iterator[str]:
-    """Lanes that diverged or collapsed."""
-    for key, run in found["models"].items():
+def troubles(runs: Mapping[str, Sequence[Results]]) -> Iterator[str]:
+    """Lanes that diverged or collapsed, of runs by their titles."""
+    for title, lanes in runs.items():
         for status in ("diverged", "collapsed"):
-            lanes = [lane for lane in run["lanes"] if lane["status"] == status]
-            if lanes:
-                names = "; ".join(f"seed {lane['seed']}, fold {lane['fold']}" for lane in lanes)
-                count = f"{len(lanes)} of {len(run['lanes'])} lanes"
-                yield f"Note: {count} of {key.upper()} {status}: {names}."
+            bad = [lane for lane in lanes if lane["status"] == status]
+            if bad:
+                names = "; ".join(f"seed {lane['seed']}, fold {lane['fold']}" for lane in bad)
+                yield f"Note: {len(bad)} of {len(lanes)} lanes of {title} {status}: {names}."
 
 
 def summary(results: Results) -> list[str]:
     """Tables 2 and 3 in short."""
     found = W.of_experiment(results, NAME)
     metrics = {key: run["metrics"] for key, run in found["models"].items()}
-    columns = {
-        "TRTS-2": ("trts_set2", "%"),
-        "TSTR-2": ("tstr_set2", "%"),
-        "FID-floor": ("fid_over_floor", "plain"),
-        "var": ("variance_ratio", "plain"),
-    }
     head = f"Tables 2 and 3, {W.corpus_name(results['source'])} (UAR in %, chance "
     head += f"{percent(W.chance(results))}; \u00b1 half the 95 % interval):"
     rows = W.some(results, (found.get("references") or {}) | metrics)
-    return W.in_terminal(head, rows, columns)
+    return W.in_terminal(head, rows, SHORT)

@@ -22,19 +22,14 @@ _KEPT = ("title", "metrics", "verdict", "lanes", "folds", "paper")  # of a run's
 
 def tasks(study: Study) -> list[Task]:
     """Training and evaluation of the runs."""
-    return generators.run_tasks(study)
+    return generators.run_tasks(study, study.models)
 
 
 def results(study: Study, records: Records) -> dict[str, Any]:
     """Figures of each run, paired differences between models and sets, and the losses."""
     runs = {model: stages.read_results(study.dir.run(model)) for model in study.models}
     first = runs[study.models[0]]
-    by_fold = {
-        model: {
-            name: fold_means(run["metrics"][name]["per_lane"], first["lanes"]) for name in METRICS
-        }
-        for model, run in runs.items()
-    }
+    by_fold = {model: values_by_fold(run) for model, run in runs.items()}
     return {
         "models": {
             model: {name: run[name] for name in _KEPT}
@@ -60,6 +55,11 @@ def results(study: Study, records: Records) -> dict[str, Any]:
             for model, run in runs.items()
         },
     }
+
+
+def values_by_fold(run: Mapping[str, Any]) -> dict[str, list[float | None]]:
+    """Every metric of a run's results by fold, its seeds averaged."""
+    return {name: fold_means(run["metrics"][name]["per_lane"], run["lanes"]) for name in METRICS}
 
 
 def losses_of(table: pd.DataFrame, lanes: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
