@@ -110,7 +110,8 @@ def test_emotions_are_renamed_and_others_left_out_with_counts(label, tmp_path):
         (("Anger", "HAPPY", "sad", "neutral"), "angry happy neutral sad", "Anger counts as angry"),
         (("rage", "joy", "calm", "sad"), "calm joy rage sad", ""),
         (("angry", "happy", "sad", "neutral"), "angry happy neutral sad", ""),
-        (("angry", "happy", "sad", "neutral", "anger"), "anger angry happy neutral sad", ""),
+        (("angry", "happy", "sad", "neutral", "anger"), "angry happy neutral sad", "anger counts"),
+        (("sad", "calm", "Calm", "SAD"), "calm sad", "Calm counts as calm"),
     ],
 )
 def test_names_of_the_four_classes(label, data, tmp_path, own, classes, note):

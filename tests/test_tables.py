@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pytest
-from feature_files import AUDFORMAT, check_error
+from feature_files import ARFF, AUDFORMAT, check_error
 
 from aegan.data.contract import FeatureContract
 from aegan.tables.read import read_table
@@ -132,6 +132,84 @@ def test_whole_numbers_as_emotions_are_kept_with_a_note(file):
     assert table.labels["emotion"].tolist() == ["0", "3"]
     assert table.notes == ("column 'emotion': its numbers are taken as names of classes",)
     assert read_table(file("file,class,f\na,0,1\nb,3,1\n")).labels == {}
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "None", "null", "nan", "NaN", "?", ""])
+def test_words_for_a_missing_label(file, tmp_path, word):
+    csv = file(f"file,speaker,emotion,f\na,{word},sad,1\nb,Na,{word},2\n")
+    arff = file(
+        "@relation x\n@attribute name string\n@attribute speaker string\n@attribute f numeric\n"
+        f"@attribute emotion {{sad}}\n@data\na,'{word}',1,sad\nb,Na,2,'{word}'\n",
+        "f.arff",
+    )
+    frame = pd.DataFrame({"file": ["a", "b"], "speaker": [word, "Na"], "emotion": ["sad", word]})
+    frame.assign(f=1.0).to_parquet(tmp_path / "f.parquet")
+    for path in (csv, arff, tmp_path / "f.parquet"):
+        labels = read_table(path).labels
+        assert labels["speaker"].tolist() == ["", "Na"], path
+        assert labels["emotion"].tolist() == ["sad", ""], path
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        (",file,f", ["0", "1", "2"]),
+        ('"",file,f', ['"1"', '"2"', '"3"']),
+        ("Unnamed: 0,file,f", ["4", "0", "9"]),
+        (",Unnamed: 0,file,f", ["0,7", "1,3", "2,5"]),
+        ("index,file,f", ["5", "3", "8"]),
+        ("#,file,f", ["1", "2", "3"]),
+    ],
+)
+def test_row_numbers_are_left_out_with_a_note(file, header, cells):
+    rows = [f"{cell},{name},{name}.5" for cell, name in zip(cells, "123", strict=True)]
+    table = read_table(file("\n".join([header, *rows])))
+    assert table.contract.names == ("f",) and table.features[:, 0].tolist() == [1.5, 2.5, 3.5]
+    assert "it numbers the rows and is no feature" in table.notes[0]
+
+
+@pytest.mark.parametrize("name", [None, "id"])
+def test_an_index_of_pandas_is_left_out_with_a_note(tmp_path, name):
+    frame = pd.DataFrame({"file": ["a", "b"], "f": [1.0, 2.0]}, index=pd.Index([7, 3], name=name))
+    frame.to_parquet(tmp_path / "j.parquet")
+    table = read_table(tmp_path / "j.parquet")
+    assert table.contract.names == ("f",)
+    assert "left out: it is the index of pandas" in table.notes[0]
+
+
+@pytest.mark.parametrize("leave_out", ["Unnamed: 0", "f"])
+def test_a_first_column_without_a_name_can_be_left_out(file, leave_out):
+    path = file(",file,f,g\nx,a,1,2\ny,b,3,4\n")
+    if leave_out == "f":
+        check_error(path, "column 'Unnamed: 0' is text ('x' in line 2)", "--leave_out='Unnamed: 0'")
+    else:
+        assert read_table(path, Options(leave_out=[leave_out])).contract.names == ("f", "g")
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "\ufeffsep=;\r"])
+def test_the_separator_that_excel_writes_first(file, first):
+    table = read_table(file(f"{first}\nfile;f,1;g\na,x;1;2\nb,y;3;4\n"))
+    assert table.files.tolist() == ["a,x", "b,y"] and table.contract.names == ("f,1", "g")
+    check_error(file("sep=;\n"), "no header")
+
+
+@pytest.mark.parametrize("header", ["file;f;g", "file;f;g;"])
+@pytest.mark.parametrize("quote", ["'", '"', ""])
+def test_separators_at_the_ends_of_lines(file, header, quote):
+    rows = "".join(f"{quote}{name}.wav{quote};1;{i};\n" for i, name in enumerate("abc"))
+    table = read_table(file(f"{header}\n{rows}".replace("file", "name" if quote else "file")))
+    assert table.files.tolist() == ["a.wav", "b.wav", "c.wav"]
+    assert table.contract.names == ("f", "g") and table.features[:, 1].tolist() == [0, 1, 2]
+
+
+def test_comments_of_weka_are_cut(file):
+    text = ARFF.replace("loud_max numeric", "loud_max numeric % of the frame")
+    text = text.replace("emotion unknown", "class {sad, 'a%b'} % two").replace("@data", "@data % :")
+    text = text.replace("5.898961e-01,?", "5.898961e-01,sad % sure? 'no'")
+    table = read_table(file(text.replace("1.000000e-01,?", "1.000000e-01,'a%b'"), "f.arff"))
+    assert table.labels["emotion"].tolist() == ["sad", "a%b"]
+    assert table.features.tolist() == read_table(file(ARFF, "g.arff")).features.tolist()
+    assert read_table(file(ARFF.replace("a.wav", "50 %.wav"), "h.arff")).files[0] == "50 %.wav"
 
 
 def test_a_second_key_column_is_left_out_with_a_note(file):

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aegan.data.cells import known
 from aegan.errors import InputError
 
 _COLUMNS_AT_ONCE = 64
@@ -45,12 +46,12 @@ class Columnar(NamedTuple):
         return column.cast(column.type.value_type) if categories else column
 
     def texts(self, name: str, column: pa.ChunkedArray) -> list[str]:
-        """Cells of text or whole numbers, without spaces around them; "" where there is none."""
+        """Cells of text or whole numbers, without spaces around them; "" where there is nothing."""
         if not (is_text(column.type) or pa.types.is_integer(column.type)):
             raise InputError(
                 f"{self.place}: column '{name}' is {column.type}, not text; store it as strings"
             )
-        return [(text or "").strip() for text in pc.cast(column, pa.string()).to_pylist()]
+        return [known((text or "").strip()) for text in pc.cast(column, pa.string()).to_pylist()]
 
     def matrix(
         self,

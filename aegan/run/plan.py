@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from aegan.data.audit import Leak, as_json, audit, refuse, row_digests
+from aegan.data.audit import Leak, as_json, audit, note_of_equal_rows, refuse, row_digests
 from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds, speaker_standardised
 from aegan.data.simulate import simulated_corpus
@@ -89,6 +89,8 @@ def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> 
     folds = make_folds(corpus, data.folds, section)
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
+    equal = note_of_equal_rows(corpus.features, digests, corpus.files, corpus.speakers)
+    corpus = replace(corpus, notes=(*corpus.notes, *filter(None, [equal])))
     if not data.allow_leaks:
         way_around = f", or pass --{section}.allow_leaks=True for a banner in the report"
         refuse(f"corpus '{corpus.name}'", leaks, way_around)

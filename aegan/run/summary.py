@@ -6,7 +6,6 @@ import time
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from aegan.learning.cost import products
 from aegan.run.plan import Plan
@@ -52,21 +51,8 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
         f"  length  {plan.epochs} epochs x {plan.learner.batches} batches of"
         f" {plan.learner.batch_size}; training takes about {duration(training_seconds(plan))}",
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
-        *_equal_rows(plan),
+        *(line for note in corpus.notes for line in field("NOTE", note)),
     ]
-
-
-def _equal_rows(plan: Plan) -> list[str]:
-    """A note on rows that are equal; between the parts of a fold they are a leak."""
-    _, first, counts = np.unique(plan.digests, return_index=True, return_counts=True)
-    more = len(plan.digests) - len(first)
-    if not more:
-        return []
-    one = first[counts > 1].min()
-    other = np.flatnonzero(plan.digests == plan.digests[one])[1]
-    files = plan.corpus.files
-    equal = "1 row equals" if more == 1 else f"{more} rows equal"
-    return field("NOTE", f"{equal} another row, first '{files[other]}' and '{files[one]}'")
 
 
 def fold_lines(plan: Plan) -> list[str]:

@@ -12,7 +12,7 @@ try:
 except ImportError:  # not on every system
     fcntl = None
 
-from aegan.data.audit import Leak, as_json, audit_generator, refuse, row_digests
+from aegan.data.audit import Leak, as_json, audit_generator, audit_target, refuse, row_digests
 from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.folds import speaker_standardised
@@ -66,7 +66,7 @@ def _target(config: StudyConfig, prepared: Prepared) -> tuple[Corpus | None, tup
     """The target, and its rows that are in the source too, if they are allowed."""
     source, given = prepared.corpus, config.source
     if config.target.path:
-        target = read_corpus(config.target.path, source.classes, "config.source")
+        target = read_corpus(config.target.path, source.classes, "config.source", True)
     elif source.simulated:
         target = simulated_target(
             rows=config.target.simulated_rows,
@@ -84,7 +84,10 @@ def _target(config: StudyConfig, prepared: Prepared) -> tuple[Corpus | None, tup
         return None, ()
     name = f"target '{target.name}'"
     check_same(name, target.contract, f"source '{source.name}'", source.contract)
-    leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
+    if given.statistics == "speaker":  # the source's rows are no longer as they were read
+        leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
+    else:
+        leaks = audit_target(source, target, name)
     if not given.allow_leaks:
         way_around = ", or pass --config.source.allow_leaks=True for a banner in the report"
         refuse(f"corpora '{source.name}' and '{target.name}'", leaks, way_around)

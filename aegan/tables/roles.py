@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -136,8 +137,8 @@ def assign(
 def no_feature(place: str, what: str, name: str) -> InputError:
     """The error of a column of text or the like; ``what`` says what is wrong with it."""
     return InputError(
-        f"{place}: {what}, not a feature; take it out with --leave_out={name}, or say what it is "
-        "with --columns"
+        f"{place}: {what}, not a feature; take it out with --leave_out={shlex.quote(name)}, or say "
+        "what it is with --columns"
     )
 
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+from aegan.data.cells import MISSING
 from aegan.errors import InputError
 from aegan.tables.roles import PASSPORT, Columns, Roles
-from aegan.tables.text import flaw
+from aegan.tables.text import cut, flaw, listed
 
 MAX_COLUMNS = 100_000
+T = TypeVar("T", str, bytes)
 
 _MAX_LINE = 16 << 20  # bytes; a row of 100,000 features has about 1.3 MB
 # Possessive, so that no run of digits is tried in more than one way.
 _NUMBER = re.compile(rb"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
+_PART_OF_NUMBER = re.compile(rb"[-+.\deEnafiNAFI]*")
 _NOT_FINITE = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(rb"[+-]?\d++,\d++(?:[eE][+-]?\d++)?")
-# A line and the number of cells that it should have -> its cells; any other number if it is broken.
+# A line and the number of cells that it should have -> its cells; ValueError says what is broken.
 Split = Callable[[bytes, int], list[bytes]]
 
 
@@ -50,6 +53,47 @@ def decode(cell: bytes) -> str:
         return cell.decode("latin-1")
 
 
+def fitted(place: str, cells: list[T], count: int) -> list[T]:
+    """The cells of a row of ``count`` columns; more of them may follow if they are empty.
+
+    Raises:
+        InputError: too few or too many.
+    """
+    if len(cells) == count or (len(cells) > count and not any(map(_strip, cells[count:]))):
+        return cells[:count]
+    many, mend = len(cells) - count, "mend the line or take it out"
+    if many >= count - 1 > 1:
+        mend = "it may be two rows glued by programs that wrote at once; extract them again"
+    elif many > 0:
+        mend = "quote what holds a separator, or take out what is too much"
+    raise InputError(f"{place} has {max(len(cells), 1)} cells for {count} columns; {mend}")
+
+
+def _strip(cell: T) -> T:
+    return cell.strip()
+
+
+def split_named(line: bytes, separator: bytes) -> list[bytes] | None:
+    """The cells of a name in quotes, which may hold anything, and numbers; None without a quote.
+
+    Raises:
+        ValueError: another row begins within the line.
+    """
+    quote = line[:1]
+    end = line.rfind(quote + separator)
+    if quote not in (b"'", b'"') or end < 1:
+        return None
+    name = line[1:end]
+    for rest in name.split(quote + separator)[1:]:
+        *numbers, last = rest.split(separator)
+        number, glued, _ = last.partition(quote)
+        if glued and (_PART_OF_NUMBER.fullmatch(number) or any(map(_NUMBER.fullmatch, numbers))):
+            raise ValueError(
+                "two rows are glued together, as by programs that write at once; extract them again"
+            )
+    return [name, *line[end + 2 :].split(separator)]
+
+
 def read_rows(
     path: Path,
     names: Sequence[str],
@@ -58,12 +102,15 @@ def read_rows(
     lines: Iterable[tuple[int, bytes]],
     metadata: Mapping[str, str],
     notes: Sequence[str],
+    declared: Mapping[int, Collection[str]] | None = None,
 ) -> Columns:
     """The columns of numbered lines; ``names`` are those of all columns.
 
+    ``declared`` has the values that the file says a column of text may have, by its position.
+
     Raises:
-        InputError: a line with too few or too many cells, text with a flaw, a cell that is no
-            finite float32.
+        InputError: a line with too few or too many cells, text with a flaw or not declared, a cell
+            that is no finite float32.
     """
 
     def refuse(position: int, why: str) -> NoReturn:
@@ -71,24 +118,26 @@ def read_rows(
 
     features = bytearray()  # grows in place
     texts: dict[int, list[str]] = {position: [] for position in sorted(roles.texts)}
-    known: dict[bytes, str] = {}
+    seen: dict[tuple[int, bytes], str] = {}
     numbers: list[int] = []
     for number, line in lines:
-        cells = split(line, len(names))
-        if len(cells) != len(names):
-            raise InputError(
-                f"{path}: line {number} has {max(len(cells), 1)} cells for {len(names)} columns; "
-                "mend the line or take it out"
-            )
+        try:
+            cells = fitted(f"{path}: line {number}", split(line, len(names)), len(names))
+        except ValueError as error:
+            raise InputError(f"{path}: line {number}: {error}") from None
         for position, column in texts.items():
             cell = cells[position].strip()
-            text = known.get(cell)
+            text = seen.get((position, cell))
             if text is None:
                 text = decode(cell)
+                options = (declared or {}).get(position) if roles.texts[position] else None
+                if options and text not in options and text not in MISSING:
+                    what = f"{cut(text)!r} is none of its declared values"
+                    refuse(position, f": {what} ({listed(options, 8)}); mend it or declare it")
                 if (wrong := flaw(text)) and names[position].lower() != PASSPORT:
                     refuse(position, f" {wrong}")
                 if position > 0:  # labels recur, names (which mostly come first) do not
-                    known[cell] = text
+                    seen[position, cell] = text
             column.append(text)
         values = [cells[position] for position in roles.features]
         try:
@@ -117,7 +166,7 @@ def read_rows(
 
 def _why_no_number(cell: bytes) -> str:
     shown = decode(cell[:40])
-    if cell in (b"", b"?") or _NOT_FINITE.fullmatch(cell):
+    if shown in MISSING or _NOT_FINITE.fullmatch(cell):
         return (
             f": the value is missing or infinite ({shown!r}); mend it, or take the row or the "
             "column out"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from aegan.data.cells import is_nameless, known, note_of_row_numbers, row_numbers
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
@@ -21,7 +22,6 @@ from aegan.tables.text import cut, is_number, listed, read_one_line
 
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
 
-_MISSING = ("", "?", "nan")
 _DURATION = re.compile(
     r"(?=.)(?:(\d{1,5}) days?,? ?\+?)?(?:(\d{1,5}):([0-5]\d):([0-5]\d(?:\.\d+)?))?", re.ASCII
 )
@@ -68,15 +68,25 @@ def assemble(columns: Columns) -> FeatureTable:
     if not rows:
         raise InputError(f"{place}: no rows below the header; a table has one per recording")
     contract, metadata = contract_of(columns)
+    features = columns.features
+    if numbers := row_numbers(contract.names, features):
+        notes.append(note_of_row_numbers(contract.names[i] for i in numbers))
+        features = np.delete(features, numbers, axis=1)
+        contract = FeatureContract.of(np.delete(contract.names, numbers).tolist())
+    if not contract.names:
+        raise InputError(f"{place}: no feature columns but the number of the row; add features")
+    for name in filter(is_nameless, contract.names):
+        raise InputError(
+            f"{place}: column '{name}' has no name of its own; name it, or take it out with "
+            f"--leave_out={shlex.quote(name)}"
+        )
     files = np.array(_files(columns), dtype=str)
     times = times_of(place, texts, rows, columns.row_name)
-    labels = {name: blank(texts[name]) for name in LABELS if name in texts and name != "emotion"}
+    labels = {name: texts[name] for name in LABELS if name in texts and name != "emotion"}
     labels |= _emotion(columns, notes)
-    labels = {name: np.array(cells, dtype=str) for name, cells in labels.items()}
+    labels = {name: np.array(list(map(known, cells)), dtype=str) for name, cells in labels.items()}
     keep = _first_of_each_key(columns, files, times)
-    table = FeatureTable(
-        place, files, times, labels, columns.features, contract, metadata, tuple(notes)
-    )
+    table = FeatureTable(place, files, times, labels, features, contract, metadata, tuple(notes))
     doubled = rows - len(keep)
     if not doubled:
         return table
@@ -99,12 +109,6 @@ def contract_of(columns: Columns) -> tuple[FeatureContract, dict[str, str]]:
     else:
         contract = FeatureContract.from_metadata(columns.place, names, metadata)
     return contract, {k: v for k, v in metadata.items() if k not in contract.to_metadata()}
-
-
-def blank(cells: Sequence[str], also: Sequence[str] = ()) -> list[str]:
-    """Cells of a label, "" where they stand for nothing."""
-    missing = {*_MISSING, *also}
-    return ["" if cell.lower() in missing else cell for cell in cells]
 
 
 def times_of(
@@ -135,7 +139,7 @@ def times_of(
 
 def _seconds(text: str) -> float:
     """Of ``2.5``, ``00:00:02.5``, ``0 days 00:00:02.5``; NaN where it is empty."""
-    if text.lower() in ("nat", *_MISSING):
+    if text.lower() == "nat" or not known(text):
         return math.nan
     if match := _DURATION.fullmatch(text):
         days, hours, minutes, rest = map(float, match.groups(default="0"))
@@ -152,7 +156,7 @@ def _files(columns: Columns) -> list[str]:
             f"{columns.place}: no column with the names of the recordings; call one 'file' "
             "(or name, filename, path), or say which it is with --columns=file=..."
         )
-    nameless = [i for i, file in enumerate(files) if file.lower() in NO_NAME]
+    nameless = [i for i, file in enumerate(files) if file.lower() in NO_NAME or not known(file)]
     if nameless:
         one = f"{columns.row_name(nameless[0])} has not"
         raise InputError(
@@ -167,7 +171,7 @@ def _emotion(columns: Columns, notes: list[str]) -> dict[str, list[str]]:
     """The emotions, from the first column of them that says any."""
     chosen, cells = None, {}
     for role, name, declared, may_be_codes in columns.roles.targets:
-        found = blank(columns.texts[role], ("unknown",))
+        found = [known(cell) if cell.lower() != "unknown" else "" for cell in columns.texts[role]]
         present = set(found) - {""}
         words = declared or not all(map(is_number, present))
         codes = may_be_codes and len(present) > 1 and all(map(str.isdecimal, present))
