@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import difflib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from absl import flags
@@ -42,6 +45,19 @@ def _by_path(text: str) -> str:
         fail(error)
 
 
+def _with_names(text: str) -> str:
+    """A flag that names classes, as Python's literal, whatever the names hold."""
+    found = re.fullmatch(r"(--?config\.(?:data|source)\.classes)=(.*)", text, re.DOTALL)
+    if not found:
+        return text
+    names = next(csv.reader([found[2]], skipinitialspace=True), [])
+    with suppress(ValueError, SyntaxError):
+        if found[2].strip()[:1] in ("(", "[", "'"):
+            literal = ast.literal_eval(found[2])
+            names = [literal] if isinstance(literal, str) else list(map(str, literal))
+    return f"{found[1]}={tuple(filter(None, map(str.strip, names)))!r}"
+
+
 def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
     """absl's parsing, with one line instead of a traceback; exit status 2.
 
@@ -49,7 +65,7 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
     """
     programs.see_beside(Path(_config_path(argv)))
     try:
-        rest = flags.FLAGS([_by_path(text) for text in argv])
+        rest = flags.FLAGS([_with_names(_by_path(text)) for text in argv])
         # A file that failed to load complains only when it is used.
         config = flags.FLAGS["config"].value
         if config is not None and config.variant:

@@ -198,6 +198,21 @@ def test_segments_get_names_of_their_own(convert, tmp_path):
     assert "rows are named file[start-end]" in done.out
 
 
+@pytest.mark.parametrize("how", ["fill", "drop_rows", "drop_columns"])
+def test_cells_without_a_number_are_mended_if_asked(label, tmp_path, how):
+    path = tmp_path / "features.csv"
+    lines = path.read_text().splitlines()
+    cells = lines[4].split(";")
+    lines[4] = ";".join([*cells[:3], "NA", *cells[4:]])
+    path.write_text("\n".join(lines))
+    check_failed(label(), "line 5, column 'f_sma[1]_mean': the value is missing", "--missing")
+    assert "1 cells without a number in 1 columns" in label(missing=how).out
+    corpus = read_corpus(tmp_path / "t.parquet")
+    shapes = {"fill": (12, DIM), "drop_rows": (11, DIM), "drop_columns": (12, DIM - 1)}
+    assert corpus.features.shape == shapes[how] and np.isfinite(corpus.features).all()
+    assert any("1 cells without a number" in note for note in corpus.notes)  # the report says so
+
+
 def test_labels_of_a_corpus(convert, tmp_path):
     names = ["03a01Wa", "03a02Nc", "08b01Fd", "08b02Tb", "09a01La"]
     for name in names:

@@ -143,7 +143,7 @@ def but(name, row, value):
     ("columns", "classes", "words"),
     [
         ({"gender": "f"}, (), ["'gender'", "drop"]),
-        ({"gender": True}, (), ["'gender'"]),
+        ({"emotion": [0.5, 1, 0, 2, 1, 0]}, (), ["numbers such as 0.5", "bin it first"]),
         *(
             (but("pitch", 4, bad), (), ["'pitch'", "row 4", "'f4.wav'", word])
             for bad, word in ((np.nan, "missing"), (np.inf, "infinite"), (-np.inf, "infinite"))
@@ -249,6 +249,52 @@ def test_tables_of_others_name_the_command_that_reads_them(table):
     assert f"experiments.convert --in={path}" in error_of(path)
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     assert "pointer of Git LFS; fetch the file itself" in error_of(path)
+
+
+@pytest.mark.parametrize("codes", [[0, 1, 2] * 2, [0.0, 1.0, 2.0] * 2, ["0", "1", "2"] * 2])
+def test_numbers_as_classes(table, codes):
+    path = table(emotion=codes, voiced=[True, False] * 3, emb=[[i, i / 2] for i in range(6)])
+    corpus = read_corpus(path, ("0", "2"))
+    assert corpus.classes == ("0", "2") and corpus.labels.tolist() == [0, 1, 0, 1]
+    assert corpus.feature_names[-3:] == ("voiced", "emb_0", "emb_1")
+    assert corpus.features[:, -3:].tolist() == [[1, 0, 0], [1, 2, 1], [0, 3, 1.5], [0, 5, 2.5]]
+
+
+GAPS = {"pitch": [1, np.nan, 5, 7, 2, np.inf], "loud": [1, np.nan, 2, 3, 4, 5]}
+
+
+@pytest.mark.parametrize(
+    ("how", "files", "names", "words"),
+    [
+        ("drop_rows", [0, 2, 3, 4], ["loud", "pitch", "mfcc[0]"], "2 rows left out"),
+        ("drop_columns", range(6), ["mfcc[0]"], "these columns are left out"),
+        ("fill", range(6), ["loud", "pitch", "mfcc[0]"], "median of the speaker's own"),
+    ],
+)
+def test_cells_without_a_number(table, how, files, names, words):
+    assert "config.data.missing" in error_of(table(**GAPS))
+    corpus = read_corpus(table(**GAPS), missing=how)
+    assert corpus.files.tolist() == [f"f{row}.wav" for row in files]
+    assert list(corpus.feature_names) == names
+    assert corpus.notes[0].startswith("3 cells without a number in 2 columns ('loud', 'pitch')")
+    assert words in corpus.notes[0] and np.isfinite(corpus.features).all()
+    if how == "fill":  # speakers A, A, B, B, C, C
+        assert corpus.features[:, 1].tolist() == [1, 1, 5, 7, 2, 2]
+        one = {"pitch": [1, 2, np.nan, np.nan, 5, 6]}
+        left = read_corpus(table(**one), missing="fill")
+        assert (
+            list(left.feature_names) == ["loud", "mfcc[0]"]
+            and "a speaker has none" in left.notes[0]
+        )
+    clean = read_corpus(table(), missing=how)
+    assert clean.hash == read_corpus(table()).hash and clean.notes == ()
+
+
+def test_nothing_left_is_an_error(table):
+    none = dict.fromkeys(("loud", "pitch", "mfcc[0]"), np.nan)
+    for how in ("fill", "drop_rows", "drop_columns"):
+        with pytest.raises(InputError, match="is left"):
+            read_corpus(table(**none), missing=how)
 
 
 def test_a_speaker_that_is_nobody_is_said(table):

@@ -283,14 +283,64 @@ def test_frames_of_pandas(written):
         ({"f": [0.1, np.inf]}, ["row 1", "infinite"]),
         ({"f": [1e39, 1]}, ["row 0", "beyond float32 (1e+39)"]),
         ({"f": ["a", "b"]}, ["column 'f' is", "--leave_out=f"]),
-        ({"f": [True, False]}, ["column 'f' is bool"]),
-        ({"f": [[1], [2]]}, ["column 'f' is list"]),
+        ({"f": [[1, 2], [2]]}, ["column 'f' has lists of 1 to 2 numbers"]),
+        ({"f": [["a"], ["b"]]}, ["column 'f' is list"]),
+        ({"emotion": [0.25, 1]}, ["column 'emotion' holds numbers such as 0.25", "bin it first"]),
         ({"speaker": [[1], [2]]}, ["column 'speaker' is list", "not text"]),
         ({"file": ["a", "a"]}, ["different values"]),
     ],
 )
 def test_frames_that_are_no_table_are_refused(written, change, parts):
     check_error(written(frame().assign(**change)), *parts)
+
+
+def test_truth_values_and_lists_become_numbers(written, tmp_path):
+    lists = [np.float32([0.1, -2, 3]), np.float32([4, 5, 6])]
+    path = written(frame().assign(voiced=[True, False], emb=lists, e2=[[1], [2]]))
+    table = read_table(path)
+    assert table.contract.names == ("f", "f.x", "voiced", "emb_0", "emb_1", "emb_2", "e2_0")
+    assert table.features[0].tolist() == np.float32([0.1, 3, 1, 0.1, -2, 3, 1]).tolist()
+    assert table.features[1].tolist() == [2, 4, 0, 4, 5, 6, 2]
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "FALSE"), ("true", "false")])
+def test_truth_values_in_text(file, words):
+    path = file("file,v,f\na,{},1\nb,{},2.5\n".format(*words))
+    assert read_table(path).features.tolist() == [[1, 1], [0, 2.5]]
+    values = ",".join(words)
+    arff = f"@relation x\n@attribute name string\n@attribute v {{{values}}}\n@data\n"
+    assert read_table(file(f"{arff}a,{words[1]}\n", "f.arff")).features.tolist() == [[0]]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_decimal_commas(file, separator):
+    rows = ["file;start;f;g", "a;0,5;1;2", "b;1;-1,5e-1;0,25", "c;2,25;3;-7,125"]
+    table = read_table(file("\n".join(rows).replace(";", separator)))
+    assert table.features.tolist() == [[1, 2], [np.float32(-0.15), 0.25], [3, -7.125]]
+    assert table.times[:, 0].tolist() == [0.5, 1, 2.25]
+    mixed = [*rows, "d;1;1.5;2"]
+    check_error(file("\n".join(mixed)), "line 5, column 'f'", "'1.5' in a file with decimal commas")
+    mixed = [rows[0], "d;1;1.5;2", *rows[2:]]
+    check_error(file("\n".join(mixed)), "line 3, column 'f'", "decimal comma beside decimal points")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("file,emotion,f\na,1.0,1\nb,2.0,1\n", ["1", "2"]),
+        ("file,emotion,f\na,-1,1\nb,NA,1\nc,3,1\n", ["-1", "", "3"]),
+    ],
+)
+def test_codes_as_emotions(file, text, found):
+    assert read_table(file(text)).labels.get("emotion", np.array([])).tolist() == found
+
+
+def test_numbers_that_are_no_codes(file):
+    check_error(file("file,emotion,f\na,0.5,1\nb,1,1\n"), "numbers such as 0.5", "bin it first")
+    path = file("file,label,f\na,3,1\nb,1,1\n")
+    assert "label" in read_table(path).notes[0] and "--columns=emotion" in read_table(path).notes[0]
+    named = read_table(path, Options({"emotion": "label"}))
+    assert named.labels["emotion"].tolist() == ["3", "1"]
 
 
 def test_the_contract_of_a_parquet_file_is_kept_and_checked(tmp_path):

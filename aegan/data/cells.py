@@ -40,6 +40,14 @@ def known(text: str) -> str:
     return "" if text in MISSING or text.lower() == "nan" else text
 
 
+def regression(number: str) -> str:
+    """What is wrong with a column of emotions that holds such a number."""
+    return (
+        f"holds numbers such as {number}, as for a regression; bin it first, say with "
+        "pandas.cut(frame['valence'], 3, labels=['low', 'mid', 'high'])"
+    )
+
+
 def row_numbers(names: Sequence[str], features: np.ndarray) -> list[int]:
     """Positions of the columns of ``features`` (rows, dim) that number the rows.
 

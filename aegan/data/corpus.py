@@ -22,9 +22,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from aegan.data.cells import LFS, POINTER, is_nameless, nobody, note_of_row_numbers, row_numbers
+from aegan.data.cells import (
+    LFS,
+    POINTER,
+    is_nameless,
+    nobody,
+    note_of_row_numbers,
+    regression,
+    row_numbers,
+)
 from aegan.data.contract import FeatureContract
 from aegan.data.emotions import classes_of, note_of_classes
+from aegan.data.missing import mended
 from aegan.data.parquet import Columnar, is_numeric, open_parquet, reason
 from aegan.errors import InputError
 
@@ -98,6 +107,7 @@ def read_corpus(
     classes: tuple[str, ...] = (),
     section: str = "config.data",
     strict: bool = False,
+    missing: str = "refuse",
 ) -> Corpus:
     """Read a feature table; the corpus takes the stem of the file as its name.
 
@@ -107,6 +117,7 @@ def read_corpus(
             the table. "Anger", "anger" and "angry" are one class, called as it is here.
         section: of the config that names the classes, for the messages.
         strict: refuse a table that has other emotions.
+        missing: what to do about cells without a number: refuse them, or a way of `missing.py`.
 
     Raises:
         InputError: for anything that would have to be guessed (a file that is missing or not
@@ -135,7 +146,7 @@ def read_corpus(
                 if name in table.schema.names
             }
             classes, codes = _encode(path, labels, classes, f"--{section}.classes", notes, strict)
-            values = _read_features(path, table, features, labels["file"])
+            values = _read_features(path, table, features, labels["file"], missing)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             f"{path}: cannot be read as Parquet ({reason(error)}); write it again"
@@ -152,6 +163,14 @@ def read_corpus(
     if not keep.all():
         values, codes = values[keep], codes[keep]
         labels = {name: column[keep] for name, column in labels.items()}
+    if missing != "refuse":
+        names, speakers = contract.names, labels["speaker"]
+        values, rows, columns, note = mended(str(path), values, names, speakers, missing)
+        codes, labels = codes[rows], {name: column[rows] for name, column in labels.items()}
+        notes += filter(None, [note])
+        if not columns.all():
+            contract = FeatureContract.of(np.array(names)[columns].tolist())
+    notes += filter(None, [metadata.get("missing")])
     notes += filter(None, [nobody(labels["speaker"])])
     return Corpus(
         name=path.stem,
@@ -231,7 +250,12 @@ def _contract(path: Path, table: Columnar, features: Mapping[int, str]) -> Featu
 
 def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:
     """(rows,) str, none of them empty, of `file` none twice."""
-    values = table.texts(name, table.column(table.schema.names.index(name)))
+    column = table.column(table.schema.names.index(name))
+    if name == "emotion" and pa.types.is_floating(column.type):
+        numbers = column.to_numpy()
+        for number in numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))][:1]:
+            raise InputError(f"{path}: column 'emotion' {regression(f'{number:g}')}")
+    values = table.texts(name, column)
     if "" in values:
         raise InputError(
             f"{path}: column '{name}' is empty in row {values.index('')} (counted from 0); "
@@ -278,7 +302,7 @@ def _encode(
         raise InputError(
             f"{path}: emotion '{emotions[row]}' in row {row} (counted from 0, file "
             f"'{files[row]}') is not one of {_listing(classes)}; drop such rows or map them with "
-            f"experiments.convert --emotions, or name all with {flag}"
+            f"experiments.convert --emotions, or name the classes to take with {flag}"
         )
     if left:
         counts = ", ".join(f"{name} {count}" for name, count in sorted(left.items()))
@@ -294,12 +318,12 @@ def _encode(
 
 
 def _read_features(
-    path: Path, table: Columnar, names: Mapping[int, str], files: np.ndarray
+    path: Path, table: Columnar, names: Mapping[int, str], files: np.ndarray, missing: str
 ) -> np.ndarray:
 
     def refuse(row: int, position: int, value: float | None) -> NoReturn:
         if value is None or np.isnan(value):
-            why = "the value is missing (NaN); fill it in or drop the row"
+            why = "the value is missing (NaN); fill it in, drop it, or see config.data.missing"
         elif np.isinf(value):
             why = "the value is infinite; mend it or drop the row"
         else:
@@ -307,7 +331,7 @@ def _read_features(
         place = f"row {row} (counted from 0, file '{files[row]}')"
         raise InputError(f"{path}: column '{names[position]}', {place}: {why}")
 
-    return table.matrix(list(names), refuse)
+    return table.matrix(list(names), refuse if missing == "refuse" else None)
 
 
 def _listing(names: Iterable[str]) -> str:

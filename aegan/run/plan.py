@@ -14,6 +14,7 @@ import numpy as np
 
 from aegan.data.audit import Leak, as_json, audit, note_of_equal_rows, refuse, row_digests
 from aegan.data.corpus import Corpus, describe, read_corpus
+from aegan.data.emotions import CLASSES
 from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds, speaker_standardised
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
@@ -23,8 +24,10 @@ from aegan.metrics.evaluate import EvaluationProtocol
 from aegan.metrics.fid import FidProtocol
 from aegan.metrics.svm import SvmProtocol
 from aegan.models.model import Model
-from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config
+from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config, that_counts
 from aegan.system.files import digest
+
+FEW = 30  # training rows of a class, below which a run says so before it begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,10 @@ def prepare(data: DataConfig, section: str = "config.data") -> Prepared:
     ``InputError`` for a table or folds that can't be used, or a leak that is not allowed.
     """
     if data.path:
-        return prepared(read_corpus(data.path, data.classes, section), data, section)
+        classes = CLASSES if data.classes is None else data.classes
+        strict = data.classes is None
+        corpus = read_corpus(data.path, classes, section, strict, data.missing)
+        return prepared(corpus, data, section)
     rows, dim, seed = data.simulated_rows, data.simulated_features, data.simulated_seed
     corpus = simulated_corpus(rows=rows, dim=dim, seed=seed, section=section)
     return prepared(corpus, data, section)
@@ -90,13 +96,30 @@ def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> 
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
     equal = note_of_equal_rows(corpus.features, digests, corpus.files, corpus.speakers)
-    corpus = replace(corpus, notes=(*corpus.notes, *filter(None, [equal])))
+    notes = filter(None, [*_rare_classes(corpus, folds), equal])
+    corpus = replace(corpus, notes=(*corpus.notes, *notes))
     if not data.allow_leaks:
         way_around = f", or pass --{section}.allow_leaks=True for a banner in the report"
         refuse(f"corpus '{corpus.name}'", leaks, way_around)
     if data.statistics == "speaker":
         corpus = speaker_standardised(corpus, section)
     return Prepared(corpus, digests, folds, leaks)
+
+
+def _rare_classes(corpus: Corpus, folds: tuple[Fold, ...]) -> list[str]:
+    """What to say of classes with few rows in the training part of a fold."""
+    parts = [
+        np.bincount(corpus.labels[fold.train], minlength=len(corpus.classes)) for fold in folds
+    ]
+    found = []
+    for label, least in enumerate(np.min(parts, axis=0).tolist()):
+        if least < FEW:
+            fold = folds[int(np.argmin([part[label] for part in parts]))].index
+            rows = f"{least} training row{'s' * (least != 1)} in fold {fold}"
+            found.append(
+                f"class '{corpus.classes[label]}' has but {rows}: too few to learn it from"
+            )
+    return found
 
 
 def plan_of(
@@ -167,7 +190,7 @@ def _identity(
     }
     apart = {"data": "path", "train": "strategy"}
     counts = {k: {n: v for n, v in values[k].items() if n != apart[k]} for k in apart}
-    hashed = {"config": {**values, **counts}, "corpus": corpus["hash"], "lanes": lanes}
+    hashed = {"config": that_counts({**values, **counts}), "corpus": corpus["hash"], "lanes": lanes}
     return {
         "format": 1,
         "config_hash": digest(hashed),

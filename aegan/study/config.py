@@ -63,10 +63,10 @@ def read_study_config(config: Any, settings: Mapping[str, type]) -> StudyConfig:
         places = {section: f"config.{model}.{section}" for section in ("model", "train")}
         places["data"] = "config.source"
         runs[model] = read_config(run_values(values, model), places)
-        # On the command line, calm,tense is one text.
-        values["source"]["classes"] = list(runs[model].data.classes)
     own = {name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()}
-    found = typed(StudyConfig, {**values, "runs": runs, "settings": own, "written": values})
+    data, source = runs[values["models"][0]].data, runs[values["models"][0]].written["data"]
+    given = {**values, "source": data, "runs": runs, "settings": own}
+    found = typed(StudyConfig, {**given, "written": {**values, "source": source}})
     for model, run in runs.items():
         if run.train.matmul_precision != found.matmul_precision:
             raise InputError(

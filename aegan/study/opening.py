@@ -18,6 +18,7 @@ from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.folds import speaker_standardised
 from aegan.data.simulate import simulated_target
 from aegan.errors import InputError
+from aegan.run.config import that_counts
 from aegan.run.plan import Prepared, prepare
 from aegan.run.workdir import Workdir, first_difference
 from aegan.study.config import StudyConfig
@@ -100,7 +101,7 @@ def _hash(config: StudyConfig, source: Corpus, target: Corpus | None) -> str:
     """What makes this study this study; where its corpora lie and how it runs count for nothing."""
     hashed = _that_counts(config.written)
     for name in ("source", "target"):
-        hashed[name] = {k: v for k, v in config.written[name].items() if k != "path"}
+        hashed[name] = {k: v for k, v in hashed[name].items() if k != "path"}
     hashed["corpora"] = [source.hash, None if target is None else target.hash]
     return digest(hashed)
 
@@ -110,7 +111,8 @@ def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
 
     The paper's models go without saying, as in studies of version 0.1, which had no others.
     """
-    found = {name: value for name, value in values.items() if name not in ("jobs", "experiments")}
+    apart = ("jobs", "experiments")
+    found = {name: value for name, value in that_counts(values).items() if name not in apart}
     if found.get("models") == _PAPERS_MODELS:
         del found["models"]
     return found

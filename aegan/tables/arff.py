@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from aegan.errors import InputError
 from aegan.tables.roles import Columns, Options, assign, no_feature
-from aegan.tables.rows import MAX_COLUMNS, decode, lines_of, read_rows, split_named
+from aegan.tables.rows import MAX_COLUMNS, TRUTH, decode, lines_of, read_rows, split_named
 from aegan.tables.text import cut, read_one_line
 
 _ATTRIBUTE = re.compile(
@@ -69,7 +69,7 @@ def read_arff(path: Path, options: Options) -> Columns:
             if start not in (b"", b"%"):
                 yield number, line
 
-    columns = read_rows(path, names, roles, _split, rows(), metadata, [], declared)
+    columns = read_rows(path, names, roles, _split, rows(), metadata, [], declared, options.finite)
     for i, name in sorted(doubtful.items()):
         if set(columns.texts.pop(f"doubtful {name}")) - {"", "?"}:
             raise no_feature(str(path), f"attribute '{name}' is {attributes[i].kind}", name)
@@ -124,7 +124,8 @@ def _attribute(line: bytes) -> Attribute | None:
     if kind.startswith(b"{"):
         word = "nominal"
         values = tuple(decode(cell.strip()) for cell in _cells(kind.strip(b"{} \t"))[0])
-    return Attribute(decode(name).strip(), "numeric" if word in _NUMERIC else word, values)
+    truth = bool(values) and all(value.encode() in TRUTH for value in values)
+    return Attribute(decode(name).strip(), "numeric" if word in _NUMERIC or truth else word, values)
 
 
 def _without_comment(line: bytes) -> bytes:

@@ -53,7 +53,7 @@ def read_columnar(path: Path, kind: str, options: Options) -> Columns:
             place=file.place,
             roles=roles,
             texts={r: _texts(file, i, header[i]) for i, r in roles.texts.items() if r},
-            features=file.matrix(list(roles.features), refuse),
+            features=file.matrix(list(roles.features), refuse if options.finite else None),
             row_name=row_name,
             metadata={k: v for k, v in file.metadata.items() if k not in _FOREIGN},
             notes=[*notes, *roles.notes],

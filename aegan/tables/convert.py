@@ -18,6 +18,7 @@ from aegan.data.cells import nobody
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.data.emotions import classes_of, note_of_classes
+from aegan.data.missing import mended
 from aegan.errors import InputError
 from aegan.system import screen
 from aegan.system.screen import counts, say, together
@@ -25,7 +26,7 @@ from aegan.tables.labels import REFUSE, Labels, complete, join
 from aegan.tables.read import read_table
 from aegan.tables.roles import Options
 from aegan.tables.table import FeatureTable, with_unique_files, without_common_folder
-from aegan.tables.text import is_metadata_key, is_number, listed
+from aegan.tables.text import is_metadata_key, is_number, listed, with_point
 from aegan.tables.write import table_writer
 
 _DURATION = "duration_s"
@@ -43,6 +44,7 @@ class Choices:
     leave_out: Sequence[str] = ()
     emotions: Mapping[str, str] = field(default_factory=dict)  # "Wut" -> "angry"; {}: by name
     unmatched: str = REFUSE
+    missing: str = REFUSE  # or a way of aegan/data/missing.py
     feature_set: str | None = None
     licence: str | None = None
 
@@ -89,7 +91,8 @@ def _read_all(
     choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None
 ) -> tuple[FeatureTable, list[str]]:
     place = str(choices.source)
-    options = Options(choices.columns, choices.leave_out, strict=labels_for is None)
+    finite = choices.missing == REFUSE
+    options = Options(choices.columns, choices.leave_out, labels_for is None, finite)
     table = read_table(place, options)
     if choices.feature_set is not None:
         stated = FeatureContract.of(table.contract.names, choices.feature_set)
@@ -129,8 +132,20 @@ def _read_all(
             renamed += "; --emotions says otherwise" * bool(renamed)
     if classes:
         table, left = _with_classes(table, classes, place, strict=bool(choices.emotions))
+    if not finite:
+        speakers = table.labels.get("speaker", table.files)
+        features, names = table.features, table.contract.names
+        features, rows, columns, said = mended(place, features, names, speakers, choices.missing)
+        if said:
+            contract = FeatureContract.of(np.array(names)[columns].tolist())
+            table = table.select(rows, said).but(features=features, contract=contract)
+            metadata["missing"] = said
     table = with_unique_files(without_common_folder(table))
-    if not all(map(is_number, table.labels.get(_DURATION, np.array([])).tolist())):
+    durations = list(map(with_point, table.labels.get(_DURATION, np.array([])).tolist()))
+    table = table.but(
+        labels={**table.labels, **({_DURATION: np.array(durations)} if durations else {})}
+    )
+    if not all(map(is_number, durations)):
         labels = {name: column for name, column in table.labels.items() if name != _DURATION}
         note = f"column '{_DURATION}' left out: not a number in every row"
         table = table.but(note, labels=labels)

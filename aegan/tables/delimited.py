@@ -11,7 +11,7 @@ from pathlib import Path
 from aegan.data.cells import MISSING, is_nameless
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, KEYS, Columns, Options, assign, no_feature
-from aegan.tables.rows import MAX_COLUMNS, decode, lines_of, read_rows, split_named
+from aegan.tables.rows import MAX_COLUMNS, TRUTH, decode, lines_of, read_rows, split_named
 from aegan.tables.text import is_number
 
 SEPARATORS = (b",", b";", b"\t", b"|")
@@ -90,7 +90,11 @@ def read_delimited(path: Path, options: Options) -> Columns:
     roles.texts.update({i: f"nameless {roles.features.pop(i)}" for i in empty})
     for position, name in roles.features.items() if len(cells) >= len(header) else ():
         cell = cells[position]
-        if cell not in MISSING and not is_number(cell.replace(",", ".")):
+        if (
+            cell not in MISSING
+            and cell.encode() not in TRUTH
+            and not is_number(cell.replace(",", "."))
+        ):
             what = f"column '{name}' is text ('{cell[:40]}' in line {number})"
             raise no_feature(str(path), what, name)
     first_cell = first.partition(separator)[0] + separator
@@ -111,7 +115,8 @@ def read_delimited(path: Path, options: Options) -> Columns:
         if repeated:
             notes.append(f"{repeated} repeated header line{'s' * (repeated > 1)} left out")
 
-    columns = read_rows(path, header, roles, split, rows(), {}, notes)
+    cells_may = {"finite": options.finite, "decimal_comma": separator != b","}
+    columns = read_rows(path, header, roles, split, rows(), {}, notes, **cells_may)
     for name in (header[i] for i in empty):
         if any(columns.texts.pop(f"nameless {name}")):
             raise no_feature(str(path), f"column '{name}' has no name and empty cells", name)

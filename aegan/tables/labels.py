@@ -20,7 +20,7 @@ from aegan.tables.delimited import open_text
 from aegan.tables.read import kind_of, reading
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
 from aegan.tables.rows import decode, fitted, lines_of
-from aegan.tables.table import FeatureTable, times_of
+from aegan.tables.table import NUMBERS, FeatureTable, times_of
 from aegan.tables.text import cut, flaw, listed
 
 REFUSE, DROP = "refuse", "drop"
@@ -273,10 +273,11 @@ def complete(table: FeatureTable, source: str, unmatched: str = REFUSE) -> Featu
         InputError: a missing column, or empty cells in it.
     """
     for name, why in NEEDED.items():
+        said = [note for note in table.notes if NUMBERS in note]
         if name not in table.labels:
             raise InputError(
                 f"{source}: no column '{name}'; {why}; add it, or say which it is with "
-                f"--columns={name}=..."
+                f"--columns={name}=..." + "".join(f" ({note})" for note in said)
             )
     for name in (*NEEDED, "session", "fold"):
         empty = table.labels[name] == "" if name in table.labels else np.zeros(1, bool)

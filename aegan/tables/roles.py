@@ -34,6 +34,7 @@ class Options:
     columns: Mapping[str, str] = field(default_factory=dict)  # "file" -> the file's own name of it
     leave_out: Sequence[str] = ()
     strict: bool = True  # refuse names in ``columns`` that the file has not
+    finite: bool = True  # refuse cells without a number, which else are NaN
 
 
 class Target(NamedTuple):
@@ -127,7 +128,7 @@ def assign(
             roles[name],
             name,
             declared=kinds is not None and kinds[name] in ("string", "nominal"),
-            codes=kinds is None and name.lower() == "emotion",
+            codes="emotion" in options.columns or (kinds is None and name.lower() == "emotion"),
         )
         for name in targets
     ]

@@ -24,6 +24,14 @@ _NUMBER = re.compile(rb"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
 _PART_OF_NUMBER = re.compile(rb"[-+.\deEnafiNAFI]*")
 _NOT_FINITE = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(rb"[+-]?\d++,\d++(?:[eE][+-]?\d++)?")
+TRUTH = {
+    b"True": b"1",
+    b"TRUE": b"1",
+    b"true": b"1",
+    b"False": b"0",
+    b"FALSE": b"0",
+    b"false": b"0",
+}
 # A line and the number of cells that it should have -> its cells; ValueError says what is broken.
 Split = Callable[[bytes, int], list[bytes]]
 
@@ -103,10 +111,14 @@ def read_rows(
     metadata: Mapping[str, str],
     notes: Sequence[str],
     declared: Mapping[int, Collection[str]] | None = None,
+    finite: bool = True,
+    decimal_comma: bool = False,
 ) -> Columns:
     """The columns of numbered lines; ``names`` are those of all columns.
 
     ``declared`` has the values that the file says a column of text may have, by its position.
+    Without ``finite`` cells that hold no number are NaN. ``decimal_comma``: numbers may have one,
+    if all do.
 
     Raises:
         InputError: a line with too few or too many cells, text with a flaw or not declared, a cell
@@ -116,7 +128,15 @@ def read_rows(
     def refuse(position: int, why: str) -> NoReturn:
         raise InputError(f"{path}: line {number}, column '{names[position]}'{why}")
 
-    features = bytearray()  # grows in place
+    def with_points(values: list[bytes]) -> list[bytes]:
+        for position, cell in zip(roles.features, values, strict=True):
+            if b"." in cell:
+                refuse(
+                    position, f": {decode(cell)!r} in a file with decimal commas; write one kind"
+                )
+        return [cell.replace(b",", b".") for cell in values]
+
+    commas, features = False, bytearray()  # grows in place
     texts: dict[int, list[str]] = {position: [] for position in sorted(roles.texts)}
     seen: dict[tuple[int, bytes], str] = {}
     numbers: list[int] = []
@@ -140,16 +160,25 @@ def read_rows(
                     seen[position, cell] = text
             column.append(text)
         values = [cells[position] for position in roles.features]
+        values = with_points(values) if commas else values
         try:
             row = pa.array(values, pa.string()).cast(pa.float32()).to_numpy()
         except pa.ArrowInvalid:  # it reads fewer spellings than Python
             values = [cell.strip() for cell in values]
-            for position, cell in zip(roles.features, values, strict=True):
-                if not _NUMBER.fullmatch(cell):
+            if decimal_comma and not commas and any(map(_DECIMAL_COMMA.fullmatch, values)):
+                earlier = np.frombuffer(bytes(features), np.float32)
+                commas = np.isnan(earlier) | (earlier == np.floor(earlier))
+                commas = bool(commas.all())  # else decimal points came before
+                values = with_points(values) if commas else values
+            for i, (position, cell) in enumerate(zip(roles.features, values, strict=True)):
+                values[i] = cell = TRUTH.get(cell, cell)
+                if not finite and _is_missing(cell):
+                    values[i] = b"nan"
+                elif not _NUMBER.fullmatch(cell):
                     refuse(position, _why_no_number(cell))
             with np.errstate(over="ignore"):  # refused below
                 row = np.array(list(map(float, values))).astype(np.float32)
-        for bad in np.flatnonzero(~np.isfinite(row))[:1]:
+        for bad in np.flatnonzero(~np.isfinite(row))[:1] if finite else ():
             refuse(list(roles.features)[bad], _why_no_number(values[bad]))
         features += row.tobytes()
         numbers.append(number)
@@ -164,15 +193,19 @@ def read_rows(
     )
 
 
+def _is_missing(cell: bytes) -> bool:
+    return decode(cell) in MISSING or _NOT_FINITE.fullmatch(cell) is not None
+
+
 def _why_no_number(cell: bytes) -> str:
     shown = decode(cell[:40])
-    if shown in MISSING or _NOT_FINITE.fullmatch(cell):
+    if _is_missing(cell):
         return (
-            f": the value is missing or infinite ({shown!r}); mend it, or take the row or the "
-            "column out"
+            f": the value is missing or infinite ({shown!r}); mend it, take the row or the column "
+            "out, or let --missing do so"
         )
     if _NUMBER.fullmatch(cell):
         return f": {shown} is beyond float32; rescale or take out the column"
     if _DECIMAL_COMMA.fullmatch(cell):
-        return f": {shown!r} has a decimal comma; write decimal points"
+        return f": {shown!r} has a decimal comma beside decimal points; write points in all cells"
     return f": {shown!r} is not a number; mend it, or take the column out"

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from aegan.data.cells import is_nameless, known, note_of_row_numbers, row_numbers
+from aegan.data.cells import is_nameless, known, note_of_row_numbers, regression, row_numbers
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
-from aegan.tables.text import cut, is_number, listed, read_one_line
+from aegan.tables.text import cut, is_number, listed, read_one_line, with_point
 
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
 
+NUMBERS = "numbers, not names of classes"  # why a note leaves a column of emotions out
 _DURATION = re.compile(
     r"(?=.)(?:(\d{1,5}) days?,? ?\+?)?(?:(\d{1,5}):([0-5]\d):([0-5]\d(?:\.\d+)?))?", re.ASCII
 )
@@ -125,7 +126,7 @@ def times_of(
         return None
     times = np.full((rows, 2), np.nan)
     for i, name in enumerate(TIMES):
-        for row, text in enumerate(map(str.strip, texts.get(name, ()))):
+        for row, text in enumerate(with_point(cell.strip()) for cell in texts.get(name, ())):
             try:
                 times[row, i] = _seconds(text)
             except ValueError:
@@ -173,8 +174,16 @@ def _emotion(columns: Columns, notes: list[str]) -> dict[str, list[str]]:
     for role, name, declared, may_be_codes in columns.roles.targets:
         found = [known(cell) if cell.lower() != "unknown" else "" for cell in columns.texts[role]]
         present = set(found) - {""}
-        words = declared or not all(map(is_number, present))
-        codes = may_be_codes and len(present) > 1 and all(map(str.isdecimal, present))
+        numbers = all(map(is_number, present))
+        whole = numbers and all(float(cell).is_integer() for cell in present)
+        if whole:  # 1.0 of pandas is 1
+            found = [cell and str(int(float(cell))) for cell in found]
+            present = set(found) - {""}
+        elif numbers and may_be_codes:
+            some = next(cell for cell in found if cell and not float(cell).is_integer())
+            raise InputError(f"{columns.place}: column '{name}' {regression(some)}")
+        words = declared or not numbers
+        codes = may_be_codes and len(present) > 1 and whole
         if chosen is not None:
             notes.append(f"column '{name}' left out; '{chosen}' is used in its place")
         elif not present:
@@ -184,7 +193,10 @@ def _emotion(columns: Columns, notes: list[str]) -> dict[str, list[str]]:
             if not words:
                 notes.append(f"column '{name}': its numbers are taken as names of classes")
         else:
-            notes.append(f"column '{name}' left out: numbers, not names of classes")
+            notes.append(
+                f"column '{name}' left out: {NUMBERS}; bin those of a regression first, or take "
+                f"whole ones as names with --columns=emotion={name}"
+            )
     return cells
 
 
@@ -218,7 +230,11 @@ def _first_of_each_key(columns: Columns, files: np.ndarray, times: np.ndarray | 
     values = columns.features
     for row, key in enumerate(zip(files.tolist(), spans, strict=True)):
         before = first.setdefault(key, row)
-        if before != row and key not in clashes and not np.array_equal(values[before], values[row]):
+        if (
+            before != row
+            and key not in clashes
+            and not np.array_equal(values[before], values[row], equal_nan=True)
+        ):
             clashes[key] = row
     if not clashes:
         return list(first.values())
