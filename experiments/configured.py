@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import difflib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from absl import flags
@@ -44,6 +47,19 @@ def _plain(text: str) -> str:
         fail(error)
 
 
+def _with_names(text: str) -> str:
+    """A flag that names classes, as Python's literal, whatever the names hold."""
+    found = re.fullmatch(r"(--?config\.(?:data|source)\.classes)=(.*)", text, re.DOTALL)
+    if not found:
+        return text
+    names = next(csv.reader([found[2]], skipinitialspace=True), [])
+    with suppress(ValueError, SyntaxError):
+        if found[2].strip()[:1] in ("(", "[", "'"):
+            literal = ast.literal_eval(found[2])
+            names = [literal] if isinstance(literal, str) else list(map(str, literal))
+    return f"{found[1]}={tuple(filter(None, map(str.strip, names)))!r}"
+
+
 def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
     """absl's parsing, with one line instead of a traceback; exit status 2.
 
@@ -51,7 +67,7 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
     """
     programs.see_beside(Path(_config_path(argv)))
     try:
-        rest = flags.FLAGS([_plain(text) for text in argv])
+        rest = flags.FLAGS([_with_names(_plain(text)) for text in argv])
         # A file that failed to load complains only when it is used.
         config = flags.FLAGS["config"].value
         if config is not None and config.variant:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from absl import flags
 
+from aegan.data.missing import MENDS
 from aegan.errors import InputError
 from aegan.system.screen import say
 from aegan.tables.convert import Choices, LabelSource, convert
@@ -59,6 +60,12 @@ _EMOTIONS = flags.DEFINE_list(
 _UNMATCHED = flags.DEFINE_enum(
     "unmatched", REFUSE, [REFUSE, DROP], "Rows without labels, labels without rows"
 )
+_MISSING = flags.DEFINE_enum(
+    "missing",
+    REFUSE,
+    [REFUSE, *MENDS],
+    "Cells without a number: fill by the speaker's median, drop",
+)
 _FEATURE_SET = flags.DEFINE_string("feature_set", None, "Name of the feature set, say IS10")
 _LICENCE = flags.DEFINE_string("licence", None, "Licence note, kept in the table")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
@@ -80,6 +87,7 @@ def read_flags() -> Choices:
         leave_out=_LEAVE_OUT.value,
         emotions=pairs_of(_EMOTIONS),
         unmatched=_UNMATCHED.value,
+        missing=_MISSING.value,
         feature_set=_FEATURE_SET.value,
         licence=_LICENCE.value,
     )

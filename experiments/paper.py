@@ -62,6 +62,8 @@ def summary(study: Study) -> list[str]:
             f"{kind}: {described['rows']} rows x {described['features']} features, "
             f"{described['speakers']} speakers; {counts}",
         )
+        for note in described["notes"]:
+            lines += field("NOTE", note)
         for leak in described["leaks"]:
             lines += field("LEAK", leak["words"])
     return lines

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aegan.data.audit import Leak, as_json, audit, audit_generator, refuse, row_digests, title_of
+from aegan.data.audit import (
+    Leak,
+    alike,
+    as_json,
+    audit,
+    audit_generator,
+    audit_target,
+    note_of_equal_rows,
+    refuse,
+    row_digests,
+    title_of,
+)
 from aegan.data.corpus import read_corpus
 from aegan.data.folds import make_folds
 from aegan.errors import InputError
@@ -64,6 +75,50 @@ def test_an_equal_row_in_both_parts_is_found_and_both_files_are_named(small_corp
     assert found[0] == Leak(title_of(folds[0]), "duplicate", 1, f"'{files[a]}' and '{files[b]}'")
     assert len(found) == 2  # and in the fold that holds out the other one
     assert copied(valid[0], valid[1]) == ()  # within one part it is no leak
+
+
+@pytest.mark.parametrize("change", ["%.6e", "%.6g", 1e-6])
+def test_a_row_that_lost_digits_is_found(small_corpus, change):
+    folds, files = make_folds(small_corpus, 5), small_corpus.files
+    a, b = folds[0].valid[3], folds[0].train[7]
+    features = small_corpus.features.copy()
+    copy = features[b].astype(np.float64)
+    noise = np.random.default_rng(0).uniform(-1, 1, len(copy))
+    copy = copy * (1 + change * noise) if change == 1e-6 else [float(change % x) for x in copy]
+    features[a] = copy
+    corpus = replace(small_corpus, features=features)
+    found = leaks_of(corpus, folds)
+    assert found[0].kind == "near duplicate" and found[0].count == 1
+    assert found[0].example == f"'{files[a]}' and '{files[b]}'"
+    assert "equal to a training row but for rounding: 1" in str(found[0])
+    digests = row_digests(features)
+    said = note_of_equal_rows(features, digests, files, corpus.speakers)
+    first, second = sorted((a, b))
+    assert said == (
+        f"1 row equals another row but for rounding, first '{files[first]}' and "
+        f"'{files[second]}' of different speakers"
+    )
+    (leak,) = audit_target(small_corpus, replace(corpus, features=features[[a]]), "target")
+    assert (leak.fold, leak.kind, leak.count) == ("target", "training row", 1)
+
+
+def test_rows_that_are_not_equal_but_for_rounding_are_told_apart(small_corpus):
+    features = np.concatenate([small_corpus.features[:100]] * 2)
+    features[100:, 3] += 1e-3 * np.abs(features[100:, 3]) + features[:, 3].std() * 1e-3
+    assert len(np.unique(alike(features, row_digests(features)))) == 200
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_alike_rows_are_those_of_all_pairs(seed, dim):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, 3, (30, dim)).astype(np.float32) * 10.0 ** rng.integers(-3, 4, dim)
+    rows = (rows * (1 + 3e-6 * rng.integers(0, 2, rows.shape))).astype(np.float32)
+    found = alike(rows, row_digests(rows))
+    scale = rows.std(axis=0, dtype=np.float64)
+    most = 1e-5 * (np.maximum(np.abs(rows[:, None]), np.abs(rows[None])) + scale)
+    near = (np.abs(rows[:, None] - rows[None]) <= most).all(axis=2)
+    np.testing.assert_array_equal(found[:, None] == found[None], near)
 
 
 def test_a_row_in_both_parts_is_found(small_corpus):

@@ -110,7 +110,8 @@ def test_emotions_are_renamed_and_others_left_out_with_counts(label, tmp_path):
         (("Anger", "HAPPY", "sad", "neutral"), "angry happy neutral sad", "Anger counts as angry"),
         (("rage", "joy", "calm", "sad"), "calm joy rage sad", ""),
         (("angry", "happy", "sad", "neutral"), "angry happy neutral sad", ""),
-        (("angry", "happy", "sad", "neutral", "anger"), "anger angry happy neutral sad", ""),
+        (("angry", "happy", "sad", "neutral", "anger"), "angry happy neutral sad", "anger counts"),
+        (("sad", "calm", "Calm", "SAD"), "calm sad", "Calm counts as calm"),
     ],
 )
 def test_names_of_the_four_classes(label, data, tmp_path, own, classes, note):
@@ -195,6 +196,21 @@ def test_segments_get_names_of_their_own(convert, tmp_path):
     files = read_corpus(tmp_path / "t.parquet").files.tolist()
     assert files == [f"{f}[{times}]" for f in "ab" for times in ("0.000-1.000", "1.500-2.500")]
     assert "rows are named file[start-end]" in done.out
+
+
+@pytest.mark.parametrize("how", ["fill", "drop_rows", "drop_columns"])
+def test_cells_without_a_number_are_mended_if_asked(label, tmp_path, how):
+    path = tmp_path / "features.csv"
+    lines = path.read_text().splitlines()
+    cells = lines[4].split(";")
+    lines[4] = ";".join([*cells[:3], "NA", *cells[4:]])
+    path.write_text("\n".join(lines))
+    check_failed(label(), "line 5, column 'f_sma[1]_mean': the value is missing", "--missing")
+    assert "1 cells without a number in 1 columns" in label(missing=how).out
+    corpus = read_corpus(tmp_path / "t.parquet")
+    shapes = {"fill": (12, DIM), "drop_rows": (11, DIM), "drop_columns": (12, DIM - 1)}
+    assert corpus.features.shape == shapes[how] and np.isfinite(corpus.features).all()
+    assert any("1 cells without a number" in note for note in corpus.notes)  # the report says so
 
 
 def test_labels_of_a_corpus(convert, tmp_path):

@@ -12,7 +12,7 @@ from aegan.corpora.interface import count_differences
 from aegan.corpora.listing import LARGEST_LABEL_FILE, decode
 from aegan.corpora.registry import CORPORA, describe_corpora, get_corpus
 from aegan.corpora.table import csv_corpus
-from aegan.tables.emotions import CLASSES
+from aegan.data.emotions import CLASSES
 
 PUBLISHED = [name for name in CORPORA if name != "csv"]
 

@@ -71,7 +71,7 @@ def test_csv_is_read_as_spreadsheets_write_it(content, tmp_path):
         ("file,speaker\na.wav,ann\n", ["column 'emotion' is missing", "'file | speaker'"]),
         ("file,speaker,emotion,Speaker\n", ["column 'speaker' is there 2 times"]),
         ("file,speaker,emotion\n\n", ["no rows"]),
-        ("file,speaker,emotion\n\na.wav,ann\n", ["line 3", "2 cell(s) for 3 columns"]),
+        ("file,speaker,emotion\n\na.wav,ann\n", ["line 3", "2 cells for 3 columns"]),
         ("file,speaker,emotion\na.wav,,sad\n", ["line 2", "column 'speaker' is empty"]),
         ("file,speaker,emotion\na.wav,ann,s\0d\n", ["line 2", "'emotion' holds a control"]),
         ("file,speaker,emotion\na.wav,a\x7fn,sad\n", ["line 2", "'speaker' holds a control"]),

@@ -22,7 +22,7 @@ from corpus_trees import (
 from aegan.corpora.interface import count_differences, four_classes
 from aegan.corpora.published import IEMOCAP, MSP_IMPROV
 from aegan.corpora.registry import CORPORA
-from aegan.tables.emotions import CLASSES
+from aegan.data.emotions import CLASSES
 
 # By name without suffix: speaker and own class, or why it is no utterance.
 NAMED = {

@@ -143,7 +143,7 @@ def but(name, row, value):
     ("columns", "classes", "words"),
     [
         ({"gender": "f"}, (), ["'gender'", "drop"]),
-        ({"gender": True}, (), ["'gender'"]),
+        ({"emotion": [0.5, 1, 0, 2, 1, 0]}, (), ["numbers such as 0.5", "bin it first"]),
         *(
             (but("pitch", 4, bad), (), ["'pitch'", "row 4", "'f4.wav'", word])
             for bad, word in ((np.nan, "missing"), (np.inf, "infinite"), (-np.inf, "infinite"))
@@ -156,11 +156,7 @@ def but(name, row, value):
         ),
         ({"session": ["x", "x", None, "y", "y", "y"]}, (), ["column 'session' is empty in row 2"]),
         ({"speaker": 0.5}, (), ["column 'speaker' is double"]),
-        (
-            {"emotion": ["calm", "angry", "sad"] * 2},
-            ("angry", "sad"),
-            ["emotion 'calm'", "row 0", "drop", "--config.data.classes"],
-        ),
+        ({}, ("angry", "anger"), ["--config.data.classes: 'anger' and 'angry' are one class"]),
         (
             {"emotion": ["calm", "angry", "sad"] * 2},
             ("angry", "glad"),
@@ -176,6 +172,137 @@ def test_what_would_have_to_be_guessed_is_refused(table, columns, classes, words
     assert all(word in message for word in words), message
 
 
+def test_other_emotions_are_left_out_with_a_note_or_refused(table):
+    path = table(emotion=["calm", "angry", "sad"] * 2)
+    corpus = read_corpus(path, ("sad", "angry"))
+    assert corpus.classes == ("angry", "sad") and corpus.labels.tolist() == [0, 1, 0, 1]
+    assert corpus.files.tolist() == ["f1.wav", "f2.wav", "f4.wav", "f5.wav"]
+    assert len(corpus.features) == len(corpus.speakers) == 4
+    assert corpus.notes[0].startswith("2 rows of other emotions left out: calm 2;")
+    with pytest.raises(InputError, match="emotion 'calm' in row 0 .* --config.data.classes"):
+        read_corpus(path, ("sad", "angry"), strict=True)
+
+
+def test_spellings_of_one_class_are_one(table):
+    path = table(emotion=["Anger", "angry", "sad", "Sadness", "SAD", "anger"])
+    corpus = read_corpus(path)
+    assert corpus.classes == ("angry", "sad") and corpus.labels.tolist() == [0, 0, 1, 1, 1, 0]
+    assert "Anger counts as angry, SAD as sad, Sadness as sad, anger as angry" in corpus.notes
+    assert read_corpus(path, ("Anger", "sad")).classes == ("Anger", "sad")
+    own = table(emotion=["Ärger", "ärger", "Ruhe"] * 2)
+    assert read_corpus(own).classes == ("Ruhe", "ärger")
+    single = read_corpus(table(emotion=["anger", "fear"] * 3))  # one spelling stays as it is
+    assert single.classes == ("anger", "fear") and single.notes == ()
+
+
+@pytest.mark.parametrize("index", [None, "id", "utterance"])
+def test_the_index_of_pandas_is_left_out_with_a_note(table, index):
+    frame = good_frame().iloc[[5, 0, 3, 1]].rename_axis(index)
+    corpus = read_corpus(table(frame, index=None if index is None else True))
+    assert corpus.feature_names == read_corpus(table()).feature_names
+    assert corpus.notes == (
+        f"column '{index or '__index_level_0__'}' left out: it is the index of pandas",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("Unnamed: 0", [0, 1, 2, 3, 4, 5]),
+        ("Unnamed: 0.1", [9, 2, 4, 4, 0, 1]),
+        ("__index_level_0__", [3, 1, 2, 0, 5, 4]),
+        ("index", [0, 1, 2, 0, 1, 2]),
+        ("Index", [7, 3, 5, 6, 1, 0]),
+        ("row_id", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+    ],
+)
+def test_row_numbers_are_no_feature(table, name, numbers):
+    corpus = read_corpus(table(good_frame().assign(**{name: numbers})))
+    assert corpus.feature_names == read_corpus(table()).feature_names
+    assert corpus.notes == (f"column '{name}' left out: it numbers the rows and is no feature",)
+
+
+def test_what_does_not_number_rows_is_a_feature(table):
+    own = {"index": [0.5, 1, 2, 3, 4, 5], "id": [1, 1, 1, 2, 2, 2], "maxPos": [0, 1, 2, 3, 4, 5]}
+    corpus = read_corpus(table(good_frame().assign(**own)))
+    assert corpus.feature_names[-3:] == ("index", "id", "maxPos") and corpus.notes == ()
+    frame = pd.concat([good_frame()] * 5, ignore_index=True)
+    frame["file"] = [f"f{row}" for row in range(30)]
+    counting = read_corpus(table(frame.assign(n=range(7, 37))))  # thirty times is no accident
+    assert "n" not in counting.feature_names and "column 'n' left out" in counting.notes[0]
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "None", "null", "nan", "NaN", "<NA>", "?"])
+@pytest.mark.parametrize("name", ["speaker", "emotion", "session"])
+def test_words_for_a_missing_label(table, word, name):
+    columns = {"session": list("xxyyxy"), "speaker": list("AABBCC"), "emotion": list("abcabc")}
+    columns[name][3] = word
+    assert f"column '{name}' is empty in row 3" in error_of(table(**columns))
+
+
+def test_tables_of_others_name_the_command_that_reads_them(table):
+    frame = good_frame().assign(start=0.0, end=1.0).set_index(["file", "start", "end"])
+    message = error_of(table(frame, index=True))
+    assert "its rows are segments" in message and "experiments.convert --in=" in message
+    path = table()
+    path.write_text("file;speaker\n")
+    assert f"experiments.convert --in={path}" in error_of(path)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    assert "pointer of Git LFS; fetch the file itself" in error_of(path)
+
+
+@pytest.mark.parametrize("codes", [[0, 1, 2] * 2, [0.0, 1.0, 2.0] * 2, ["0", "1", "2"] * 2])
+def test_numbers_as_classes(table, codes):
+    path = table(emotion=codes, voiced=[True, False] * 3, emb=[[i, i / 2] for i in range(6)])
+    corpus = read_corpus(path, ("0", "2"))
+    assert corpus.classes == ("0", "2") and corpus.labels.tolist() == [0, 1, 0, 1]
+    assert corpus.feature_names[-3:] == ("voiced", "emb_0", "emb_1")
+    assert corpus.features[:, -3:].tolist() == [[1, 0, 0], [1, 2, 1], [0, 3, 1.5], [0, 5, 2.5]]
+
+
+GAPS = {"pitch": [1, np.nan, 5, 7, 2, np.inf], "loud": [1, np.nan, 2, 3, 4, 5]}
+
+
+@pytest.mark.parametrize(
+    ("how", "files", "names", "words"),
+    [
+        ("drop_rows", [0, 2, 3, 4], ["loud", "pitch", "mfcc[0]"], "2 rows left out"),
+        ("drop_columns", range(6), ["mfcc[0]"], "these columns are left out"),
+        ("fill", range(6), ["loud", "pitch", "mfcc[0]"], "median of the speaker's own"),
+    ],
+)
+def test_cells_without_a_number(table, how, files, names, words):
+    assert "config.data.missing" in error_of(table(**GAPS))
+    corpus = read_corpus(table(**GAPS), missing=how)
+    assert corpus.files.tolist() == [f"f{row}.wav" for row in files]
+    assert list(corpus.feature_names) == names
+    assert corpus.notes[0].startswith("3 cells without a number in 2 columns ('loud', 'pitch')")
+    assert words in corpus.notes[0] and np.isfinite(corpus.features).all()
+    if how == "fill":  # speakers A, A, B, B, C, C
+        assert corpus.features[:, 1].tolist() == [1, 1, 5, 7, 2, 2]
+        one = {"pitch": [1, 2, np.nan, np.nan, 5, 6]}
+        left = read_corpus(table(**one), missing="fill")
+        assert (
+            list(left.feature_names) == ["loud", "mfcc[0]"]
+            and "a speaker has none" in left.notes[0]
+        )
+    clean = read_corpus(table(), missing=how)
+    assert clean.hash == read_corpus(table()).hash and clean.notes == ()
+
+
+def test_nothing_left_is_an_error(table):
+    none = dict.fromkeys(("loud", "pitch", "mfcc[0]"), np.nan)
+    for how in ("fill", "drop_rows", "drop_columns"):
+        with pytest.raises(InputError, match="is left"):
+            read_corpus(table(**none), missing=how)
+
+
+def test_a_speaker_that_is_nobody_is_said(table):
+    corpus = read_corpus(table(speaker=["A", "Unknown", "B", "unk", "Unknown", "A"]))
+    assert corpus.notes[0].startswith("3 rows of the speaker 'Unknown', 'unk', who counts as one")
+    assert read_corpus(table(speaker=["A", "B", "unknown_7"] * 2)).notes == ()
+
+
 def test_tables_of_another_shape_are_refused(table):
     good = good_frame()
     for name in ("file", "speaker", "emotion"):
@@ -183,8 +310,6 @@ def test_tables_of_another_shape_are_refused(table):
     assert "no rows" in error_of(table(good.iloc[:0]))
     labels = good[["file", "speaker", "emotion", "duration_s"]]
     assert "no feature columns" in error_of(table(labels))
-    message = error_of(table(good.iloc[[5, 0, 3, 1]], index=None))  # the index is no feature
-    assert "__index_level_0__" in message and "index=False" in message
     whole = pa.Table.from_pandas(good, preserve_index=False)
     path = table()
     pq.write_table(whole.append_column("pitch", whole.column("loud")), path)

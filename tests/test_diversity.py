@@ -100,6 +100,21 @@ def test_a_mixture_shows_its_share_of_copies(real):
     assert nearness(mixed, rows).copies == pytest.approx(0.3)
 
 
+def test_the_ratio_of_one_row_is_undefined():
+    real = np.array([[0.0, 1], [2, 5], [1, 1], [3, 3]], np.float32)
+    labels = np.array([0, 0, 1, 1])
+    one_each = variance_ratio(real[::2], labels[::2], real, labels)
+    assert one_each == (None, {0: None, 1: None})
+    # Class 0 varies half as much, of class 1 there is one row.
+    halved = np.array([[0, 1], [2, 5]], np.float32) / np.sqrt(np.float32(2))
+    rows = np.concatenate([halved, real[2:3]])
+    found = variance_ratio(rows, np.array([0, 0, 1]), real, labels)
+    assert found.per_class == {0: pytest.approx(0.5), 1: None}
+    assert found.overall == pytest.approx(0.5)
+    assert variance_ratio(real[:2], labels[:2], real, labels).per_class[1] == 0  # none at all
+    assert variance_ratio(real, labels, real[::2], labels[::2]).overall is None
+
+
 def test_large_sets_are_sampled(real, monkeypatch):
     rows, _ = real
     whole = nearness(rows + 3, rows).nn_distance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import math
 from dataclasses import replace
@@ -11,12 +12,14 @@ import pytest
 from helpers import PAPER
 from ml_collections import ConfigDict
 from own_m9 import get_config as own_config
+from small_runs import write_table
 
 from aegan.errors import InputError
 from aegan.models.priors import MixturePrior, NormalPrior
 from aegan.run.config import read_config
 from aegan.run.plan import make_plan, training_length
 from configs import m1, m2, m3, m4
+from experiments.configured import _with_names
 
 
 def config_of(get_config=m2.get_config, **fields):
@@ -236,3 +239,61 @@ def test_a_model_takes_fields_of_its_own_by_their_names_and_checks_them():
     del config.train.steps.noise
     with pytest.raises(InputError, match=r"config\.train\.steps\.noise: is missing; m9 has this"):
         make_plan(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("0,1,2,3", ("0", "1", "2", "3")),
+        ("(0,1)", ("0", "1")),
+        ("calm, tense", ("calm", "tense")),
+        ("sehr wütend,ruhig", ("sehr wütend", "ruhig")),
+        ("生气,悲伤", ("生气", "悲伤")),
+        ("$x,a\\b,it's", ("$x", "a\\b", "it's")),
+        ('"a, b",c', ("a, b", "c")),
+        ("'a','b'", ("a", "b")),
+        ("01,1e3", ("01", "1e3")),
+        ("calm", ("calm",)),
+        ("()", ()),
+        ("", ()),
+    ],
+)
+@pytest.mark.parametrize("section", ["data", "source"])
+def test_names_of_classes_on_the_command_line(given, names, section):
+    text = f"--config.{section}.classes={given}"
+    written = ast.literal_eval(_with_names(text).partition("=")[2])  # as the flag's parser does
+    assert written == names
+    config = config_of()
+    with config.data.ignore_type():
+        config.data.classes = written
+    assert read_config(config).data.classes == names
+
+
+def test_classes_that_python_names():
+    assert read_config(config_of(data__classes=(0, 1))).data.classes == ("0", "1")
+    assert read_config(config_of(data__classes=("calm,tense",))).data.classes == ("calm", "tense")
+    unnamed = read_config(config_of())
+    assert unnamed.data.classes is None
+    assert unnamed.written["data"]["classes"] == ["angry", "happy", "neutral", "sad"]
+
+
+def test_other_emotions_than_the_papers_are_refused_unless_classes_are_named(tmp_path):
+    def change(frame):
+        frame.loc[frame.index % 7 == 0, "emotion"] = "calm"
+        return frame
+
+    path = str(write_table(tmp_path / "t.parquet", change))
+    own = {"data__path": path, "data__folds": 2}
+    with pytest.raises(InputError, match="'calm' in row 0 .* --config.data.classes"):
+        make_plan(config_of(**own))
+    plan = make_plan(config_of(**own, data__classes=("angry", "happy", "neutral", "sad")))
+    assert len(plan.corpus.files) == 68
+    assert plan.identity["corpus"]["notes"][0].startswith("12 rows of other emotions left out")
+    assert make_plan(config_of(**own, data__classes=())).corpus.classes[1] == "calm"
+
+
+def test_a_class_with_few_rows_is_said_before_training(tmp_path):
+    path = str(write_table(tmp_path / "t.parquet", lambda frame: frame.drop(range(8, 11))))
+    notes = make_plan(config_of(data__path=path, data__folds=4)).corpus.notes
+    assert "class 'neutral' has but 12 training rows in fold 3: too few to learn it from" in notes
+    assert make_plan(config_of(data__simulated_rows=300)).corpus.notes == ()

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pytest
-from feature_files import AUDFORMAT, check_error
+from feature_files import ARFF, AUDFORMAT, check_error
 
 from aegan.data.contract import FeatureContract
 from aegan.tables.read import read_table
@@ -134,6 +134,84 @@ def test_whole_numbers_as_emotions_are_kept_with_a_note(file):
     assert read_table(file("file,class,f\na,0,1\nb,3,1\n")).labels == {}
 
 
+@pytest.mark.parametrize("word", ["NA", "N/A", "None", "null", "nan", "NaN", "?", ""])
+def test_words_for_a_missing_label(file, tmp_path, word):
+    csv = file(f"file,speaker,emotion,f\na,{word},sad,1\nb,Na,{word},2\n")
+    arff = file(
+        "@relation x\n@attribute name string\n@attribute speaker string\n@attribute f numeric\n"
+        f"@attribute emotion {{sad}}\n@data\na,'{word}',1,sad\nb,Na,2,'{word}'\n",
+        "f.arff",
+    )
+    frame = pd.DataFrame({"file": ["a", "b"], "speaker": [word, "Na"], "emotion": ["sad", word]})
+    frame.assign(f=1.0).to_parquet(tmp_path / "f.parquet")
+    for path in (csv, arff, tmp_path / "f.parquet"):
+        labels = read_table(path).labels
+        assert labels["speaker"].tolist() == ["", "Na"], path
+        assert labels["emotion"].tolist() == ["sad", ""], path
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        (",file,f", ["0", "1", "2"]),
+        ('"",file,f', ['"1"', '"2"', '"3"']),
+        ("Unnamed: 0,file,f", ["4", "0", "9"]),
+        (",Unnamed: 0,file,f", ["0,7", "1,3", "2,5"]),
+        ("index,file,f", ["5", "3", "8"]),
+        ("#,file,f", ["1", "2", "3"]),
+    ],
+)
+def test_row_numbers_are_left_out_with_a_note(file, header, cells):
+    rows = [f"{cell},{name},{name}.5" for cell, name in zip(cells, "123", strict=True)]
+    table = read_table(file("\n".join([header, *rows])))
+    assert table.contract.names == ("f",) and table.features[:, 0].tolist() == [1.5, 2.5, 3.5]
+    assert "it numbers the rows and is no feature" in table.notes[0]
+
+
+@pytest.mark.parametrize("name", [None, "id"])
+def test_an_index_of_pandas_is_left_out_with_a_note(tmp_path, name):
+    frame = pd.DataFrame({"file": ["a", "b"], "f": [1.0, 2.0]}, index=pd.Index([7, 3], name=name))
+    frame.to_parquet(tmp_path / "j.parquet")
+    table = read_table(tmp_path / "j.parquet")
+    assert table.contract.names == ("f",)
+    assert "left out: it is the index of pandas" in table.notes[0]
+
+
+@pytest.mark.parametrize("leave_out", ["Unnamed: 0", "f"])
+def test_a_first_column_without_a_name_can_be_left_out(file, leave_out):
+    path = file(",file,f,g\nx,a,1,2\ny,b,3,4\n")
+    if leave_out == "f":
+        check_error(path, "column 'Unnamed: 0' is text ('x' in line 2)", "--leave_out='Unnamed: 0'")
+    else:
+        assert read_table(path, Options(leave_out=[leave_out])).contract.names == ("f", "g")
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "\ufeffsep=;\r"])
+def test_the_separator_that_excel_writes_first(file, first):
+    table = read_table(file(f"{first}\nfile;f,1;g\na,x;1;2\nb,y;3;4\n"))
+    assert table.files.tolist() == ["a,x", "b,y"] and table.contract.names == ("f,1", "g")
+    check_error(file("sep=;\n"), "no header")
+
+
+@pytest.mark.parametrize("header", ["file;f;g", "file;f;g;"])
+@pytest.mark.parametrize("quote", ["'", '"', ""])
+def test_separators_at_the_ends_of_lines(file, header, quote):
+    rows = "".join(f"{quote}{name}.wav{quote};1;{i};\n" for i, name in enumerate("abc"))
+    table = read_table(file(f"{header}\n{rows}".replace("file", "name" if quote else "file")))
+    assert table.files.tolist() == ["a.wav", "b.wav", "c.wav"]
+    assert table.contract.names == ("f", "g") and table.features[:, 1].tolist() == [0, 1, 2]
+
+
+def test_comments_of_weka_are_cut(file):
+    text = ARFF.replace("loud_max numeric", "loud_max numeric % of the frame")
+    text = text.replace("emotion unknown", "class {sad, 'a%b'} % two").replace("@data", "@data % :")
+    text = text.replace("5.898961e-01,?", "5.898961e-01,sad % sure? 'no'")
+    table = read_table(file(text.replace("1.000000e-01,?", "1.000000e-01,'a%b'"), "f.arff"))
+    assert table.labels["emotion"].tolist() == ["sad", "a%b"]
+    assert table.features.tolist() == read_table(file(ARFF, "g.arff")).features.tolist()
+    assert read_table(file(ARFF.replace("a.wav", "50 %.wav"), "h.arff")).files[0] == "50 %.wav"
+
+
 def test_a_second_key_column_is_left_out_with_a_note(file):
     table = read_table(file("name,file,f\nx,a.wav,1\n"))
     assert table.files.tolist() == ["a.wav"]
@@ -205,14 +283,64 @@ def test_frames_of_pandas(written):
         ({"f": [0.1, np.inf]}, ["row 1", "infinite"]),
         ({"f": [1e39, 1]}, ["row 0", "beyond float32 (1e+39)"]),
         ({"f": ["a", "b"]}, ["column 'f' is", "--leave_out=f"]),
-        ({"f": [True, False]}, ["column 'f' is bool"]),
-        ({"f": [[1], [2]]}, ["column 'f' is list"]),
+        ({"f": [[1, 2], [2]]}, ["column 'f' has lists of 1 to 2 numbers"]),
+        ({"f": [["a"], ["b"]]}, ["column 'f' is list"]),
+        ({"emotion": [0.25, 1]}, ["column 'emotion' holds numbers such as 0.25", "bin it first"]),
         ({"speaker": [[1], [2]]}, ["column 'speaker' is list", "not text"]),
         ({"file": ["a", "a"]}, ["different values"]),
     ],
 )
 def test_frames_that_are_no_table_are_refused(written, change, parts):
     check_error(written(frame().assign(**change)), *parts)
+
+
+def test_truth_values_and_lists_become_numbers(written, tmp_path):
+    lists = [np.float32([0.1, -2, 3]), np.float32([4, 5, 6])]
+    path = written(frame().assign(voiced=[True, False], emb=lists, e2=[[1], [2]]))
+    table = read_table(path)
+    assert table.contract.names == ("f", "f.x", "voiced", "emb_0", "emb_1", "emb_2", "e2_0")
+    assert table.features[0].tolist() == np.float32([0.1, 3, 1, 0.1, -2, 3, 1]).tolist()
+    assert table.features[1].tolist() == [2, 4, 0, 4, 5, 6, 2]
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("TRUE", "FALSE"), ("true", "false")])
+def test_truth_values_in_text(file, words):
+    path = file("file,v,f\na,{},1\nb,{},2.5\n".format(*words))
+    assert read_table(path).features.tolist() == [[1, 1], [0, 2.5]]
+    values = ",".join(words)
+    arff = f"@relation x\n@attribute name string\n@attribute v {{{values}}}\n@data\n"
+    assert read_table(file(f"{arff}a,{words[1]}\n", "f.arff")).features.tolist() == [[0]]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_decimal_commas(file, separator):
+    rows = ["file;start;f;g", "a;0,5;1;2", "b;1;-1,5e-1;0,25", "c;2,25;3;-7,125"]
+    table = read_table(file("\n".join(rows).replace(";", separator)))
+    assert table.features.tolist() == [[1, 2], [np.float32(-0.15), 0.25], [3, -7.125]]
+    assert table.times[:, 0].tolist() == [0.5, 1, 2.25]
+    mixed = [*rows, "d;1;1.5;2"]
+    check_error(file("\n".join(mixed)), "line 5, column 'f'", "'1.5' in a file with decimal commas")
+    mixed = [rows[0], "d;1;1.5;2", *rows[2:]]
+    check_error(file("\n".join(mixed)), "line 3, column 'f'", "decimal comma beside decimal points")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("file,emotion,f\na,1.0,1\nb,2.0,1\n", ["1", "2"]),
+        ("file,emotion,f\na,-1,1\nb,NA,1\nc,3,1\n", ["-1", "", "3"]),
+    ],
+)
+def test_codes_as_emotions(file, text, found):
+    assert read_table(file(text)).labels.get("emotion", np.array([])).tolist() == found
+
+
+def test_numbers_that_are_no_codes(file):
+    check_error(file("file,emotion,f\na,0.5,1\nb,1,1\n"), "numbers such as 0.5", "bin it first")
+    path = file("file,label,f\na,3,1\nb,1,1\n")
+    assert "label" in read_table(path).notes[0] and "--columns=emotion" in read_table(path).notes[0]
+    named = read_table(path, Options({"emotion": "label"}))
+    assert named.labels["emotion"].tolist() == ["3", "1"]
 
 
 def test_the_contract_of_a_parquet_file_is_kept_and_checked(tmp_path):

@@ -6,7 +6,6 @@ import pickle
 import time
 from contextlib import suppress
 
-import pandas as pd
 import pytest
 from feature_files import ARFF, AUDFORMAT, SMILE, check_error
 
@@ -29,10 +28,13 @@ TEXT_ARFF = ARFF.replace("emotion unknown", "gender {m,f}").replace(",?", ",m")
         ("5,6", '5,"6,5"', ["line 4, column 'pitch'", "decimal comma"]),
         ("5,6", "5,1_0", ["line 4, column 'pitch': '1_0' is not a number"]),
         ("5,6", "5", ["line 4 has 4 cells for 5 columns"]),
-        ("5,6", "5,6,7", ["line 4 has 6 cells for 5 columns"]),
-        ("5,6", '5,"6', ["line 4", "cells for 5 columns"]),
+        ("5,6", "5,6,7", ["line 4 has 6 cells for 5 columns", "quote what holds a separator"]),
+        ("5,6", "5,6db/c.wav,0,1,7,8", ["line 4 has 9 cells", "two rows glued"]),
+        ("3,4", '"3,4', ["line 3: a quote opens here that is not closed"]),
+        ("5,6", "5,NA", ["line 4, column 'pitch'", "missing"]),
+        ("5,6", '5,"6', ["line 4: a quote opens here"]),
         ("loud,pitch", "loud,loud", ["column 'loud' is there 2 times"]),
-        ("loud,pitch", "loud,", ["column 5 has no name"]),
+        ("loud,pitch", "loud,", ["column 'Unnamed: 4' has no name of its own"]),
         ("file,start,end,loud,pitch", "a.wav,1,2,3.5,4", ["line 1 has no names of columns"]),
         ("file,", "recording,", ["column 'recording' is text"]),
         (",loud,pitch", "", ["no feature columns"]),
@@ -59,6 +61,8 @@ def test_broken_csv(file, old, new, parts):
         (",1.000000e-01", "", ["line 11 has 3 cells for 4 columns"]),
         ("'b.wav'", "'b.wav", ["line 11", "cells for 4 columns"]),
         ("1.000000e-01,?", "1.000000e-01,'sad", ["line 11", "cells for 4 columns"]),
+        ("\n'b.wav'", "'b.wav'", ["line 10: two rows are glued together"]),
+        ("5.898961e-01,?\n", "5.8", ["line 10: two rows are glued together"]),
         ("@data", "@date", ["line 8 is neither @attribute nor @data ('@date')"]),
         ("@attribute loud_max numeric", "@attribute loud_max", ["line 4", "name type"]),
         ("mfcc_sma[0]_mean numeric", "loud_max numeric", ["'loud_max' is there 2 times"]),
@@ -74,6 +78,30 @@ def test_broken_arff(file, old, new, parts):
 
 
 @pytest.mark.parametrize(
+    ("values", "cell", "row"),
+    [
+        ("{anger,sad}", "angr", 11),
+        ("{ anger , 'very sad' }", "sad", 11),
+        ('{"a","b c"} % of Weka', "B C", 11),
+        ("{m}", "'m '", None),
+        ("{a,b}", "?", None),
+        ("{a,b}", "NA", None),
+        ("{'a%b', b}", "'a%b' % looked at twice", None),
+    ],
+)
+def test_nominal_values_that_the_header_does_not_declare(file, values, cell, row):
+    first = values.strip("{ ").partition(",")[0].strip("}\"' ")
+    text = ARFF.replace("emotion unknown", f"emotion {values}")
+    text = text.replace("5.898961e-01,?", f"5.898961e-01,'{first}'")
+    path = file(text.replace("1.000000e-01,?", f"1.000000e-01,{cell}"), "f.arff")
+    if row is None:
+        assert read_table(path).labels["emotion"].tolist()[0] == first
+    else:
+        what = f"line {row}, column 'emotion': "
+        check_error(path, what, "is none of its declared values (")
+
+
+@pytest.mark.parametrize(
     ("text", "parts"),
     [
         (SMILE + LATER, ["line 4 is another header", "file of their own"]),
@@ -85,6 +113,10 @@ def test_broken_arff(file, old, new, parts):
             SMILE + "'a.wav';0.010000;112;1;2\n",
             ["'a.wav' has rows of several times", "frameMode = full"],
         ),
+        (SMILE.replace("\n'b", "'b"), ["line 2: two rows are glued together"]),
+        (SMILE.replace("-2.262464e-05\n", ""), ["line 2: two rows are glued together"]),
+        (SMILE.replace(";3;", ";3;4;"), ["line 3 has 6 cells for 5 columns"]),
+        (SMILE.replace(";1e-1;", ";"), ["line 3 has 4 cells for 5 columns"]),
         *(
             (SMILE.replace("a.wav", name), ["line 2 has not the name", "-instname"])
             for name in ("noname", "unknown", "", "?")
@@ -112,8 +144,8 @@ def test_broken_csv_of_smilextract(file, text, parts):
         (b"file,f\n", "no rows below the header"),
         (b"file\n1\n", "no feature columns"),
         (b'{"a": 1}\n{"a": 2}\n', ": "),
-        (b"Unnamed: 0,file,f\n0,a,1\n", "column 1 has no name"),
-        (b",f\n0,1\n1,1\n", "write the table again with to_csv(index=False)"),
+        (b"Unnamed: 0,file\n0,a\n1,b\n", "no feature columns but the number of the row"),
+        (b",f\n0,1\n1,1\n", "no column with the names of the recordings"),
     ],
 )
 def test_other_files(file, content, why):
@@ -156,13 +188,6 @@ def test_files_of_a_folder_that_do_not_go_together(tmp_path):
     first.write_text("file,emotion,f\nx,sad,1\n")
     second.write_text("file,f\ny,1\n")
     check_error(tmp_path, "has 'file' beside the features")
-
-
-@pytest.mark.parametrize("name", [None, "id"])
-def test_an_index_of_pandas_is_no_feature(tmp_path, name):
-    frame = pd.DataFrame({"file": ["a", "b"], "f": [1.0, 2.0]}, index=pd.Index([7, 3], name=name))
-    frame.to_parquet(tmp_path / "j.parquet")
-    check_error(tmp_path / "j.parquet", "is an index of pandas", "index=False")
 
 
 @pytest.mark.parametrize("name", ["frame.pkl", "frame.csv", "frame.parquet"])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aegan.data.cells import LFS, POINTER
 from aegan.data.contract import FeatureContract
 
 # Outside these a header lies: 1 Hz would be resampled to gigabytes.
@@ -106,6 +107,8 @@ def _check_bytes(path: Path) -> None:
         if size == 0:
             raise ClipError("empty file")
         head = file.read(12)
+        if LFS.startswith(head):
+            raise ClipError(POINTER, lasting=False)
         if head[:4] != b"RIFF" or head[8:] != b"WAVE":
             return
         while len(chunk := file.read(8)) == 8 and chunk[:4] != b"data":

@@ -27,8 +27,8 @@ from aegan.corpora.listing import (
     scan,
     shown,
 )
+from aegan.data.emotions import CLASSES, classes_of
 from aegan.errors import InputError
-from aegan.tables.emotions import CLASSES, own_class
 
 Labels = dict[str, tuple[str, str]]  # by name of the recording: code, "path: line 12"
 
@@ -72,7 +72,7 @@ class DeclaredCorpus(CorpusReader):
 
     @cached_property
     def classes(self) -> Mapping[str, str]:
-        named = {own: own_class(own) for own in self.published} | self.more_classes
+        named = classes_of(self.published) | self.more_classes
         return {own: one for own, one in named.items() if one in CLASSES}
 
     @property

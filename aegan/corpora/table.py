@@ -12,6 +12,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -29,11 +30,14 @@ from aegan.corpora.listing import (
     scan,
     shown,
 )
+from aegan.data.cells import known
+from aegan.data.emotions import classes_of
 from aegan.errors import InputError
-from aegan.tables.emotions import own_class
+from aegan.tables.delimited import open_text
 from aegan.tables.labels import Labels, csv_rows, way_to_join
 from aegan.tables.read import kind_of
 from aegan.tables.roles import Options, columns_by_role
+from aegan.tables.rows import fitted
 from aegan.tables.text import flaw
 
 COLUMNS = ("file", "speaker", "emotion")
@@ -73,12 +77,8 @@ def parse_labels(text: str, place: str, named: Mapping[str, str] | None = None) 
         where = f"{place}: line {line}"
         if len(rows) == _MOST_ROWS:
             raise InputError(f"{where}: more than {_MOST_ROWS} rows; split the corpus")
-        if len(cells) != len(header):
-            raise InputError(
-                f"{where}: {len(cells)} cell(s) for {len(header)} columns; "
-                "add what is missing, or quote what holds a separator"
-            )
-        values = {role: cells[index] for role, index in columns.items()}
+        cells = fitted(where, cells, len(header))
+        values = {role: known(cells[index]) for role, index in columns.items()}
         for role, value in values.items():
             if wrong := flaw(value) if value else "is empty; correct it or drop the row":
                 raise InputError(f"{where}: column '{role}' {wrong}")
@@ -98,10 +98,11 @@ def parse_labels(text: str, place: str, named: Mapping[str, str] | None = None) 
 
 def _cells(text: str, place: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and stripped cells of every row that is not blank."""
-    text = text.removeprefix("\ufeff")
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    for line, cells in csv_rows(io.StringIO(text, newline=""), place, delimiter, strict=True):
+    lines = io.StringIO(text.removeprefix("\ufeff"), newline="")
+    numbered = enumerate((line.rstrip("\r\n").encode(errors="replace") for line in lines), 1)
+    (before, _), separator, header = open_text(numbered)
+    rows = csv_rows(lines, place, separator.decode(), before)
+    for line, cells in chain([(before, header)], rows):
         if len(cells) > _MOST_COLUMNS:
             raise InputError(
                 f"{place}: line {line}: {len(cells)} cells, more than a table of labels has; "
@@ -164,7 +165,7 @@ class TableCorpus(CorpusReader):
 
     @cached_property
     def classes(self) -> Mapping[str, str]:
-        return {emotion: own_class(emotion) for emotion in sorted({r.emotion for r in self.rows})}
+        return classes_of(row.emotion for row in self.rows)
 
     def read(self, root: Path) -> Listing:
         if not self.rows:

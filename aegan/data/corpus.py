@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -21,7 +22,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from aegan.data.cells import (
+    LFS,
+    POINTER,
+    is_nameless,
+    nobody,
+    note_of_row_numbers,
+    regression,
+    row_numbers,
+)
 from aegan.data.contract import FeatureContract
+from aegan.data.emotions import classes_of, note_of_classes
+from aegan.data.missing import mended
 from aegan.data.parquet import Columnar, is_numeric, open_parquet, reason
 from aegan.errors import InputError
 
@@ -45,6 +57,7 @@ class Corpus:
     simulated: bool
     licence: str = ""  # as the table states it
     fold_names: np.ndarray | None = None  # (rows,) str: the table's own folds, None without them
+    notes: tuple[str, ...] = ()  # what the reader left out or changed, in words
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a table: file, speaker, emotion, then the features."""
@@ -85,19 +98,26 @@ def describe(corpus: Corpus) -> dict:
         "hash": corpus.hash,
         "feature_set": corpus.contract.feature_set,
         "feature_hash": corpus.contract.hash,
+        "notes": list(corpus.notes),
     }
 
 
 def read_corpus(
-    path: str | Path, classes: tuple[str, ...] = (), section: str = "config.data"
+    path: str | Path,
+    classes: tuple[str, ...] = (),
+    section: str = "config.data",
+    strict: bool = False,
+    missing: str = "refuse",
 ) -> Corpus:
     """Read a feature table; the corpus takes the stem of the file as its name.
 
     Args:
         path: a Parquet file, laid out as the module's docstring says.
-        classes: the emotions to expect; empty takes those of the table. Any other emotion in the
-            table is an error: rows are never dropped in silence.
+        classes: the emotions to take, a note says of how many rows of others; empty takes all of
+            the table. "Anger", "anger" and "angry" are one class, called as it is here.
         section: of the config that names the classes, for the messages.
+        strict: refuse a table that has other emotions.
+        missing: what to do about cells without a number: refuse them, or a way of `missing.py`.
 
     Raises:
         InputError: for anything that would have to be guessed (a file that is missing or not
@@ -118,19 +138,40 @@ def read_corpus(
             metadata = table.metadata
             if metadata.get("synthetic") == "true":
                 raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
-            features = _check_columns(path, table)
-            contract = FeatureContract.from_metadata(str(path), features.values(), metadata)
+            features, notes = _check_columns(path, table)
+            contract = _contract(path, table, features)
             labels = {
                 name: _label_column(path, table, name)
                 for name in ("file", "speaker", "emotion", "session", "fold")
                 if name in table.schema.names
             }
-            classes, codes = _encode(path, labels["emotion"], labels["file"], classes, section)
-            values = _read_features(path, table, features, labels["file"])
+            classes, codes = _encode(path, labels, classes, f"--{section}.classes", notes, strict)
+            values = _read_features(path, table, features, labels["file"], missing)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
             f"{path}: cannot be read as Parquet ({reason(error)}); write it again"
         ) from error
+    if numbers := row_numbers(contract.names, values):
+        notes.append(note_of_row_numbers(contract.names[i] for i in numbers))
+        values = np.delete(values, numbers, axis=1)
+        contract = FeatureContract.of(np.delete(contract.names, numbers).tolist())
+    for name in filter(is_nameless, contract.names):
+        raise InputError(f"{path}: column '{name}' has no name of its own; name it or drop it")
+    if not contract.names:
+        raise InputError(f"{path}: no feature columns but the number of the row; add features")
+    keep = codes >= 0
+    if not keep.all():
+        values, codes = values[keep], codes[keep]
+        labels = {name: column[keep] for name, column in labels.items()}
+    if missing != "refuse":
+        names, speakers = contract.names, labels["speaker"]
+        values, rows, columns, note = mended(str(path), values, names, speakers, missing)
+        codes, labels = codes[rows], {name: column[rows] for name, column in labels.items()}
+        notes += filter(None, [note])
+        if not columns.all():
+            contract = FeatureContract.of(np.array(names)[columns].tolist())
+    notes += filter(None, [metadata.get("missing")])
+    notes += filter(None, [nobody(labels["speaker"])])
     return Corpus(
         name=path.stem,
         features=values,
@@ -143,6 +184,7 @@ def read_corpus(
         simulated=False,
         licence=metadata.get("licence", ""),
         fold_names=labels.get("fold"),
+        notes=tuple(notes),
     )
 
 
@@ -152,35 +194,38 @@ def _open(path: Path) -> Columnar:
     if not path.exists():
         raise InputError(f"{path}: no such file; give the path of a Parquet feature table")
     try:
+        with path.open("rb") as file:
+            if file.read(len(LFS)) == LFS:
+                raise InputError(f"{path}: {POINTER}")
         return open_parquet(path)
     except PermissionError as error:
         raise InputError(f"{path}: may not be read; change its permissions") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
-            f"{path}: is not a whole Parquet file; `python -m experiments.convert` makes one of "
-            "CSV, ARFF and other tables"
+            f"{path}: is not a whole Parquet file; `python -m experiments.convert "
+            f"--in={shlex.quote(str(path))} --out=table.parquet` makes one of CSV, ARFF and others"
         ) from error
 
 
-def _check_columns(path: Path, table: Columnar) -> dict[int, str]:
-    """Check the columns' names and types; returns the features' names by their position."""
-    counts = Counter(table.schema.names)
+def _check_columns(path: Path, table: Columnar) -> tuple[dict[int, str], list[str]]:
+    """Check the columns' names and types; the features' names by their position, and notes."""
+    names = table.schema.names
+    counts = Counter(names)
     for name in REQUIRED_COLUMNS:
-        if name not in counts:
+        if name not in counts or (name == "file" and "start" in counts):
+            why = "its rows are segments" if name in counts else f"column '{name}' is missing"
             raise InputError(
-                f"{path}: column '{name}' is missing; a table needs {_listing(REQUIRED_COLUMNS)}"
+                f"{path}: {why}; a table needs {_listing(REQUIRED_COLUMNS)}, which `python -m "
+                f"experiments.convert --in={shlex.quote(str(path))} --out=table.parquet` makes of "
+                "the tables of opensmile, audformat and others"
             )
     for name, count in counts.items():
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
-    features = {i: n for i, n in enumerate(table.schema.names) if n not in LABEL_COLUMNS}
+    index = [name for name in names if table.is_index(name) and name not in LABEL_COLUMNS]
+    features = {i: n for i, n in enumerate(names) if n not in (*LABEL_COLUMNS, *index)}
     for position, name in features.items():
         kind = table.schema.field(position).type
-        if table.is_index(name):
-            raise InputError(
-                f"{path}: column '{name}' is a pandas index, not a feature; "
-                "write the table with to_parquet(index=False)"
-            )
         if not is_numeric(kind):
             raise InputError(
                 f"{path}: column '{name}' is not numeric (it is {kind}); make it numbers or drop it"
@@ -191,12 +236,26 @@ def _check_columns(path: Path, table: Columnar) -> dict[int, str]:
         )
     if table.rows == 0:
         raise InputError(f"{path}: no rows; a table needs one row per utterance")
-    return features
+    return features, [f"column '{name}' left out: it is the index of pandas" for name in index]
+
+
+def _contract(path: Path, table: Columnar, features: Mapping[int, str]) -> FeatureContract:
+    """The contract of the features, which may be without an index that the file's hash counts."""
+    named = FeatureContract.of(features.values(), table.metadata.get("feature_set", ""))
+    index = any(table.is_index(name) for name in table.schema.names)
+    if index and table.metadata.get("feature_hash", named.hash) != named.hash:
+        return FeatureContract.of(features.values())
+    return FeatureContract.from_metadata(str(path), features.values(), table.metadata)
 
 
 def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:
     """(rows,) str, none of them empty, of `file` none twice."""
-    values = table.texts(name, table.column(table.schema.names.index(name)))
+    column = table.column(table.schema.names.index(name))
+    if name == "emotion" and pa.types.is_floating(column.type):
+        numbers = column.to_numpy()
+        for number in numbers[np.isfinite(numbers) & (numbers != np.floor(numbers))][:1]:
+            raise InputError(f"{path}: column 'emotion' {regression(f'{number:g}')}")
+    values = table.texts(name, column)
     if "" in values:
         raise InputError(
             f"{path}: column '{name}' is empty in row {values.index('')} (counted from 0); "
@@ -212,37 +271,59 @@ def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:
 
 
 def _encode(
-    path: Path, emotions: np.ndarray, files: np.ndarray, wanted: Iterable[str], section: str
+    path: Path,
+    labels: Mapping[str, np.ndarray],
+    wanted: Iterable[str],
+    flag: str,
+    notes: list[str],
+    strict: bool,
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """The classes in alphabetical order and every row's index into them."""
-    present, labels = np.unique(emotions, return_inverse=True)
-    classes = tuple(sorted(set(wanted))) or tuple(present.tolist())
-    for name in classes:
-        if name not in present:
+    """The classes in alphabetical order and every row's index into them, -1 for other emotions."""
+    emotions, files = labels["emotion"], labels["file"]
+    own, rows = np.unique(emotions, return_inverse=True)
+    called = classes_of(own.tolist(), wanted, by_four=False)
+    for name, alike in classes_of(wanted).items():
+        if alike != name and alike in wanted:
             raise InputError(
-                f"{path}: no row has the emotion '{name}', there are {_listing(present)}; add "
-                f"rows, or name the table's own with --{section}.classes"
+                f"{path}: {flag}: '{name}' and '{alike}' are one class; name one of them"
             )
-    for row in np.flatnonzero(~np.isin(emotions, classes))[:1]:
+    classes = tuple(sorted(set(wanted))) or tuple(sorted(set(called.values())))
+    for name in classes:
+        if name not in called.values():
+            raise InputError(
+                f"{path}: no row has the emotion '{name}', there are {_listing(own)}; add "
+                f"rows, or name the table's own with {flag}"
+            )
+    codes = {name: code for code, name in enumerate(classes)}
+    found = np.array([codes.get(called[name], -1) for name in own.tolist()], np.int32)[rows]
+    left = Counter(emotions[found < 0].tolist())
+    if left and strict:
+        row = np.flatnonzero(found < 0)[0]
         raise InputError(
             f"{path}: emotion '{emotions[row]}' in row {row} (counted from 0, file "
             f"'{files[row]}') is not one of {_listing(classes)}; drop such rows or map them with "
-            f"experiments.convert --emotions, or name all with --{section}.classes"
+            f"experiments.convert --emotions, or name the classes to take with {flag}"
         )
+    if left:
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(left.items()))
+        notes.append(
+            f"{left.total()} rows of other emotions left out: {counts}; {flag} says otherwise"
+        )
+    notes += filter(None, [note_of_classes({n: c for n, c in called.items() if c in classes})])
     if len(classes) < 2:
         raise InputError(
             f"{path}: the only emotion is '{classes[0]}'; a table needs at least two of them"
         )
-    return classes, labels.astype(np.int32)
+    return classes, found
 
 
 def _read_features(
-    path: Path, table: Columnar, names: Mapping[int, str], files: np.ndarray
+    path: Path, table: Columnar, names: Mapping[int, str], files: np.ndarray, missing: str
 ) -> np.ndarray:
 
     def refuse(row: int, position: int, value: float | None) -> NoReturn:
         if value is None or np.isnan(value):
-            why = "the value is missing (NaN); fill it in or drop the row"
+            why = "the value is missing (NaN); fill it in, drop it, or see config.data.missing"
         elif np.isinf(value):
             why = "the value is infinite; mend it or drop the row"
         else:
@@ -250,7 +331,7 @@ def _read_features(
         place = f"row {row} (counted from 0, file '{files[row]}')"
         raise InputError(f"{path}: column '{names[position]}', {place}: {why}")
 
-    return table.matrix(list(names), refuse)
+    return table.matrix(list(names), refuse if missing == "refuse" else None)
 
 
 def _listing(names: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aegan.data.cells import known
 from aegan.errors import InputError
 
 _COLUMNS_AT_ONCE = 64
@@ -45,12 +46,17 @@ class Columnar(NamedTuple):
         return column.cast(column.type.value_type) if categories else column
 
     def texts(self, name: str, column: pa.ChunkedArray) -> list[str]:
-        """Cells of text or whole numbers, without spaces around them; "" where there is none."""
-        if not (is_text(column.type) or pa.types.is_integer(column.type)):
+        """Cells of text or whole numbers, without spaces around them; "" where there is nothing."""
+        kind = column.type
+        if pa.types.is_floating(kind):  # speakers 1.0 of pandas are 1
+            whole = pc.cast(column, pa.int64(), safe=False)
+            if pc.all(pc.equal(pc.cast(whole, kind, safe=False), column)).as_py() is not False:
+                column, kind = whole, whole.type
+        if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
             raise InputError(
                 f"{self.place}: column '{name}' is {column.type}, not text; store it as strings"
             )
-        return [(text or "").strip() for text in pc.cast(column, pa.string()).to_pylist()]
+        return [known((text or "").strip()) for text in pc.cast(column, pa.string()).to_pylist()]
 
     def matrix(
         self,
@@ -69,7 +75,10 @@ class Columnar(NamedTuple):
             block = matrix[:, start : start + len(group)]
             with np.errstate(over="ignore"):  # refused below
                 for offset in range(len(group)):
-                    block[:, offset] = columns.column(offset).to_numpy()
+                    column = columns.column(offset)
+                    if pa.types.is_boolean(column.type):
+                        column = column.cast(pa.int8())
+                    block[:, offset] = column.to_numpy()
             if refuse and not np.isfinite(block).all():
                 offset, row = np.argwhere(~np.isfinite(block.T))[0].tolist()
                 refuse(row, group[offset], columns.column(offset)[row].as_py())
@@ -84,7 +93,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 def is_numeric(kind: pa.DataType) -> bool:
     """Whether cells can be a feature."""
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
 
 
 def reason(error: Exception) -> str:
@@ -102,7 +111,7 @@ def open_parquet(path: Path) -> Columnar:
         # Selected once more: the name "a" also fetches a column called "a.b".
         return file.read(columns=names).select(names)
 
-    return Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close)
+    return _expanded(Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close))
 
 
 def open_feather(path: Path) -> Columnar:
@@ -119,4 +128,43 @@ def open_feather(path: Path) -> Columnar:
         return table.select([schema.names[i] for i in positions])
 
     rows = fetch([0]).num_rows if len(schema) else 0
-    return Columnar(str(path), schema, rows, fetch, source.close)
+    return _expanded(Columnar(str(path), schema, rows, fetch, source.close))
+
+
+def _expanded(file: Columnar) -> Columnar:
+    """The file with a column for each number of columns of lists, such as embeddings.
+
+    Raises:
+        InputError: lists of several lengths.
+    """
+    places: list[tuple[int, int | None]] = []  # position in the file, place in the list
+    fields: list[pa.Field] = []
+    for position, field in enumerate(file.schema):
+        kind = field.type
+        lists = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        if not (lists or pa.types.is_fixed_size_list(kind)) or not is_numeric(kind.value_type):
+            places.append((position, None))
+            fields.append(field)
+            continue
+        lengths = pc.unique(pc.list_value_length(file.fetch([position]).column(0))).to_pylist()
+        lengths = [length for length in lengths if length is not None] or [0]
+        if len(lengths) > 1 or not lengths[0]:
+            raise InputError(
+                f"{file.place}: column '{field.name}' has lists of {min(lengths)} to "
+                f"{max(lengths)} numbers; write as many for every row"
+            )
+        places += [(position, place) for place in range(lengths[0])]
+        fields += [pa.field(f"{field.name}_{i}", kind.value_type) for i in range(lengths[0])]
+    if len(places) == len(file.schema):
+        return file
+
+    def fetch(positions: Sequence[int]) -> pa.Table:
+        wanted = [places[i] for i in positions]
+        real = sorted({position for position, _ in wanted})
+        table = file.fetch(real)
+        columns = [(table.column(real.index(position)), place) for position, place in wanted]
+        columns = [one if i is None else pc.list_element(one, i) for one, i in columns]
+        return pa.table(columns, schema=pa.schema([fields[i] for i in positions]))
+
+    schema = pa.schema(fields, file.schema.metadata)
+    return Columnar(file.place, schema, file.rows, fetch, file.close)

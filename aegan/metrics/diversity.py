@@ -30,8 +30,8 @@ _CONSTANT = 1e-3  # z range of a column that is constant but for rounding
 class VarianceRatio(NamedTuple):
     """Within-class variance of synthetic rows over that of set-1."""
 
-    overall: float  # mean over the classes of set-1
-    per_class: dict[int, float]  # label -> ratio; 0 for a class the synthetic rows lack
+    overall: float | None  # mean over the classes of set-1 that have one
+    per_class: dict[int, float | None]  # label -> ratio; 0 for a class the synthetic rows lack
 
 
 class Nearness(NamedTuple):
@@ -46,23 +46,25 @@ def variance_ratio(
 ) -> VarianceRatio:
     """Mean over columns of the within-class variance, synthetic (n, dim) over real (m, dim).
 
-    Columns constant in set-1 and classes whose real rows do not vary are left out. A class with
-    fewer than two synthetic rows has ratio 0.
+    Columns constant in set-1 and classes whose real rows do not vary are left out. Of one row the
+    variance, and so the ratio, is undefined (None).
     """
 
-    def mean_variance(rows: np.ndarray) -> float:
-        if len(rows) < 2 or not moving.any():
+    def mean_variance(rows: np.ndarray) -> float | None:
+        if len(rows) == 1:
+            return None
+        if not len(rows) or not moving.any():
             return 0.0
         return float(rows[:, moving].var(axis=0, ddof=1, dtype=np.float64).mean())
 
     moving = np.ptp(real_z, axis=0) > _CONSTANT
     per_class = {}
     for label in np.unique(labels):
-        if (real := mean_variance(real_z[labels == label])) > 0:
+        if real := mean_variance(real_z[labels == label]):
             found = mean_variance(synthetic_z[synthetic_labels == label])
-            per_class[int(label)] = found / real
-    overall = float(np.mean(list(per_class.values()))) if per_class else 0.0
-    return VarianceRatio(overall, per_class)
+            per_class[int(label)] = None if found is None else found / real
+    defined = [ratio for ratio in per_class.values() if ratio is not None]
+    return VarianceRatio(float(np.mean(defined)) if defined else None, per_class)
 
 
 def nearness(rows_z: np.ndarray | None, real_z: np.ndarray, seed: int = 0) -> Nearness:

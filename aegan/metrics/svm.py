@@ -172,12 +172,15 @@ def uar(confusion: np.ndarray) -> float | None:
 def stratified_subsample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
     """Sorted row numbers of ``size`` rows, every class in proportion and at least once.
 
-    Shares are rounded by largest remainder; the same labels, size and seed give the same rows.
+    With more classes than ``size`` there is one row of each. Shares are rounded by largest
+    remainder; the same labels, size and seed give the same rows.
     """
     rng = np.random.default_rng(seed)
     classes, counts = np.unique(labels, return_counts=True)
     exact = counts * (size / len(labels))
     take = np.maximum(np.floor(exact).astype(int), 1)
+    while take.sum() > max(size, len(take)):  # of those that are there more than once, the fullest
+        take[np.where(take > 1, take - exact, -np.inf).argmax()] -= 1
     for position in np.argsort(take - exact, kind="stable")[: max(size - take.sum(), 0)]:
         take[position] += 1
     chosen = [

@@ -62,7 +62,7 @@ def judge(
     elif lost["diverged"]:
         word, reasons = "diverged", [f"{said['diverged']}; none has a value"]
     else:
-        word, reasons = "no verdict", ["no lane has a value"]
+        word, reasons = "no verdict", ["no lane has a variance ratio"]
     reasons += [words for what, words in said.items() if what != word]
     return {"word": word, "reasons": reasons, "rule": RULE}
 

@@ -169,9 +169,11 @@ def _matrix(axes: Axes, title: str, classes: list[str], counts: np.ndarray) -> N
     for (i, j), value in np.ndenumerate(shares):
         colour = "white" if value > 55 else INK
         axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=size)
-    turned = {} if len(classes) <= 4 else {"rotation": 45, "ha": "right"}
-    axes.set_xticks(range(len(classes)), classes, **turned)
-    axes.set_yticks(range(len(classes)), classes)
+    names = list(map(kit.short, classes))
+    room = len(classes) * max(map(len, names)) <= 40
+    turned = {} if room else {"rotation": 45, "ha": "right"}
+    axes.set_xticks(range(len(names)), names, **turned)
+    axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set(title=title, xlabel="predicted class", ylabel="true class")

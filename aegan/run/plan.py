@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from aegan.data.audit import Leak, as_json, audit, refuse, row_digests
+from aegan.data.audit import Leak, as_json, audit, note_of_equal_rows, refuse, row_digests
 from aegan.data.corpus import Corpus, describe, read_corpus
+from aegan.data.emotions import CLASSES
 from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds, speaker_standardised
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
@@ -26,6 +27,8 @@ from aegan.models.model import Model, Params
 from aegan.run.config import DataConfig, RunConfig, TrainConfig, read_config, that_counts
 from aegan.speakers.effects import Effects, estimate
 from aegan.system.files import digest
+
+FEW = 30  # training rows of a class, below which a run says so before it begins
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,10 @@ def prepare(data: DataConfig, section: str = "config.data") -> Prepared:
     ``InputError`` for a table or folds that can't be used, or a leak that is not allowed.
     """
     if data.path:
-        return prepared(read_corpus(data.path, data.classes, section), data, section)
+        classes = CLASSES if data.classes is None else data.classes
+        strict = data.classes is None
+        corpus = read_corpus(data.path, classes, section, strict, data.missing)
+        return prepared(corpus, data, section)
     rows, dim, seed = data.simulated_rows, data.simulated_features, data.simulated_seed
     corpus = simulated_corpus(rows=rows, dim=dim, seed=seed, section=section)
     return prepared(corpus, data, section)
@@ -136,12 +142,31 @@ def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> 
     folds = make_folds(corpus, data.folds, section, data.splits)
     digests = row_digests(corpus.features)
     leaks = audit(corpus, folds, digests)
+    equal = note_of_equal_rows(corpus.features, digests, corpus.files, corpus.speakers)
+    notes = filter(None, [*_rare_classes(corpus, folds), equal])
+    corpus = replace(corpus, notes=(*corpus.notes, *notes))
     if not data.allow_leaks:
         way_around = f", or pass --{section}.allow_leaks=True for a banner in the report"
         refuse(f"corpus '{corpus.name}'", leaks, way_around)
     if data.statistics == "speaker":
         corpus = speaker_standardised(corpus, section)
     return Prepared(corpus, digests, folds, leaks)
+
+
+def _rare_classes(corpus: Corpus, folds: tuple[Fold, ...]) -> list[str]:
+    """What to say of classes with few rows in the training part of a fold."""
+    parts = [
+        np.bincount(corpus.labels[fold.train], minlength=len(corpus.classes)) for fold in folds
+    ]
+    found = []
+    for label, least in enumerate(np.min(parts, axis=0).tolist()):
+        if least < FEW:
+            fold = folds[int(np.argmin([part[label] for part in parts]))].index
+            rows = f"{least} training row{'s' * (least != 1)} in fold {fold}"
+            found.append(
+                f"class '{corpus.classes[label]}' has but {rows}: too few to learn it from"
+            )
+    return found
 
 
 def plan_of(

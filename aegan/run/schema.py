@@ -85,7 +85,8 @@ def defaults(kind: type) -> dict[str, Any]:
         made = field.default_factory is not dataclasses.MISSING
         value = field.default_factory() if made else field.default
         if value is None:  # can be overridden once ml_collections knows of what type
-            value = placeholder(get_args(hints[field.name])[0])
+            kind_of_value = get_args(hints[field.name])[0]
+            value = placeholder(get_origin(kind_of_value) or kind_of_value)
         if isinstance(value, dict):
             value = {key: dataclasses.asdict(one) for key, one in value.items()}
         found[field.name] = value

@@ -14,7 +14,7 @@ from aegan.metrics.verdict import COLLAPSED_RATIO
 class Collapse:
     """What the synthetic rows of a lane look like, before any metric."""
 
-    variance_ratio: float  # within-class, synthetic over training rows
+    variance_ratio: float | None  # within-class, synthetic over training rows
     classes_missing: tuple[str, ...]
     non_finite_rows: int
 
@@ -25,7 +25,7 @@ class Collapse:
             return f"{self.non_finite_rows} synthetic rows are not finite"
         if self.classes_missing:
             return f"no rows that look like {', '.join(self.classes_missing)}"
-        if self.variance_ratio < COLLAPSED_RATIO:
+        if self.variance_ratio is not None and self.variance_ratio < COLLAPSED_RATIO:
             return f"variance ratio {self.variance_ratio:.4f}, below {COLLAPSED_RATIO}"
         return None
 

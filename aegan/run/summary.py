@@ -6,7 +6,6 @@ import time
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from aegan.learning.cost import products
 from aegan.run.plan import Plan
@@ -51,7 +50,7 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
         f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
         f"  length  {_length(plan)}",
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
-        *_equal_rows(plan),
+        *(line for note in corpus.notes for line in field("NOTE", note)),
     ]
 
 
@@ -70,19 +69,6 @@ def _cut(plan: Plan) -> str:
     splits = plan.config.data.splits
     folds = len(plan.lanes) // len(plan.config.seeds)
     return f"{folds} folds" + f" ({splits} splits)" * (splits > 1)
-
-
-def _equal_rows(plan: Plan) -> list[str]:
-    """A note on rows that are equal; between the parts of a fold they are a leak."""
-    _, first, counts = np.unique(plan.digests, return_index=True, return_counts=True)
-    more = len(plan.digests) - len(first)
-    if not more:
-        return []
-    one = first[counts > 1].min()
-    other = np.flatnonzero(plan.digests == plan.digests[one])[1]
-    files = plan.corpus.files
-    equal = "1 row equals" if more == 1 else f"{more} rows equal"
-    return field("NOTE", f"{equal} another row, first '{files[other]}' and '{files[one]}'")
 
 
 def fold_lines(plan: Plan) -> list[str]:

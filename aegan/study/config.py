@@ -74,9 +74,10 @@ def read_study_config(
         places["data"] = "config.source"
         given = run_values(values, model)
         read[run] = read_config(given | {"train": given["train"] | changes}, places)
-        # On the command line, calm,tense is one text.
-        values["source"]["classes"] = list(read[run].data.classes)
-    found = typed(StudyConfig, {**values, "runs": read, "settings": own, "written": values})
+    first = read[values["models"][0]]
+    given = {**values, "source": first.data, "runs": read, "settings": own}
+    written = {**values, "source": first.written["data"]}
+    found = typed(StudyConfig, {**given, "written": written})
     for name, (model, _) in wanted.items():
         run = read[name]
         if run.train.matmul_precision != found.matmul_precision:

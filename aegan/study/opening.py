@@ -12,7 +12,7 @@ try:
 except ImportError:  # not on every system
     fcntl = None
 
-from aegan.data.audit import Leak, as_json, audit_generator, refuse, row_digests
+from aegan.data.audit import Leak, as_json, audit_generator, audit_target, refuse, row_digests
 from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.folds import speaker_standardised
@@ -20,13 +20,18 @@ from aegan.data.simulate import simulated_target
 from aegan.errors import InputError
 from aegan.run.config import that_counts
 from aegan.run.plan import Prepared, prepare
+from aegan.run.programs import load
 from aegan.run.schema import plain
 from aegan.run.workdir import Workdir, first_difference
 from aegan.study.config import StudyConfig
 from aegan.study.parts import make_parts
-from aegan.study.registry import PAPERS, needs_target, read_config, sections
+from aegan.study.registry import PAPERS, needs_target, read_config
 from aegan.study.study import Study, StudyDir
 from aegan.system.files import digest, read_json, write_json
+
+# Sections of a study's config that version 0.1 had.
+_OF_VERSION_01 = {"variant", "seeds", "source", "target", "sample", "metrics", "m1", "m2", "m3"}
+_OF_VERSION_01 |= {*PAPERS}
 
 
 def read_study(config: Any, root: Path, cache_dir: Path | None, command: str) -> Study:
@@ -66,7 +71,7 @@ def _target(config: StudyConfig, prepared: Prepared) -> tuple[Corpus | None, tup
     """The target, and its rows that are in the source too, if they are allowed."""
     source, given = prepared.corpus, config.source
     if config.target.path:
-        target = read_corpus(config.target.path, source.classes, "config.source")
+        target = read_corpus(config.target.path, source.classes, "config.source", True)
     elif source.simulated:
         target = simulated_target(
             rows=config.target.simulated_rows,
@@ -84,7 +89,10 @@ def _target(config: StudyConfig, prepared: Prepared) -> tuple[Corpus | None, tup
         return None, ()
     name = f"target '{target.name}'"
     check_same(name, target.contract, f"source '{source.name}'", source.contract)
-    leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
+    if given.statistics == "speaker":  # the source's rows are no longer as they were read
+        leaks = audit_generator(prepared.digests, row_digests(target.features), target.files, name)
+    else:
+        leaks = audit_target(source, target, name)
     if not given.allow_leaks:
         way_around = ", or pass --config.source.allow_leaks=True for a banner in the report"
         refuse(f"corpora '{source.name}' and '{target.name}'", leaks, way_around)
@@ -105,15 +113,13 @@ def _hash(config: StudyConfig, source: Corpus, target: Corpus | None) -> str:
 def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
     """The config without what makes no difference to any figure.
 
-    The paper's models go without saying, as in studies of version 0.1, which had no others, and so
-    does an experiment that those had not, as its variant has it.
+    What studies of version 0.1 had not, other models and experiments, goes without saying where it
+    is as its variant has it.
     """
     apart = ("jobs", "experiments")
     found = {name: value for name, value in that_counts(values).items() if name not in apart}
-    if found.get("models") == _PAPERS_MODELS:
-        del found["models"]
-    known = plain(sections(found.get("variant", "default")))
-    for name in set(known) - set(PAPERS):
+    known = that_counts(plain(load("paper", found.get("variant", "default"))))
+    for name in {"models", *known} - _OF_VERSION_01:
         if found.get(name) == known[name]:
             del found[name]
     return found

@@ -31,9 +31,12 @@ def read_columnar(path: Path, kind: str, options: Options) -> Columns:
     with _opened(path, kind) as file:
         header = _header(file, notes)
         roles = assign(file.place, header, options)
-        for position, name in roles.features.items():
-            if file.is_index(name):
-                raise _index_error(file.place, name)
+        for position, name in list(roles.features.items()):
+            if file.is_index(header[position]):
+                notes.append(f"column '{name}' left out: it is the index of pandas")
+                roles.texts[position] = ""
+                del roles.features[position]
+                continue
             kind = file.schema.field(position).type
             if not is_numeric(kind):
                 raise no_feature(file.place, f"column '{name}' is {kind}", name)
@@ -50,7 +53,7 @@ def read_columnar(path: Path, kind: str, options: Options) -> Columns:
             place=file.place,
             roles=roles,
             texts={r: _texts(file, i, header[i]) for i, r in roles.texts.items() if r},
-            features=file.matrix(list(roles.features), refuse),
+            features=file.matrix(list(roles.features), refuse if options.finite else None),
             row_name=row_name,
             metadata={k: v for k, v in file.metadata.items() if k not in _FOREIGN},
             notes=[*notes, *roles.notes],
@@ -93,17 +96,10 @@ def _header(file: Columnar, notes: list[str]) -> list[str]:
         position = header.index(name)
         has_key = any(other.lower() in KEYS for other in header)
         if has_key or len(index) > 1 or not is_text(file.schema.field(position).type):
-            raise _index_error(file.place, name)
+            continue
         notes.append("the index has no name; its text is taken as the names of the recordings")
         header[position] = "file"
     return header
-
-
-def _index_error(place: str, name: str) -> InputError:
-    return InputError(
-        f"{place}: column '{name}' is an index of pandas, not a feature; write the table with "
-        "index=False, or name the levels file, start, end"
-    )
 
 
 def _texts(file: Columnar, position: int, name: str) -> list[str]:

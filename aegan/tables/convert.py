@@ -13,18 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aegan.data.audit import row_digests
+from aegan.data.audit import note_of_equal_rows, row_digests
+from aegan.data.cells import nobody
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
+from aegan.data.emotions import classes_of, note_of_classes
+from aegan.data.missing import mended
 from aegan.errors import InputError
 from aegan.system import screen
 from aegan.system.screen import counts, say, together
-from aegan.tables.emotions import own_classes, with_classes
 from aegan.tables.labels import REFUSE, Labels, complete, join
 from aegan.tables.read import read_table
 from aegan.tables.roles import Options
 from aegan.tables.table import FeatureTable, with_unique_files, without_common_folder
-from aegan.tables.text import cut, is_metadata_key, is_number, listed
+from aegan.tables.text import is_metadata_key, is_number, listed, with_point
 from aegan.tables.write import table_writer
 
 _DURATION = "duration_s"
@@ -42,6 +44,7 @@ class Choices:
     leave_out: Sequence[str] = ()
     emotions: Mapping[str, str] = field(default_factory=dict)  # "Wut" -> "angry"; {}: by name
     unmatched: str = REFUSE
+    missing: str = REFUSE  # or a way of aegan/data/missing.py
     feature_set: str | None = None
     licence: str | None = None
 
@@ -88,7 +91,8 @@ def _read_all(
     choices: Choices, labels_for: Callable[[FeatureTable], LabelSource] | None
 ) -> tuple[FeatureTable, list[str]]:
     place = str(choices.source)
-    options = Options(choices.columns, choices.leave_out, strict=labels_for is None)
+    finite = choices.missing == REFUSE
+    options = Options(choices.columns, choices.leave_out, labels_for is None, finite)
     table = read_table(place, options)
     if choices.feature_set is not None:
         stated = FeatureContract.of(table.contract.names, choices.feature_set)
@@ -123,16 +127,34 @@ def _read_all(
     if not synthetic:
         table = complete(table, place, choices.unmatched)
         if not classes:
-            classes, renamed = own_classes(table.labels["emotion"])
+            classes = classes_of(table.labels["emotion"].tolist())
+            renamed = note_of_classes(classes)
+            renamed += "; --emotions says otherwise" * bool(renamed)
     if classes:
-        table, left = with_classes(table, classes, place, strict=bool(choices.emotions))
+        table, left = _with_classes(table, classes, place, strict=bool(choices.emotions))
+    if not finite:
+        speakers = table.labels.get("speaker", table.files)
+        features, names = table.features, table.contract.names
+        features, rows, columns, said = mended(place, features, names, speakers, choices.missing)
+        if said:
+            contract = FeatureContract.of(np.array(names)[columns].tolist())
+            table = table.select(rows, said).but(features=features, contract=contract)
+            metadata["missing"] = said
     table = with_unique_files(without_common_folder(table))
-    if not all(map(is_number, table.labels.get(_DURATION, np.array([])).tolist())):
+    durations = list(map(with_point, table.labels.get(_DURATION, np.array([])).tolist()))
+    table = table.but(
+        labels={**table.labels, **({_DURATION: np.array(durations)} if durations else {})}
+    )
+    if not all(map(is_number, durations)):
         labels = {name: column for name, column in table.labels.items() if name != _DURATION}
         note = f"column '{_DURATION}' left out: not a number in every row"
         table = table.but(note, labels=labels)
     add("labels", *table.notes[read:])
-    add("note", renamed, "" if synthetic else _note_of_equal_rows(table))
+    add("note", renamed)
+    if not synthetic:
+        speakers, digests = table.labels["speaker"], row_digests(table.features)
+        add("note", nobody(speakers))
+        add("note", note_of_equal_rows(table.features, digests, table.files, speakers))
     if left:
         other_rows = f"{len(left)} row{'s' * (len(left) != 1)} of other emotions"
         add("left out", f"{other_rows}: {together(counts(left))}")
@@ -172,17 +194,34 @@ def _note_of_own_columns(contract: FeatureContract) -> str:
     )
 
 
-def _note_of_equal_rows(table: FeatureTable) -> str:
-    """What to say of rows whose features an earlier row has, too; empty where there are none."""
-    digests = row_digests(table.features)
-    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
-    before = first[inverse]
-    again = np.flatnonzero(before != np.arange(len(before)))
-    if not len(again):
-        return ""
-    speakers = table.labels["speaker"]
-    apart = again[speakers[before[again]] != speakers[again]]
-    row = [*apart, *again][0]
-    equal = "1 row equals" if len(again) == 1 else f"{len(again)} rows equal"
-    files = f"'{cut(table.files[before[row]])}' and '{cut(table.files[row])}'"
-    return f"{equal} another row, first {files}{' of different speakers' * (len(apart) > 0)}"
+def _with_classes(
+    table: FeatureTable, classes: Mapping[str, str], place: str, strict: bool
+) -> tuple[FeatureTable, list[str]]:
+    """The table with renamed emotions, without those that have no class, and what was left out.
+
+    ``classes`` is own emotion -> class, ``place`` where labels came from, for messages; ``strict``
+    refuses classes of emotions that no row has.
+
+    Raises:
+        InputError: no emotions, none that has a class, or what ``strict`` refuses.
+    """
+    if "emotion" not in table.labels:
+        raise InputError(f"{place}: no column 'emotion'; leave --emotions out")
+    own = table.labels["emotion"]
+    for name in classes if strict else ():
+        if name not in own:
+            turned = f"; write theirs=ours: {classes[name]}={name}" if classes[name] in own else ""
+            raise InputError(
+                f"{place}: no row has the emotion '{name}' of --emotions; it has "
+                f"{', '.join(counts(own.tolist()))}{turned}"
+            )
+    keep = np.isin(own, list(classes))
+    left = own[~keep].tolist()
+    if not keep.any():
+        raise InputError(
+            f"{place}: no row is of a class ({', '.join(counts(left))}); give --emotions"
+        )
+    if left:
+        table = table.select(keep)
+    renamed = np.array([classes[name] for name in table.labels["emotion"].tolist()], dtype=str)
+    return table.but(labels={**table.labels, "emotion": renamed}), left

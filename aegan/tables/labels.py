@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aegan.data.cells import known
 from aegan.errors import InputError
 from aegan.tables.columnar import read_texts, row_name
-from aegan.tables.delimited import split_header
+from aegan.tables.delimited import open_text
 from aegan.tables.read import kind_of, reading
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
-from aegan.tables.rows import decode, lines_of
-from aegan.tables.table import FeatureTable, blank, times_of
+from aegan.tables.rows import decode, fitted, lines_of
+from aegan.tables.table import NUMBERS, FeatureTable, times_of
 from aegan.tables.text import cut, flaw, listed
 
 REFUSE, DROP = "refuse", "drop"
@@ -44,14 +45,14 @@ class Labels:
 
 
 def csv_rows(
-    lines: Iterable[str], place: str, separator: str, before: int = 0, strict: bool = False
+    lines: Iterable[str], place: str, separator: str, before: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
     """First line and stripped cells of every row that is not blank; ``before`` lines came first.
 
     Raises:
         InputError: the csv module cannot read it.
     """
-    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=strict)
+    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     line = before + 1
     try:
         for cells in rows:
@@ -61,7 +62,8 @@ def csv_rows(
             line = before + rows.line_num + 1  # a cell in quotes may hold line breaks
     except csv.Error as error:
         raise InputError(
-            f"{place}: line {line}: not CSV ({error}); close its quotes or mend it"
+            f"{place}: line {line}: not CSV, a quote opens here and is not closed where its cell "
+            f"ends ({error}); mend it"
         ) from error
 
 
@@ -90,14 +92,16 @@ def read_labels(path: str | Path, rename: Mapping[str, str] | None = None) -> La
     files = columns["file"]
     if not files:
         raise InputError(f"{path}: no rows below the header; a table of labels has one per file")
+    files = list(map(known, files))
     if "" in files:
         row = name_of_row(files.index(""))
         raise InputError(f"{path}: {row} has no file; fill it in or drop the row")
+    there = [name for name in LABELS if name in columns]
     return Labels(
         str(path),
         np.array(files, dtype=str),
         times_of(str(path), columns, len(files), name_of_row),
-        {name: np.array(blank(columns[name]), dtype=str) for name in LABELS if name in columns},
+        {name: np.array(list(map(known, columns[name])), dtype=str) for name in there},
     )
 
 
@@ -126,8 +130,7 @@ def _read_text(
     path: Path, choose: Callable[[Sequence[str]], Mapping[str, int]]
 ) -> tuple[dict[str, list[str]], list[int]]:
     lines = lines_of(path, _MAX_LINE)
-    before, first = next((found for found in lines if decode(found[1]).strip()), (0, b""))
-    separator, header = split_header(first)
+    (before, _), separator, header = open_text(lines)
     chosen = choose(header)
     columns: dict[str, list[str]] = {role: [] for role in chosen}
     numbers = []
@@ -135,11 +138,7 @@ def _read_text(
     for number, cells in csv_rows(texts, str(path), separator.decode(), before):
         numbers.append(number)
         place = f"{path}: line {number}"
-        if len(cells) != len(header):
-            raise InputError(
-                f"{place} has {len(cells)} cells for {len(header)} columns; quote what holds a "
-                "separator, or mend the line"
-            )
+        cells = fitted(place, cells, len(header))
         for role, position in chosen.items():
             if wrong := flaw(cells[position]):
                 raise InputError(f"{place}, column '{header[position]}' {wrong}")
@@ -274,10 +273,11 @@ def complete(table: FeatureTable, source: str, unmatched: str = REFUSE) -> Featu
         InputError: a missing column, or empty cells in it.
     """
     for name, why in NEEDED.items():
+        said = [note for note in table.notes if NUMBERS in note]
         if name not in table.labels:
             raise InputError(
                 f"{source}: no column '{name}'; {why}; add it, or say which it is with "
-                f"--columns={name}=..."
+                f"--columns={name}=..." + "".join(f" ({note})" for note in said)
             )
     for name in (*NEEDED, "session", "fold"):
         empty = table.labels[name] == "" if name in table.labels else np.zeros(1, bool)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aegan.data.cells import LFS, POINTER
 from aegan.data.contract import check_same
 from aegan.errors import InputError
 from aegan.tables.arff import read_arff
@@ -34,7 +35,7 @@ _REFUSED = (
     (b"FEA1", "is Feather of version 1; write it again with to_feather or to_parquet"),
     (b"\xff\xfe", "is text in UTF-16; save it as UTF-8"),
     (b"\xfe\xff", "is text in UTF-16; save it as UTF-8"),
-    (b"version https://git-lfs", "is a pointer of Git LFS; fetch the file itself with git lfs"),
+    (LFS, POINTER),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Options:
     columns: Mapping[str, str] = field(default_factory=dict)  # "file" -> the file's own name of it
     leave_out: Sequence[str] = ()
     strict: bool = True  # refuse names in ``columns`` that the file has not
+    finite: bool = True  # refuse cells without a number, which else are NaN
 
 
 class Target(NamedTuple):
@@ -126,7 +128,7 @@ def assign(
             roles[name],
             name,
             declared=kinds is not None and kinds[name] in ("string", "nominal"),
-            codes=kinds is None and name.lower() == "emotion",
+            codes="emotion" in options.columns or (kinds is None and name.lower() == "emotion"),
         )
         for name in targets
     ]
@@ -136,8 +138,8 @@ def assign(
 def no_feature(place: str, what: str, name: str) -> InputError:
     """The error of a column of text or the like; ``what`` says what is wrong with it."""
     return InputError(
-        f"{place}: {what}, not a feature; take it out with --leave_out={name}, or say what it is "
-        "with --columns"
+        f"{place}: {what}, not a feature; take it out with --leave_out={shlex.quote(name)}, or say "
+        "what it is with --columns"
     )
 
 

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from aegan.data.cells import is_nameless, known, note_of_row_numbers, regression, row_numbers
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
-from aegan.tables.text import cut, is_number, listed, read_one_line
+from aegan.tables.text import cut, is_number, listed, read_one_line, with_point
 
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
 
-_MISSING = ("", "?", "nan")
+NUMBERS = "numbers, not names of classes"  # why a note leaves a column of emotions out
 _DURATION = re.compile(
     r"(?=.)(?:(\d{1,5}) days?,? ?\+?)?(?:(\d{1,5}):([0-5]\d):([0-5]\d(?:\.\d+)?))?", re.ASCII
 )
@@ -68,15 +69,25 @@ def assemble(columns: Columns) -> FeatureTable:
     if not rows:
         raise InputError(f"{place}: no rows below the header; a table has one per recording")
     contract, metadata = contract_of(columns)
+    features = columns.features
+    if numbers := row_numbers(contract.names, features):
+        notes.append(note_of_row_numbers(contract.names[i] for i in numbers))
+        features = np.delete(features, numbers, axis=1)
+        contract = FeatureContract.of(np.delete(contract.names, numbers).tolist())
+    if not contract.names:
+        raise InputError(f"{place}: no feature columns but the number of the row; add features")
+    for name in filter(is_nameless, contract.names):
+        raise InputError(
+            f"{place}: column '{name}' has no name of its own; name it, or take it out with "
+            f"--leave_out={shlex.quote(name)}"
+        )
     files = np.array(_files(columns), dtype=str)
     times = times_of(place, texts, rows, columns.row_name)
-    labels = {name: blank(texts[name]) for name in LABELS if name in texts and name != "emotion"}
+    labels = {name: texts[name] for name in LABELS if name in texts and name != "emotion"}
     labels |= _emotion(columns, notes)
-    labels = {name: np.array(cells, dtype=str) for name, cells in labels.items()}
+    labels = {name: np.array(list(map(known, cells)), dtype=str) for name, cells in labels.items()}
     keep = _first_of_each_key(columns, files, times)
-    table = FeatureTable(
-        place, files, times, labels, columns.features, contract, metadata, tuple(notes)
-    )
+    table = FeatureTable(place, files, times, labels, features, contract, metadata, tuple(notes))
     doubled = rows - len(keep)
     if not doubled:
         return table
@@ -101,12 +112,6 @@ def contract_of(columns: Columns) -> tuple[FeatureContract, dict[str, str]]:
     return contract, {k: v for k, v in metadata.items() if k not in contract.to_metadata()}
 
 
-def blank(cells: Sequence[str], also: Sequence[str] = ()) -> list[str]:
-    """Cells of a label, "" where they stand for nothing."""
-    missing = {*_MISSING, *also}
-    return ["" if cell.lower() in missing else cell for cell in cells]
-
-
 def times_of(
     place: str, texts: Mapping[str, Sequence[str]], rows: int, row_name: Callable[[int], str]
 ) -> np.ndarray | None:
@@ -121,7 +126,7 @@ def times_of(
         return None
     times = np.full((rows, 2), np.nan)
     for i, name in enumerate(TIMES):
-        for row, text in enumerate(map(str.strip, texts.get(name, ()))):
+        for row, text in enumerate(with_point(cell.strip()) for cell in texts.get(name, ())):
             try:
                 times[row, i] = _seconds(text)
             except ValueError:
@@ -135,7 +140,7 @@ def times_of(
 
 def _seconds(text: str) -> float:
     """Of ``2.5``, ``00:00:02.5``, ``0 days 00:00:02.5``; NaN where it is empty."""
-    if text.lower() in ("nat", *_MISSING):
+    if text.lower() == "nat" or not known(text):
         return math.nan
     if match := _DURATION.fullmatch(text):
         days, hours, minutes, rest = map(float, match.groups(default="0"))
@@ -152,7 +157,7 @@ def _files(columns: Columns) -> list[str]:
             f"{columns.place}: no column with the names of the recordings; call one 'file' "
             "(or name, filename, path), or say which it is with --columns=file=..."
         )
-    nameless = [i for i, file in enumerate(files) if file.lower() in NO_NAME]
+    nameless = [i for i, file in enumerate(files) if file.lower() in NO_NAME or not known(file)]
     if nameless:
         one = f"{columns.row_name(nameless[0])} has not"
         raise InputError(
@@ -167,10 +172,18 @@ def _emotion(columns: Columns, notes: list[str]) -> dict[str, list[str]]:
     """The emotions, from the first column of them that says any."""
     chosen, cells = None, {}
     for role, name, declared, may_be_codes in columns.roles.targets:
-        found = blank(columns.texts[role], ("unknown",))
+        found = [known(cell) if cell.lower() != "unknown" else "" for cell in columns.texts[role]]
         present = set(found) - {""}
-        words = declared or not all(map(is_number, present))
-        codes = may_be_codes and len(present) > 1 and all(map(str.isdecimal, present))
+        numbers = all(map(is_number, present))
+        whole = numbers and all(float(cell).is_integer() for cell in present)
+        if whole:  # 1.0 of pandas is 1
+            found = [cell and str(int(float(cell))) for cell in found]
+            present = set(found) - {""}
+        elif numbers and may_be_codes:
+            some = next(cell for cell in found if cell and not float(cell).is_integer())
+            raise InputError(f"{columns.place}: column '{name}' {regression(some)}")
+        words = declared or not numbers
+        codes = may_be_codes and len(present) > 1 and whole
         if chosen is not None:
             notes.append(f"column '{name}' left out; '{chosen}' is used in its place")
         elif not present:
@@ -180,7 +193,10 @@ def _emotion(columns: Columns, notes: list[str]) -> dict[str, list[str]]:
             if not words:
                 notes.append(f"column '{name}': its numbers are taken as names of classes")
         else:
-            notes.append(f"column '{name}' left out: numbers, not names of classes")
+            notes.append(
+                f"column '{name}' left out: {NUMBERS}; bin those of a regression first, or take "
+                f"whole ones as names with --columns=emotion={name}"
+            )
     return cells
 
 
@@ -214,7 +230,11 @@ def _first_of_each_key(columns: Columns, files: np.ndarray, times: np.ndarray | 
     values = columns.features
     for row, key in enumerate(zip(files.tolist(), spans, strict=True)):
         before = first.setdefault(key, row)
-        if before != row and key not in clashes and not np.array_equal(values[before], values[row]):
+        if (
+            before != row
+            and key not in clashes
+            and not np.array_equal(values[before], values[row], equal_nan=True)
+        ):
             clashes[key] = row
     if not clashes:
         return list(first.values())

@@ -42,6 +42,11 @@ def is_number(text: str) -> bool:
     return True
 
 
+def with_point(text: str) -> str:
+    """A number with a decimal comma with a point; other text as it is."""
+    return re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", text)
+
+
 def is_metadata_key(key: str) -> bool:
     """Whether every format can hold the key."""
     return re.fullmatch(r"[A-Za-z_][\w.\-]*", key, re.ASCII) is not None

@@ -8,13 +8,18 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib import font_manager as fonts
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
 
 from aegan.system.files import replacing, write_text
 
@@ -24,6 +29,8 @@ INK, GREY, PALE = "#222222", "#767676", "#BBBBBB"
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _STYLE = Path(__file__).parents[1] / "templates" / "figures.mplstyle"
+_SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "Yu Gothic")
+_LEGEND = 60  # characters of the names in a row of a legend
 _WIDTH = 3.7  # inches: a panel fills a phone, three stand side by side on a desk
 
 
@@ -61,13 +68,55 @@ class Figure:
 
 def panel(file: str, alt: str, height: float, draw: Callable[..., None], *data: Any) -> Panel:
     """A panel of ``height`` inches that ``draw(axes, *data)`` fills."""
-    with mpl.rc_context(fname=_STYLE):
+    with mpl.rc_context({"font.family": _families()}, fname=_STYLE):
         canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
         draw(canvas.subplots(), *data)
+        _make_drawable(canvas)
         buffer = io.BytesIO()
         # No software version inside: the same results give the same bytes.
         canvas.savefig(buffer, format="png", metadata={"Software": None})
     return Panel(f"{file}.png", alt, buffer.getvalue())
+
+
+def _make_drawable(canvas: Canvas) -> None:
+    """Names of classes and the like as they are: no mathtext, no glyph that no font has."""
+    for axes in canvas.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(formatter := axis.get_major_formatter(), FuncFormatter):  # given labels
+                formatter.func = lambda x, i, given=formatter.func: _drawable(given(x, i))
+    for text in canvas.findobj(Text):
+        text.set_text(_drawable(text.get_text()))
+
+
+def _drawable(text: str) -> str:
+    """Dollars escaped; what the font lacks by its number, as in "<751f 6c14>"."""
+    text = text.replace("$", r"\$")
+    if text.isascii():
+        return text
+    parts = groupby(text, key=lambda c: ord(c) in _glyphs() or c.isspace())
+    return "".join(
+        "".join(part) if there else f"<{' '.join(f'{ord(c):x}' for c in part)}>"
+        for there, part in parts
+    )
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """What the fonts of the style can draw."""
+    paths = (fonts.findfont(fonts.FontProperties(family=name)) for name in _families())
+    return frozenset().union(*(fonts.get_font(path).get_charmap() for path in paths))
+
+
+@cache
+def _families() -> list[str]:
+    """The style's font, and what is here for other scripts."""
+    there = {font.name for font in fonts.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _SCRIPTS if name in there)]
+
+
+def short(name: str, most: int = 18) -> str:
+    """A name that is not too long for a tick or a legend."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def class_style(classes: Sequence[str], shift: int = 0) -> dict[str, tuple[str, str]]:
@@ -91,6 +140,7 @@ def grid(axes: Axes, axis: str) -> None:
 
 def legend(axes: Axes, columns: int = 2, where: str = "lower center", **options: Any) -> None:
     """The legend outside the axes."""
-    axes.figure.legend(
-        *axes.get_legend_handles_labels(), loc=f"outside {where}", ncols=columns, **options
-    )
+    handles, labels = axes.get_legend_handles_labels()
+    labels = [short(label, 40) for label in labels]
+    columns = max(1, min(columns, _LEGEND // max(map(len, labels), default=1)))
+    axes.figure.legend(handles, labels, loc=f"outside {where}", ncols=columns, **options)
