@@ -1,22 +1,27 @@
-"""The columns of Parquet and Feather files, fetched in small groups.
+"""Parquet written so that damage shows, and the columns of Parquet and Feather files.
 
-So the peak of memory is what is made of them and little more.
+Pages carry checksums, and the metadata a digest of what the footer says of them. Columns are
+fetched in small groups, so the peak of memory is what is made of them and little more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aegan.errors import InputError
+from aegan.system.files import digest, replacing, whole
 
 _COLUMNS_AT_ONCE = 64
+_SEAL = "aegan_digest"  # key of the metadata
 
 
 class Columnar(NamedTuple):
@@ -31,12 +36,16 @@ class Columnar(NamedTuple):
     @property
     def metadata(self) -> dict[str, str]:
         """Key-value entries of the file as text."""
-        entries = (self.schema.metadata or {}).items()
+        entries = _entries(self.schema).items()
         return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
 
     def is_index(self, name: str) -> bool:
         """Whether pandas wrote the column beside the features: it would be learned as one."""
-        return name in (self.schema.pandas_metadata or {}).get("index_columns", [])
+        try:
+            return name in (self.schema.pandas_metadata or {}).get("index_columns", [])
+        except (AttributeError, TypeError, ValueError):
+            what = "the metadata of pandas in it are damaged; write it again with to_parquet"
+            raise InputError(f"{self.place}: {what}") from None
 
     def column(self, position: int) -> pa.ChunkedArray:
         """One column, its categories as what they stand for."""
@@ -92,10 +101,44 @@ def reason(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "damaged")[:200]
 
 
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
+    """A `pyarrow.parquet.ParquetWriter` whose file ``open_parquet`` can check."""
+    with pq.ParquetWriter(path, schema, write_page_checksum=True, **options) as writer:
+        yield writer
+        writer.add_key_value_metadata({_SEAL: _seal(schema)})
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Writes a frame without its index, whole or not at all."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    with replacing(path) as temporary, parquet_writer(temporary, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_frame(path: Path, mend: str) -> pd.DataFrame:
+    """Reads what ``write_frame`` wrote; ``InputError`` with the ``mend`` if it is not whole."""
+    with whole(path, mend):
+        return read_table(path).to_pandas()
+
+
+def read_table(path: Path) -> pa.Table:
+    """All columns; raises as ``open_parquet`` does."""
+    with closing(open_parquet(path)) as file:
+        return file.fetch(range(len(file.schema)))
+
+
 def open_parquet(path: Path) -> Columnar:
-    """Opens a Parquet file; raises what pyarrow does, many kinds of errors."""
-    file = pq.ParquetFile(path)
+    """Opens a Parquet file; raises what pyarrow does, many kinds of errors.
+
+    What ``parquet_writer`` wrote is checked: its footer here, its pages as they are read.
+    """
+    file = pq.ParquetFile(path, page_checksum_verification=True)
     schema = file.schema_arrow
+    seal = (file.metadata.metadata or {}).get(_SEAL.encode())
+    if seal is not None and seal.decode(errors="replace") != _seal(schema):
+        file.close()
+        raise ValueError("changed since it was written")
 
     def fetch(positions: Sequence[int]) -> pa.Table:
         names = [schema.names[i] for i in positions]
@@ -103,6 +146,17 @@ def open_parquet(path: Path) -> Columnar:
         return file.read(columns=names).select(names)
 
     return Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close)
+
+
+def _seal(schema: pa.Schema) -> str:
+    columns = [[field.name, str(field.type)] for field in schema]
+    entries = {k.decode("latin-1"): v.decode("latin-1") for k, v in _entries(schema).items()}
+    return digest([columns, entries])
+
+
+def _entries(schema: pa.Schema) -> dict[bytes, bytes]:
+    """The key-value metadata of the file, without our own."""
+    return {k: v for k, v in (schema.metadata or {}).items() if k != _SEAL.encode()}
 
 
 def open_feather(path: Path) -> Columnar:

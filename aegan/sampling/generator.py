@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,7 +16,8 @@ from aegan.data.contract import FeatureContract
 from aegan.data.folds import Standardiser
 from aegan.errors import InputError
 from aegan.models.model import MODELS, Model, Params, networks_of_rows
-from aegan.system.files import replacing
+from aegan.system.files import read_npz, whole, write_npz
+from aegan.tables.synthetic import ANEW
 
 _FORMAT = 2
 _ROWS_AT_ONCE = 4096
@@ -90,8 +89,7 @@ def save_generator(path: Path, generator: Generator) -> None:
     arrays = {"mean": z.mean, "scale": z.scale, "constant": g.constant, "trained_on": g.trained_on}
     arrays |= flat_arrays(g.params, "params")
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+    write_npz(path, arrays)
 
 
 def load_generator(path: Path) -> Generator:
@@ -101,25 +99,14 @@ def load_generator(path: Path) -> Generator:
       InputError: no such file, a damaged one, or not a generator of this version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        meta = json.loads(arrays["meta"].tobytes())
-        if meta["format"] not in _FIELDS:
-            raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
-        return _generator(arrays, meta)
+        with whole(path, ANEW):
+            arrays = read_npz(path)
+            meta = json.loads(arrays["meta"].tobytes())
+            if meta["format"] not in _FIELDS:
+                raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
+            return _generator(arrays, meta)
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; run the train stage again, which writes it anew"
-        ) from None
-    # What numpy, zipfile and JSON raise for a damaged file, and what its wrong parts raise here.
-    except (
-        *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError),
-        *(TypeError, ValueError, zipfile.BadZipFile, zlib.error),
-    ) as error:
-        raise InputError(
-            f"{path}: not a whole generator of aegan ({error}); delete it and run the train stage "
-            "again, which writes it anew"
-        ) from None
+        raise InputError(f"{path}: no such file; {ANEW}") from None
 
 
 # How each format that can be read gives the model's fields; 1 is of version 0.1.

@@ -13,6 +13,7 @@ import pandas as pd
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser
+from aegan.data.parquet import write_frame
 from aegan.errors import InputError
 from aegan.metrics.evaluate import EvaluationProtocol
 from aegan.metrics.intervals import corrected_estimate
@@ -22,7 +23,6 @@ from aegan.run.workdir import Workdir
 from aegan.sampling.rows import Rows
 from aegan.study.config import StudyConfig
 from aegan.study.parts import Part
-from aegan.system.files import replacing
 from aegan.tables.synthetic import read_synthetic
 
 
@@ -212,8 +212,7 @@ class Study:
 
     def keep_points(self, name: str, frames: Sequence[pd.DataFrame]) -> None:
         """Writes the points of a scatter plot, a frame per group, to ``dir.table(name)``."""
-        with replacing(self.dir.table(name)) as path:
-            pd.concat(frames, ignore_index=True).to_parquet(path, index=False)
+        write_frame(self.dir.table(name), pd.concat(frames, ignore_index=True))
 
 
 def differences(
