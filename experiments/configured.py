@@ -11,7 +11,7 @@ from absl import flags
 from aegan.errors import InputError
 from aegan.run import programs
 
-from .command import fail
+from .command import at_home, fail
 
 
 def default_workdir(config_flag: str) -> Path:
@@ -47,6 +47,7 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
 
     ``example`` is a config for whoever gave none.
     """
+    argv = at_home(argv)
     programs.see_beside(Path(_config_path(argv)))
     try:
         rest = flags.FLAGS([_by_path(text) for text in argv])

@@ -98,7 +98,9 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
     say(*summary(study))
     tasks = registry.tasks_of(study, study.config.experiments)
     done = list(records_of(study.dir, tasks))
-    opening = Opening(values, str(root), cache and str(cache), command, study.identity["config_hash"])
+    opening = Opening(
+        values, str(root), cache and str(cache), command, study.identity["config_hash"]
+    )
     started = time.perf_counter()
     with Workers(opening, study.config.jobs) as workers:
         say(*workload(study, tasks, done, workers))

@@ -34,14 +34,12 @@ def _child(
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.environ.update(environment)
     os.chdir(ROOT)
-    from absl import app
-
     from experiments import command
 
     module = importlib.import_module(f"experiments.{name}")
     sys.argv = [f"experiments.{name}", *arguments]
     parse = getattr(module, "parse_flags", command.parse_flags)
-    app.run(module.main, argv=sys.argv, flags_parser=parse)
+    command.start(module.main, parse)
 
 
 def start(

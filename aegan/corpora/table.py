@@ -29,12 +29,12 @@ from aegan.corpora.listing import (
     scan,
     shown,
 )
+from aegan.data.names import flaw
 from aegan.errors import InputError
 from aegan.tables.emotions import own_class
 from aegan.tables.labels import Labels, csv_rows, way_to_join
 from aegan.tables.read import kind_of
 from aegan.tables.roles import Options, columns_by_role
-from aegan.tables.text import flaw
 
 COLUMNS = ("file", "speaker", "emotion")
 OPTIONAL_COLUMNS = ("session",)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -22,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from aegan.data.contract import FeatureContract
+from aegan.data.names import flaw
 from aegan.data.parquet import Columnar, is_numeric, open_parquet, reason
 from aegan.errors import InputError
 
@@ -112,7 +114,7 @@ def read_corpus(
     >>> corpus.features.shape, corpus.classes
     ((60, 8), ('angry', 'happy', 'neutral', 'sad'))
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     try:
         with closing(_open(path)) as table:
             metadata = table.metadata
@@ -127,7 +129,7 @@ def read_corpus(
             }
             classes, codes = _encode(path, labels["emotion"], labels["file"], classes, section)
             values = _read_features(path, table, features, labels["file"])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read as Parquet ({reason(error)}); write it again"
         ) from error
@@ -155,10 +157,10 @@ def _open(path: Path) -> Columnar:
         return open_parquet(path)
     except PermissionError as error:
         raise InputError(f"{path}: may not be read; change its permissions") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"{path}: is not a whole Parquet file; `python -m experiments.convert` makes one of "
-            "CSV, ARFF and other tables"
+            f"{path}: is not a whole Parquet file ({reason(error)}); "
+            "`python -m experiments.convert` makes one of CSV, ARFF and other tables"
         ) from error
 
 
@@ -171,6 +173,8 @@ def _check_columns(path: Path, table: Columnar) -> dict[int, str]:
                 f"{path}: column '{name}' is missing; a table needs {_listing(REQUIRED_COLUMNS)}"
             )
     for name, count in counts.items():
+        if wrong := flaw(name):
+            raise InputError(f"{path}: the name of a column {wrong}")
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
     features = {i: n for i, n in enumerate(table.schema.names) if n not in LABEL_COLUMNS}

@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aegan.data.names import flaw
 from aegan.errors import InputError
 from aegan.system.files import digest, replacing, whole
 
 _COLUMNS_AT_ONCE = 64
+_ANY_TEXT = ("passport",)  # columns whose text is no name
 _SEAL = "aegan_digest"  # key of the metadata
 
 
@@ -54,12 +56,20 @@ class Columnar(NamedTuple):
         return column.cast(column.type.value_type) if categories else column
 
     def texts(self, name: str, column: pa.ChunkedArray) -> list[str]:
-        """Cells of text or whole numbers, without spaces around them; "" where there is none."""
+        """Cells of text or whole numbers, without spaces around them; "" where there is none.
+
+        ``InputError``: a column of other things, or a text that is no name.
+        """
         if not (is_text(column.type) or pa.types.is_integer(column.type)):
             raise InputError(
                 f"{self.place}: column '{name}' is {column.type}, not text; store it as strings"
             )
-        return [(text or "").strip() for text in pc.cast(column, pa.string()).to_pylist()]
+        texts = [(text or "").strip() for text in pc.cast(column, pa.string()).to_pylist()]
+        for row, text in enumerate(texts):
+            if name.lower() not in _ANY_TEXT and (wrong := flaw(text)):
+                where = f"row {row} (counted from 0), column '{name}'"
+                raise InputError(f"{self.place}: {where} {wrong}")
+        return texts
 
     def matrix(
         self,

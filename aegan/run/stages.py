@@ -25,8 +25,8 @@ from aegan.report.paper import paper_figures
 from aegan.report.run import write_report
 from aegan.run.outputs import read_losses, write_lanes, write_losses
 from aegan.run.plan import Plan
-from aegan.run.workdir import Workdir
-from aegan.sampling.generator import Generator, load_generator
+from aegan.run.workdir import Workdir, open_generator
+from aegan.sampling.generator import Generator
 from aegan.system.files import read_json, whole, write_json
 from aegan.system.screen import bar, say
 from aegan.tables.synthetic import ANEW, belongs, read_passport, read_synthetic
@@ -109,8 +109,7 @@ def lanes_of(plan: Plan, workdir: Workdir) -> list[dict[str, Any]]:
 
 def open_lane(plan: Plan, workdir: Workdir, lane: Mapping[str, Any]) -> Generator:
     """The generator of a lane; ``InputError`` if it is of another lane, run or feature set."""
-    path = workdir.generator(lane)
-    generator = load_generator(path)
+    path, generator = workdir.generator(lane), open_generator(workdir, lane)
     check_same(str(path), generator.contract, plan.corpus.name, plan.corpus.contract)
     belongs(path, generator.passport, lane, plan.identity["config_hash"])
     return generator
@@ -134,7 +133,7 @@ def _opened(plan: Plan, folder: Path | None) -> Iterator[tuple[Lane, checkpoints
 
 def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
     """All lanes' states at the end of a training, of its checkpoint; ``InputError`` without it."""
-    with _opened(plan, workdir.checkpoints) as (stacked, keeper):
+    with jax.enable_x64(False), _opened(plan, workdir.checkpoints) as (stacked, keeper):
         found = keeper.restore(jax.eval_shape(lanes.init_lanes, plan.learner, stacked))
     if found is None or found.epochs < plan.epochs:
         mend = f"delete {workdir.train_record} and run the train stage again"
@@ -146,7 +145,8 @@ def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpo
     """Trains all lanes, with the checkpoints in a folder; without one it writes nothing."""
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
     every = plan.config.train.checkpoint_seconds
-    with _opened(plan, folder) as (stacked, keeper):
+    # What is drawn and learnt does not depend on what the caller's jax is set to.
+    with jax.enable_x64(False), _opened(plan, folder) as (stacked, keeper):
         job = Job(plan.learner, lanes.make_table(plan.corpus), stacked)
         return train_lanes(job, strategy, keeper, plan.epochs, every, names)
 

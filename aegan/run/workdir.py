@@ -16,8 +16,9 @@ from flax.traverse_util import flatten_dict
 
 from aegan.data.contract import UNKNOWN, FeatureContract, difference
 from aegan.errors import InputError
+from aegan.sampling.generator import Generator, load_generator
 from aegan.system.files import locked, read_json, sweep, whole, write_json, writing
-from aegan.tables.synthetic import ANEW
+from aegan.tables.synthetic import ANEW, belongs
 
 
 def file(name: str) -> Any:
@@ -138,6 +139,14 @@ def first_difference(
             if counts and old.get(name) != new.get(name):
                 return f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
     return "its hash differs"
+
+
+def open_generator(workdir: Workdir, lane: Mapping[str, Any]) -> Generator:
+    """The generator of a lane; ``InputError`` if it is not whole, or another lane's or run's."""
+    path = workdir.generator(lane)
+    generator = load_generator(path)
+    belongs(path, generator.passport, lane, workdir.record().get("config_hash"))
+    return generator
 
 
 def choose_lane(workdir: Workdir, fold: int | None, train_seed: int | None) -> dict[str, Any]:

@@ -139,6 +139,12 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
         rules=tuple(meta["rules"]),
         passport=dict(meta["passport"]),
     )
+    for name in ("seed", "fold"):
+        value = g.passport.get(name, 0)
+        if type(value) is not int or not 0 <= value < 2**32:
+            raise ValueError(f"its {name} is {value!r}")
+    if len(set(g.classes)) < len(g.classes) or not all(isinstance(c, str) for c in g.classes):
+        raise ValueError("classes that are no names, or one of them twice")
     if g.contract.hash != meta["feature_hash"]:
         raise ValueError("feature names that are not those of its hash")
     if len(g.contract.names) != model.features or len(g.classes) != model.classes:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aegan.study.experiment import Task
 from aegan.errors import InputError
+from aegan.study.experiment import Task
 from aegan.system.files import read_json, whole, write_json
 
 KEPT = 20  # measurements per kind

@@ -1,4 +1,4 @@
-"""What is kept from one command to the next, in the user's cache folder, if there is a usable one."""
+"""What is kept from one command to the next, in the user's cache folder, if it can be used."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ _SEAL = "sha256"
 _COMMAND = 200  # characters of a command line that a lock shows
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 # What reading a damaged file raises somewhere: numpy, zipfile, JSON, and what looks into them.
-_DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError)
-_DAMAGE += (SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError)
+_DAMAGE += (RecursionError, SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """
     with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+        packed = any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members)
         size = sum(member.file_size for member in members)
         if packed or size > os.fstat(file.fileno()).st_size:
             raise ValueError("its arrays are larger than the file")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from aegan.system import ending
+
 WIDTH = 80
 _NO_BREAK = "\xa0"
 _silent = False
@@ -39,14 +41,34 @@ def say(*lines: str) -> None:
             print(line, flush=True)
 
 
+_warned: set[str] = set()
+
+
+def warn_once(text: str) -> None:
+    """Prints a warning, the same one only once."""
+    if not _silent and text not in _warned:
+        _warned.add(text)
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+class _Bar(tqdm):
+    """A bar whose loop ends when a signal came."""
+
+    def update(self, n: float = 1) -> bool | None:
+        ending.check()
+        return super().update(n)
+
+
 def bar(total: int, what: str, unit: str, initial: int = 0, remaining: bool = True) -> tqdm:
     """A progress bar on the terminal; in a log file, a line every half minute.
+
+    ``update`` raises ``ending.Stopped`` if a signal came.
 
     Without ``remaining`` it does not guess the time left: its steps are not equally long.
     """
     terminal = sys.stderr.isatty()
     clock = "{elapsed}<{remaining}" if remaining else "{elapsed}"
-    return tqdm(
+    return _Bar(
         total=total,
         initial=initial,
         desc=what,

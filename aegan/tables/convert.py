@@ -16,6 +16,7 @@ import numpy as np
 from aegan.data.audit import row_digests
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
+from aegan.data.names import cut
 from aegan.errors import InputError
 from aegan.system import screen
 from aegan.system.screen import counts, say, together
@@ -24,7 +25,7 @@ from aegan.tables.labels import REFUSE, Labels, complete, join
 from aegan.tables.read import read_table
 from aegan.tables.roles import Options
 from aegan.tables.table import FeatureTable, with_unique_files, without_common_folder
-from aegan.tables.text import cut, is_metadata_key, is_number, listed
+from aegan.tables.text import is_metadata_key, is_number, listed
 from aegan.tables.write import table_writer
 
 _DURATION = "duration_s"

@@ -10,7 +10,7 @@ from pathlib import Path
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, KEYS, Columns, Options, assign, no_feature
 from aegan.tables.rows import MAX_COLUMNS, decode, lines_of, read_rows
-from aegan.tables.text import is_number
+from aegan.tables.text import from_spreadsheet, is_number
 
 SEPARATORS = (b",", b";", b"\t", b"|")
 
@@ -29,7 +29,7 @@ def split_header(line: bytes) -> tuple[bytes, tuple[str, ...]]:
             continue
         if len(cells) > len(best):
             best, separator = cells, candidate
-    return separator, tuple(cell.strip() for cell in best)
+    return separator, tuple(from_spreadsheet(cell.strip()) for cell in best)
 
 
 def read_delimited(path: Path, options: Options) -> Columns:

@@ -10,9 +10,10 @@ from typing import NoReturn
 import numpy as np
 import pyarrow as pa
 
+from aegan.data.names import flaw
 from aegan.errors import InputError
 from aegan.tables.roles import PASSPORT, Columns, Roles
-from aegan.tables.text import flaw
+from aegan.tables.text import from_spreadsheet
 
 MAX_COLUMNS = 100_000
 
@@ -84,7 +85,7 @@ def read_rows(
             cell = cells[position].strip()
             text = known.get(cell)
             if text is None:
-                text = decode(cell)
+                text = from_spreadsheet(decode(cell))
                 if (wrong := flaw(text)) and names[position].lower() != PASSPORT:
                     refuse(position, f" {wrong}")
                 if position > 0:  # labels recur, names (which mostly come first) do not

@@ -103,6 +103,8 @@ def read_synthetic(path: Path) -> SyntheticTable:
         passport = file.metadata
         names = file.schema.names
         classes = tuple(json.loads(passport.pop("classes")))
+        if len(set(classes)) < len(classes):
+            raise ValueError("a class is there twice")
         features = {i: name for i, name in enumerate(names) if name not in COLUMNS}
         values = file.matrix(list(features))
         emotions = file.column(names.index("emotion")).to_pylist()

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from aegan.data.contract import FeatureContract
+from aegan.data.names import cut
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
-from aegan.tables.text import cut, is_number, listed, read_one_line
+from aegan.tables.text import is_number, listed, read_one_line
 
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
 

@@ -21,7 +21,7 @@ from aegan.data.parquet import parquet_writer
 from aegan.errors import InputError
 from aegan.system.files import beside, writing
 from aegan.tables.roles import PASSPORT
-from aegan.tables.text import is_metadata_key, write_one_line
+from aegan.tables.text import for_spreadsheet, is_metadata_key, write_one_line
 
 SUFFIXES = (".parquet", ".csv", ".arff")
 NUMERIC_LABELS = ("duration_s",)
@@ -190,11 +190,14 @@ def _parquet(table: _Table, temporary: Path) -> Iterator[_Write]:
 
 
 def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
-    """RFC 4180 with a header; text in quotes, numbers as short as they read back."""
+    """RFC 4180 with a header; text in quotes, numbers as short as they read back.
+
+    Text that a spreadsheet would run has a ' before it.
+    """
     columns, passport = [*table.labels, *table.names], []
 
     def quoted(name: str, text: str, row: int = 0) -> str:
-        return '"' + text.replace('"', '""') + '"'
+        return '"' + for_spreadsheet(text).replace('"', '""') + '"'
 
     if table.entries.get("synthetic") == "true":
         columns.insert(len(table.labels), PASSPORT)
@@ -203,7 +206,7 @@ def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
         pairs = (f"{_key(table, k)}={shlex.quote(write_one_line(v))}" for k, v in ordered)
         passport = [quoted(PASSPORT, " ".join(pairs))]
     head = io.StringIO()
-    csv.writer(head, lineterminator="\n").writerow(columns)
+    csv.writer(head, lineterminator="\n").writerow(map(for_spreadsheet, columns))
     return _text(table, temporary, columns, head.getvalue(), quoted, passport)
 
 

@@ -171,7 +171,9 @@ def _written(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:
         mend = "make room, and the same command goes on from the checkpoint before"
-        raise InputError(f"{folder}: no checkpoint can be written ({_reason(error)}); {mend}") from error
+        raise InputError(
+            f"{folder}: no checkpoint can be written ({_reason(error)}); {mend}"
+        ) from error
 
 
 def _reason(error: Exception) -> str:
