@@ -31,7 +31,6 @@ _FOLDS = 5  # likewise
 # States of the machine that a system call fails for.
 _MACHINE = {getattr(errno, name, None) for name in "EACCES EDQUOT EFBIG EIO EMFILE".split()}
 _MACHINE |= {errno.ENAMETOOLONG, errno.ENFILE, errno.ENOSPC, errno.EPERM, errno.EROFS}
-_NO_BACKEND = ("Unable to initialize backend", "Unknown backend")  # jax
 _CONFIG = "m2" if _CALL == "aegan " else "configs/m2.py"
 
 
@@ -101,11 +100,18 @@ def _mendable(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _MACHINE:
         place = "" if error.filename is None else f"{error.filename}: "
         return str(InputError(f"{place}cannot be used ({error.strerror}); see to that"))
-    if isinstance(error, RuntimeError) and said.startswith(_NO_BACKEND):
-        asked_for = os.environ.get("JAX_PLATFORMS", "")
-        return (
-            f"JAX_PLATFORMS={asked_for}: this machine has no such device; unset it ({said[:200]})"
-        )
+    return _no_device()
+
+
+def _no_device() -> str | None:
+    """That jax has not the devices it was told to use, of which it may say anything anywhere."""
+    if "jax" in sys.modules and (asked_for := os.environ.get("JAX_PLATFORMS")):
+        try:
+            sys.modules["jax"].devices()
+        except (AssertionError, RuntimeError) as error:  # by the device
+            said = next(iter(str(error).splitlines()), "none is found")[:200]
+            what = f"JAX_PLATFORMS={asked_for}: this machine has no such device"
+            return str(InputError(f"{what} ({said}); unset it, or see to that"))
     return None
 
 

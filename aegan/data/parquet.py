@@ -6,7 +6,7 @@ fetched in small groups, so the peak of memory is what is made of them and littl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -38,8 +38,10 @@ class Columnar(NamedTuple):
     @property
     def metadata(self) -> dict[str, str]:
         """Key-value entries of the file as text."""
-        entries = _entries(self.schema).items()
-        return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
+        entries = (self.schema.metadata or {}).items()
+        texts = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
+        texts.pop(_SEAL, None)
+        return texts
 
     def is_index(self, name: str) -> bool:
         """Whether pandas wrote the column beside the features: it would be learned as one."""
@@ -116,7 +118,7 @@ def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq
     """A `pyarrow.parquet.ParquetWriter` whose file ``open_parquet`` can check."""
     with pq.ParquetWriter(path, schema, write_page_checksum=True, **options) as writer:
         yield writer
-        writer.add_key_value_metadata({_SEAL: _seal(schema)})
+        writer.add_key_value_metadata({_SEAL: _seal(schema, schema.metadata)})
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
@@ -145,8 +147,9 @@ def open_parquet(path: Path) -> Columnar:
     """
     file = pq.ParquetFile(path, page_checksum_verification=True)
     schema = file.schema_arrow
-    seal = (file.metadata.metadata or {}).get(_SEAL.encode())
-    if seal is not None and seal.decode(errors="replace") != _seal(schema):
+    entries = file.metadata.metadata or {}
+    seal = entries.get(_SEAL.encode())
+    if seal is not None and seal.decode(errors="replace") != _seal(schema, entries):
         file.close()
         raise ValueError("changed since it was written")
 
@@ -158,15 +161,17 @@ def open_parquet(path: Path) -> Columnar:
     return Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close)
 
 
-def _seal(schema: pa.Schema) -> str:
+def _seal(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> str:
+    """Of names and types of columns, and of the metadata, which a footer holds twice."""
     columns = [[field.name, str(field.type)] for field in schema]
-    entries = {k.decode("latin-1"): v.decode("latin-1") for k, v in _entries(schema).items()}
-    return digest([columns, entries])
+    return digest([columns, *(_entries(one) for one in (schema.metadata, metadata))])
 
 
-def _entries(schema: pa.Schema) -> dict[bytes, bytes]:
-    """The key-value metadata of the file, without our own."""
-    return {k: v for k, v in (schema.metadata or {}).items() if k != _SEAL.encode()}
+def _entries(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """Key-value metadata without what was not given."""
+    left = (_SEAL.encode(), b"ARROW:schema")
+    texts = {k: v for k, v in (metadata or {}).items() if k not in left}
+    return {k.decode("latin-1"): v.decode("latin-1") for k, v in texts.items()}
 
 
 def open_feather(path: Path) -> Columnar:

@@ -1,8 +1,7 @@
 """Files that appear whole or not at all and are read back as they were written, or refused.
 
-What is read back carries a digest that reading checks: JSON under the key ``sha256``, ``.npz`` by
-the checksum of each array, Parquet as `aegan.data.parquet` says. A file without one is of an
-earlier version.
+What is read back carries a digest that reading checks: JSON and ``.npz`` under the key ``sha256``,
+Parquet as `aegan.data.parquet` says. A file without one is of an earlier version.
 """
 
 from __future__ import annotations
@@ -148,8 +147,9 @@ def read_json(path: Path, mend: str = AGAIN) -> dict[str, Any]:
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes arrays by name, whole or not at all."""
+    seal = np.frombuffer(_digest_of(arrays).encode(), np.uint8)
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **{_SEAL: seal}, **arrays)  # first: it tells if others are lost
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -172,7 +172,19 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                     raise ValueError(f"{member.filename} is of another size than its header says")
         file.seek(0)
         with np.load(file, allow_pickle=False) as loaded:
-            return dict(loaded)
+            arrays = dict(loaded)
+    seal = arrays.pop(_SEAL, None)
+    if seal is not None and seal.tobytes().decode() != _digest_of(arrays):
+        raise ValueError("changed since it was written")
+    return arrays
+
+
+def _digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.sha256()
+    for name, array in arrays.items():
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def digest(value: Any) -> str:

@@ -120,9 +120,8 @@ def _opened(path: Path) -> Iterator[Columnar]:
     try:
         with whole(path, ANEW), closing(open_parquet(path)) as file:
             if file.metadata.get("synthetic") != "true" or "emotion" not in file.schema.names:
-                raise InputError(
-                    f"{path}: not a synthetic table of aegan (no synthetic=true in it)"
-                )
+                what = "not a synthetic table of aegan (no synthetic=true in it)"
+                raise InputError(f"{path}: {what}; {ANEW}")
             yield file
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {ANEW}") from None
