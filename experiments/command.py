@@ -21,7 +21,7 @@ from aegan.data.corpus import Corpus
 from aegan.data.folds import make_folds
 from aegan.errors import InputError
 from aegan.system import ending
-from aegan.system.screen import WIDTH
+from aegan.system.screen import WIDTH, complain
 from aegan.tables.write import SUFFIXES
 
 # How this program is called: by its module in a clone, by its command where it is installed.
@@ -81,12 +81,12 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
             status = ending.FAULT
             raise
         else:
-            print(f"error: {line}", file=sys.stderr)
+            complain(f"error: {line}")
             status = ending.INPUT
     finally:
         ending.leave_at_once(status)
     if status > ending.INPUT:
-        print(f"interrupted: {after_interrupt}", file=sys.stderr)
+        complain(f"interrupted: {after_interrupt}")
     return status
 
 

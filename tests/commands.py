@@ -10,9 +10,11 @@ import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from aegan.system import ending
 
 ROOT = Path(__file__).resolve().parents[1]
 # Compiling takes most of the time of small networks. XLA_FLAGS= has it done thoroughly.
@@ -28,12 +30,20 @@ class Done(NamedTuple):
 
 
 def _child(
-    name: str, arguments: list[str], out: str, err: str, environment: dict[str, str]
+    name: str,
+    arguments: list[str],
+    out: str,
+    err: str,
+    environment: dict[str, str],
+    before: Callable[[], None] | None,
 ) -> None:
+    ending.leave_at_once()  # as experiments/__init__.py has it while a command imports
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.environ.update(environment)
     os.chdir(ROOT)
+    if before is not None:
+        before()
     from experiments import command
 
     module = importlib.import_module(f"experiments.{name}")
@@ -47,8 +57,12 @@ def start(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     name: str = "run",
+    before: Callable[[], None] | None = None,
 ):
-    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``."""
+    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``.
+
+    ``before`` is called in its process first.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -64,6 +78,7 @@ def start(
             str(scratch / "out"),
             str(scratch / "err"),
             {"AEGAN_CACHE": str(scratch / "cache"), **(environment or {})},
+            before,
         ),
     )
     process.start()

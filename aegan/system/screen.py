@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,16 @@ class _Bar(tqdm):
         return super().update(n)
 
 
+_bars: weakref.WeakSet[_Bar] = weakref.WeakSet()
+
+
+def complain(line: str) -> None:
+    """Prints a line to standard error, below the bars that were cut short."""
+    for cut_short in list(_bars):
+        cut_short.close()
+    print(line, file=sys.stderr, flush=True)
+
+
 def bar(total: int, what: str, unit: str, initial: int = 0, remaining: bool = True) -> tqdm:
     """A progress bar on the terminal; in a log file, a line every half minute.
 
@@ -68,7 +79,7 @@ def bar(total: int, what: str, unit: str, initial: int = 0, remaining: bool = Tr
     """
     terminal = sys.stderr.isatty()
     clock = "{elapsed}<{remaining}" if remaining else "{elapsed}"
-    return _Bar(
+    made = _Bar(
         total=total,
         initial=initial,
         desc=what,
@@ -81,6 +92,8 @@ def bar(total: int, what: str, unit: str, initial: int = 0, remaining: bool = Tr
         bar_format="{desc} {percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} "
         f"[{clock}]{{postfix}}",
     )
+    _bars.add(made)
+    return made
 
 
 def say_above(progress: tqdm, line: str) -> None:
