@@ -6,7 +6,9 @@
 
 Every file says that its rows are synthetic, and of which run, seed and fold:
 in its metadata (Parquet), comments (ARFF) or the column `passport` (CSV). The
-same command gives the same rows; the first rows do not depend on --n.
+same command gives the same rows; the first rows do not depend on --n. In CSV,
+text that a spreadsheet would take for a formula (=, +, -, @ in front) gets a '
+before it.
 """
 
 from __future__ import annotations

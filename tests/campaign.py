@@ -109,15 +109,16 @@ def jobs_in(root: Path) -> dict[str, Job]:
     def converted(f: Path) -> tuple[str, ...]:
         return f"--in={table}", f"--out={f / 'table.csv'}", "--overwrite"
 
+    train = Job("run-train", lambda f: tiny("m2", f / "run", *RUN, *FIT, "--stage=train"), root)
     sample = {f"sample-{s}": Job(f"sample-{s}", sampled(s), root) for s in ("csv", "parquet")}
-    return {"run": run, **sample, "convert": Job("convert", converted, root)}
+    return {"run": run, "train": train, **sample, "convert": Job("convert", converted, root)}
 
 
 # --- faults of the machine ------------------------------------------------------------------------
 
 
 def little_room(size: int) -> None:
-    """No file may grow beyond ``size`` bytes."""
+    """No file may grow beyond ``size`` bytes; what the command says is in a file, too."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
@@ -169,7 +170,7 @@ def befall(job: Job, kind: str, folder: Path, cache: Path, rng: random.Random) -
         allowed = {"SIGKILL": -9, "SIGINT": 130}.get(kind, 143)
         first = judged(ending(), (0, allowed))
     elif kind == "room":
-        before = partial(little_room, int(10 ** rng.uniform(0, 5.5)))
+        before = partial(little_room, int(10 ** rng.uniform(3.6, 5.5)))
         first = judged(job.run(folder, cache, before), (0, 2))
     else:
         first = judged(job.run(folder, cache, partial(screen_is, kind)), (0,))
@@ -198,7 +199,7 @@ def went_on(job: Job, folder: Path, cache: Path) -> str:
 def faults(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
     """So many faults, kind by kind in turn, of commands in turn."""
     jobs, found = jobs_in(root), {kind: Counter() for kind in KINDS}
-    names = ["run", "sample-csv", "run", "convert", "run", "sample-parquet"]
+    names = ["train", "sample-csv", "run", "convert", "train", "sample-parquet"]
     for place in range(number):
         kind, job = KINDS[place % len(KINDS)], jobs[names[place // len(KINDS) % len(names)]]
         folder, cache = root / f"fault{place}", root / "cache"
@@ -220,7 +221,7 @@ def note(outcome: str, what: str) -> str:
 
 def flips(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
     """So many bits, each in a file that the next command reads back; file by file in turn."""
-    table = write_table(root / "in" / "table.parquet")
+    table = write_table(root / "table.parquet")
     data = f"--config.data.path={table}"
 
     def arguments(*more: str) -> Callable[[Path], tuple[str, ...]]:
@@ -229,17 +230,19 @@ def flips(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
     whole = Job("run", arguments(), root)
     # A training that is over, and one that was cut off after its second epoch.
     trained, cut = root / "trained", root / "cut"
-    done = Job("run-trained", arguments("--stage=train"), root)
-    assert done.left
+    train = Job("run-trained", arguments("--stage=train"), root)
     shutil.copytree(root / "run-trained", trained)
     shutil.copytree(root / "run-trained", cut)
+    # A report takes longer than all the rest.
+    figures = Job("run-trained", arguments("--stage=evaluate"), root)
+    jobs = {"trained": (whole, figures), "cut off": (train, train)}
     for path in cut.glob("run/*"):
         if path.name in ("train.json", "losses.parquet", "generators", "synthetic"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     steps = sorted(int(path.name) for path in (cut / "run" / "checkpoints").glob("[0-9]*"))
     shutil.rmtree(cut / "run" / "checkpoints" / str(steps[-1]))
     states = {"trained": trained, "cut off": cut}
-    found = {f"{state}: {name}": Counter() for state in states for name in ()}
+    found: dict[str, Found] = {}
     for place in range(number):
         state = list(states)[place % len(states)]
         folder, cache = root / f"flip{place}", root / f"flip{place}.cache"
@@ -253,7 +256,8 @@ def flips(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
         kind = kinds[place // len(states) % len(kinds)]
         path = rng.choice(sorted(p for p in read if kind_of(p) == kind and p.stat().st_size))
         what = flip(path, rng)
-        outcome = after_flip(whole, folder, cache)
+        job = jobs[state][path.name not in ("losses.parquet", "train.json")]
+        outcome = after_flip(job, folder, cache)
         word = note(outcome, f"flip {place}, {state}: {what}")
         found.setdefault(f"{state}, {kind}", Counter())[word] += 1
         shutil.rmtree(folder)

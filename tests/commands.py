@@ -64,6 +64,8 @@ def start(
     ``before`` is called in its process first.
     """
     scratch.mkdir(parents=True, exist_ok=True)
+    for name_of in ("out", "err"):  # there, however soon the process ends
+        (scratch / name_of).write_text("")
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )

@@ -96,6 +96,7 @@ def train_run(study: Study, model: str) -> dict[str, Any]:
 def evaluate_run(study: Study, model: str) -> dict[str, Any]:
     """All metrics of a model's run and its own report, as ``experiments.run`` makes them."""
     plan, workdir = study.plans[model], study.dir.run(model)
+    stages.train(plan, workdir)  # was; what came to harm since is made again
     # On a CPU other workers use the other cores.
     jobs = 1 if jax.default_backend() == "cpu" else None
     stages.evaluate_run(plan, workdir, study.cache_dir, study.identity["command"], jobs)

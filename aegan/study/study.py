@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ from aegan.sampling.rows import Rows
 from aegan.study.config import StudyConfig
 from aegan.study.parts import Part
 from aegan.tables.synthetic import read_synthetic
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class Study:
 
     def diverged(self, model: str, seed: int, fold: int) -> bool:
         """Whether a cross-validation lane has no rows worth measuring."""
-        lanes = stages.trained_lanes(self.dir.run(model))
+        lanes = self._read(model, lambda: stages.trained_lanes(self.dir.run(model)))
         (lane,) = (lane for lane in lanes if (lane["seed"], lane["fold"]) == (seed, fold))
         return lane["status"] == "diverged"
 
@@ -192,10 +194,19 @@ class Study:
         """
         if self.diverged(model, seed, fold):
             return None
-        table = read_synthetic(self.dir.run(model).synthetic({"seed": seed, "fold": fold}))
+        path = self.dir.run(model).synthetic({"seed": seed, "fold": fold})
+        table = self._read(model, lambda: read_synthetic(path))
         places = np.array([self.source.classes.index(c) for c in table.classes], np.int32)
         finite = np.isfinite(table.features).all()
         return (table.features, places[table.labels]) if finite else None
+
+    def _read(self, model: str, read: Callable[[], T]) -> T:
+        """What a run's training left; made again from its checkpoint if it came to harm."""
+        try:
+            return read()
+        except InputError:
+            stages.train(self.plans[model], self.dir.run(model))
+            return read()
 
     @cached_property
     def _test_to_train(self) -> float:
