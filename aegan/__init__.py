@@ -15,9 +15,14 @@ using Generative Adversarial Networks".
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from aegan.errors import InputError
+from aegan.system import ending
+
+if ending.PARENT in os.environ:  # a worker, which may still have much to import
+    ending.end_with_parent()
 
 __version__ = "0.1.0"
 __all__ = [

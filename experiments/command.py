@@ -1,9 +1,11 @@
-"""What all commands share: one-line errors, exit status 2 for bad input, an orderly end."""
+"""What all commands share: their flags, one-line errors, an orderly end (`aegan.system.ending`)."""
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import shlex
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -18,20 +20,30 @@ from aegan.data.contract import FeatureContract
 from aegan.data.corpus import Corpus
 from aegan.data.folds import make_folds
 from aegan.errors import InputError
-from aegan.system.screen import WIDTH
+from aegan.system import ending
+from aegan.system.screen import WIDTH, complain
 from aegan.tables.write import SUFFIXES
 
 # How this program is called: by its module in a clone, by its command where it is installed.
 _CALL = "aegan " if __package__ == "aegan.experiments" else "python -m experiments."
 _PAPER = {"angry", "happy", "neutral", "sad"}  # what experiments.run takes unless told otherwise
 _FOLDS = 5  # likewise
+# States of the machine that a system call fails for.
+_MACHINE = {getattr(errno, name, None) for name in "EACCES EDQUOT EFBIG EIO EMFILE".split()}
+_MACHINE |= {errno.ENAMETOOLONG, errno.ENFILE, errno.ENOSPC, errno.EPERM, errno.EROFS}
 _CONFIG = "m2" if _CALL == "aegan " else "configs/m2.py"
+
+
+def at_home(argv: Sequence[str]) -> list[str]:
+    """Arguments in which a path that begins with ``~``, behind a flag or alone, is a whole one."""
+    parts = (re.fullmatch(r"(-[\w.-]+=)?(.*)", text, re.DOTALL) for text in argv)
+    return [(part[1] or "") + os.path.expanduser(part[2]) for part in parts]
 
 
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parsing, with one line instead of a traceback; exit status 2."""
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS(at_home(argv))
     except flags.Error as error:
         message = str(error).strip().splitlines()[-1].removeprefix("FATAL Flags parsing error: ")
         fail(message)
@@ -45,7 +57,7 @@ def command_line(program: str) -> str:
 def fail(message: object) -> NoReturn:
     """Ends the command with one line and status 2."""
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(ending.INPUT)
 
 
 def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str) -> int:
@@ -54,24 +66,68 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
     ``argv`` is what the flags left over; ``after_interrupt`` is what the user reads after Ctrl-C.
     """
     logging.set_verbosity(logging.ERROR)
-    # An orderly end, so that what is under way is finished or thrown away.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ending.listen()
+    status = ending.DONE
     try:
         if len(argv) > 1:
             raise InputError(f"left-over argument {argv[1]!r}; flags are --name=value")
         body()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"interrupted: {after_interrupt}", file=sys.stderr)
-        return 130
-    return 0
+    except ending.Stopped as stopped:
+        status = stopped.status
+    except Exception as error:
+        if ending.asked():  # workers, which may have got the signal too, ended first
+            status = ending.asked().status
+        elif (line := _mendable(error)) is None:
+            status = ending.FAULT
+            raise
+        else:
+            complain(f"error: {line}")
+            status = ending.INPUT
+    finally:
+        ending.leave_at_once(status)
+    if status > ending.INPUT:
+        complain(f"interrupted: {after_interrupt}")
+    return status
+
+
+def _mendable(error: Exception) -> str | None:
+    """What a user can do about an error, in one line; None for a fault of aegan's own."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, InputError):
+        return said
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({said}); free some, or give less at once"
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        place = "" if error.filename is None else f"{error.filename}: "
+        return str(InputError(f"{place}cannot be used ({error.strerror}); see to that"))
+    return _no_device()
+
+
+def _no_device() -> str | None:
+    """That jax has not the devices it was told to use, of which it may say anything anywhere."""
+    if "jax" in sys.modules and (asked_for := os.environ.get("JAX_PLATFORMS")):
+        try:
+            sys.modules["jax"].devices()
+        except (AssertionError, RuntimeError) as error:  # by the device
+            said = next(iter(str(error).splitlines()), "none is found")[:200]
+            what = f"JAX_PLATFORMS={asked_for}: this machine has no such device"
+            return str(InputError(f"{what} ({said}); unset it, or see to that"))
+    return None
 
 
 def start(main: Callable[[Sequence[str]], int], parse: Callable = parse_flags) -> None:
-    """Parses the flags and runs ``main``."""
-    app.run(main, flags_parser=parse)
+    """Parses the flags and runs ``main``; the process ends with its status."""
+    ending.keep_screen()
+    # Results must not depend on it; workers and jax, where it is not imported yet, read it here.
+    os.environ["JAX_ENABLE_X64"] = "0"
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", False)
+    try:
+        app.run(main, flags_parser=parse)
+    except SystemExit as end:
+        # absl's own help ends with 1.
+        helped = end.code == ending.FAULT and any(re.match("--?help", text) for text in sys.argv)
+        sys.exit(ending.DONE if helped else end.code)
 
 
 def need(*needed: flags.FlagHolder) -> None:

@@ -15,7 +15,7 @@ from aegan.data.folds import ALL
 from aegan.errors import InputError
 from aegan.run import programs
 
-from .command import fail
+from .command import at_home, fail
 
 
 def default_workdir(config_flag: str) -> Path:
@@ -65,6 +65,7 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
 
     ``example`` is a config for whoever gave none.
     """
+    argv = at_home(argv)
     programs.see_beside(Path(_config_path(argv)))
     try:
         rest = flags.FLAGS([_with_names(_plain(text)) for text in argv])

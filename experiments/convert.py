@@ -16,6 +16,9 @@ columns file, speaker and emotion, and optionally session, start and end; they
 are joined by file, never by position. A feature file that has these columns
 needs no labels. The emotions anger, happiness and sadness count as angry, happy
 and sad unless --emotions says what is what.
+
+In CSV, text that a spreadsheet would take for a formula (=, +, -, @ in front)
+is written with a ' before it and read without.
 """
 
 from __future__ import annotations

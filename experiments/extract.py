@@ -12,7 +12,9 @@ emotions are kept; anger, happiness and sadness count as angry, happy and sad.
 
 The same command after an interruption goes on where it stopped. Clips without
 features (empty, damaged, too short) are skipped and listed in
-`<out>.skipped.csv`. Features need the extra `audio`:
+`<out>.skipped.csv`. In CSV, text that a spreadsheet would take for a formula
+(=, +, -, @ in front) gets a ' before it, which convert takes off. Features need
+the extra `audio`:
 
     pip install -e ".[audio]"
 """

@@ -29,7 +29,7 @@ from aegan.study.projection import Projection
 from aegan.study.report import text_summary, write_study_report
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
 from aegan.study.study import Study, StudyDir
-from aegan.system.cache import cache_dir
+from aegan.system.cache import references_dir
 from aegan.system.screen import duration, field, say
 
 from .command import guarded, start
@@ -94,13 +94,15 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
         return
     command = shlex.join(["python", "-m", "experiments.paper", *sys.argv[1:]])
     values = plain(config)
-    cache = cache_dir() / "references"
+    cache = references_dir()
     study = read_study(values, root, cache, command)
     check_folder(study)
     say(*summary(study))
     tasks = registry.tasks_of(study, study.config.experiments)
     done = list(records_of(study.dir, tasks))
-    opening = Opening(values, str(root), str(cache), command, study.identity["config_hash"])
+    opening = Opening(
+        values, str(root), cache and str(cache), command, study.identity["config_hash"]
+    )
     started = time.perf_counter()
     with Workers(opening, study.config.jobs) as workers:
         say(*workload(study, tasks, done, workers))

@@ -12,6 +12,7 @@ changes a field.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
@@ -58,7 +59,8 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         if several:
             raise InputError("--stage=report: is one host's; leave out the flags of several")
         _need(workdir.results, "evaluate")
-        say(f"report: {stages.report(workdir)}")
+        with workdir.held():
+            say(f"report: {stages.report(workdir)}")
         return
     if several:
         hosts.join(_COORDINATOR.value, _HOSTS.value, _HOST.value)
@@ -67,23 +69,41 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
     hosts.check_equal(plan.identity["config_hash"], "config or corpus")
     # One that this machine has not is refused, unless the run was trained elsewhere.
     strategy = None if stage == "evaluate" else hosts.settle(lambda: stages.strategy_of(plan))
-    hosts.settle(lambda: _claim(plan, workdir, stage, dry_run))
-    precision = plan.config.train.matmul_precision
-    jax.config.update("jax_default_matmul_precision", precision)
-    say(*summary(plan, strategy))
-    if dry_run or stage == "evaluate":
-        hosts.leave()
-    if not hosts.is_first():
-        if hosts.are_together():
-            stages.train(plan, workdir)
-        return
     if dry_run:
-        say(*fold_lines(plan))
-        try:
-            workdir.check(plan.identity, plan.corpus.contract)
-        except InputError as error:
-            say(*field("NOTE", str(error)))
+        hosts.leave()
+        if hosts.is_first():
+            _show(plan, workdir, strategy)
         return
+    with ExitStack() as stack:
+        hosts.settle(lambda: _claim(plan, workdir, stage, stack))
+        jax.config.update("jax_default_matmul_precision", plan.config.train.matmul_precision)
+        say(*summary(plan, strategy))
+        if stage == "evaluate":
+            hosts.leave()
+        if hosts.is_first():
+            _stages(plan, workdir, stage)
+        elif hosts.are_together():
+            stages.train(plan, workdir)
+
+
+def _show(plan: Plan, workdir: Workdir, strategy: str | None) -> None:
+    say(*summary(plan, strategy), *fold_lines(plan))
+    try:
+        workdir.check(plan.identity, plan.corpus.contract)
+    except InputError as error:
+        say(*field("NOTE", str(error)))
+
+
+def _claim(plan: Plan, workdir: Workdir, stage: str, stack: ExitStack) -> None:
+    """Makes the workdir this run's, on the host that writes it, until the stack ends."""
+    if hosts.is_first():
+        workdir.check(plan.identity, plan.corpus.contract)
+        if stage == "evaluate":
+            _need(workdir.train_record, "train")
+        stack.enter_context(workdir.claimed(plan.identity, plan.corpus.contract))
+
+
+def _stages(plan: Plan, workdir: Workdir, stage: str) -> None:
     if stage in ("train", "all"):
         stages.train(plan, workdir)
     if stage in ("evaluate", "all"):
@@ -93,15 +113,6 @@ def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -
         say("", text_table(stages.read_results(workdir)), "", f"report: {path}")
     elif stage == "evaluate":
         say("", text_table(stages.read_results(workdir)))
-
-
-def _claim(plan: Plan, workdir: Workdir, stage: str, dry_run: bool) -> None:
-    """Makes the workdir this run's, on the host that writes it."""
-    if hosts.is_first() and not dry_run:
-        workdir.check(plan.identity, plan.corpus.contract)
-        if stage == "evaluate":
-            _need(workdir.train_record, "train")
-        workdir.claim(plan.identity, plan.corpus.contract)
 
 
 def _need(path: Path, stage: str) -> None:

@@ -6,7 +6,9 @@
 
 Every file says that its rows are synthetic, and of which run, seed and fold:
 in its metadata (Parquet), comments (ARFF) or the column `passport` (CSV). The
-same command gives the same rows; the first rows do not depend on --n.
+same command gives the same rows; the first rows do not depend on --n. In CSV,
+text that a spreadsheet would take for a formula (=, +, -, @ in front) gets a '
+before it.
 """
 
 from __future__ import annotations
@@ -21,9 +23,8 @@ from absl import flags
 from aegan.data.plausibility import rules_of
 from aegan.errors import InputError
 from aegan.run.programs import execute, path_of
-from aegan.run.workdir import Workdir, choose_lane
+from aegan.run.workdir import Workdir, choose_lane, open_generator
 from aegan.sampling.draw import draw_table
-from aegan.sampling.generator import load_generator
 from aegan.system.screen import field, say
 from aegan.tables.synthetic import ALL
 
@@ -62,7 +63,7 @@ def sample() -> None:
     if _MODEL.value:
         execute(path_of(_MODEL.value))
     lane = choose_lane(Workdir(run), _FOLD.value, _TRAIN_SEED.value)
-    generator = load_generator(Workdir(run).generator(lane))
+    generator = open_generator(Workdir(run), lane)
     emotion, classes = _EMOTION.value, generator.classes
     if emotion is not None and emotion not in classes:
         raise InputError(f"--emotion={emotion}: the run has {', '.join(classes)}")

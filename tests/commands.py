@@ -10,9 +10,11 @@ import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from aegan.system import ending
 
 ROOT = Path(__file__).resolve().parents[1]
 # Compiling takes most of the time of small networks. XLA_FLAGS= has it done thoroughly.
@@ -28,20 +30,26 @@ class Done(NamedTuple):
 
 
 def _child(
-    name: str, arguments: list[str], out: str, err: str, environment: dict[str, str]
+    name: str,
+    arguments: list[str],
+    out: str,
+    err: str,
+    environment: dict[str, str],
+    before: Callable[[], None] | None,
 ) -> None:
+    ending.leave_at_once()  # as experiments/__init__.py has it while a command imports
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.environ.update(environment)
     os.chdir(ROOT)
-    from absl import app
-
+    if before is not None:
+        before()
     from experiments import command
 
     module = importlib.import_module(f"experiments.{name}")
     sys.argv = [f"experiments.{name}", *arguments]
     parse = getattr(module, "parse_flags", command.parse_flags)
-    app.run(module.main, argv=sys.argv, flags_parser=parse)
+    command.start(module.main, parse)
 
 
 def start(
@@ -49,9 +57,15 @@ def start(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     name: str = "run",
+    before: Callable[[], None] | None = None,
 ):
-    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``."""
+    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``.
+
+    ``before`` is called in its process first.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
+    for name_of in ("out", "err"):  # there, however soon the process ends
+        (scratch / name_of).write_text("")
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
@@ -66,6 +80,7 @@ def start(
             str(scratch / "out"),
             str(scratch / "err"),
             {"AEGAN_CACHE": str(scratch / "cache"), **(environment or {})},
+            before,
         ),
     )
     process.start()

@@ -45,7 +45,9 @@ def after(epochs, seconds=1.5, name="m3"):
 
 
 def test_everything_comes_back_bit_for_bit(tmp_path):
-    point = after(3)
+    history = after(3).history.copy()
+    history[1, 0, :, 0] = np.nan  # as of an epoch in which a step idles
+    point = after(3)._replace(history=history)
     momenta = jax.tree.leaves(point.state.opt_states)
     assert momenta and all(np.any(leaf) for leaf in momenta)
     save(tmp_path, point)
@@ -53,7 +55,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path):
     assert (back.epochs, back.seconds) == (3, 1.5)
     assert same_bits(back.state, point.state)
     assert same_bits(back.history, point.history)
-    assert np.isnan(back.history).any()  # the NaN of D2's idle epoch survives
+    assert np.isnan(back.history).any()
 
 
 def test_the_newest_of_the_kept_checkpoints_is_taken(tmp_path):

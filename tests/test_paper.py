@@ -52,7 +52,7 @@ def bits(workdir: Path) -> dict:
         for path in sorted((workdir / "tasks").glob("*.json"))
     }
     results = json.loads((workdir / "results.json").read_text())
-    kept = {k: v for k, v in results.items() if k not in ("timing", "command", "config")}
+    kept = {k: v for k, v in results.items() if k not in ("timing", "command", "config", "sha256")}
     return {"records": records, "results": kept}
 
 

@@ -33,10 +33,13 @@ METRICS = (
 REFERENCES = ("real", *GENERATORS)
 
 
+NOT_COMPARED = ("timing", "command", "sha256")
+
+
 def figures_of(workdir: Path) -> dict:
     """results.json without what rightly differs between runs: the clock and the command."""
     results = json.loads((workdir / "results.json").read_text())
-    return {name: part for name, part in results.items() if name not in ("timing", "command")}
+    return {name: part for name, part in results.items() if name not in NOT_COMPARED}
 
 
 class Finished:

@@ -117,8 +117,8 @@ def test_a_workdir_with_another_corpus_of_the_same_features_is_refused(tmp_path)
     workdir, contract = Workdir(tmp_path), FeatureContract.of(["f0", "f1"])
     corpus = {"name": "mine", "classes": {"sad": 80}, "hash": "1"}
     run = {"config_hash": "1", "config": {}, "corpus": corpus}
-    workdir.claim(run, contract)
-    workdir.check(run, contract)
+    with workdir.claimed(run, contract):
+        workdir.check(run, contract)
     other = {"config_hash": "2", "config": {}, "corpus": {**corpus, "classes": {}, "hash": "2"}}
     with pytest.raises(InputError, match="another corpus .*corpus.classes.sad is 80 there"):
         workdir.check(other, contract)

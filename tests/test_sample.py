@@ -18,6 +18,7 @@ from aegan.data.folds import make_folds
 from aegan.data.plausibility import breaches, rules_of
 from aegan.data.simulate import simulated_corpus
 from aegan.sampling.generator import load_generator, save_generator
+from aegan.system.files import read_json, write_json
 from aegan.tables.read import read_table
 from aegan.tables.synthetic import read_synthetic
 from aegan.tables.write import table_writer
@@ -181,15 +182,15 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(root):
 
 def test_a_run_without_a_sound_lane_is_refused_unless_a_fold_is_named(copied):
     place = copied / "run" / "train.json"
-    record = json.loads(place.read_text())
+    record = read_json(place)
     for lane in record["lanes"]:
         lane.update(status="collapsed", detail="a point")
-    place.write_text(json.dumps(record))
+    write_json(place, record)
     refused(copied, "no lane is sound", "a point", "--fold")
     done = sample(copied, "--fold=3", "--n=4")
     assert done.status == 0 and "collapsed: a point" in done.out
     record["lanes"][2].update(status="ok", detail=None)
-    place.write_text(json.dumps(record))
+    write_json(place, record)
     assert drawn(copied, "--n=4", out="ok.parquet").passport["fold"] == "2"
 
 
@@ -262,7 +263,7 @@ def test_damaged_records_are_one_line(name, root, copied):
         table = write_corpus(copied / "other.parquet", doubled_row)
         leaks = ("--config.data.allow_leaks=True",)
     done = train(copied, table, copied / "run", *leaks, "--stage=evaluate")
-    assert done.status == 2 and f"{name}: not whole JSON" in done.err
+    assert done.status == 2 and f"{name}: not whole" in done.err
     assert "Traceback" not in done.err
 
 

@@ -20,6 +20,7 @@ from aegan.corpora.interface import Utterance
 from aegan.errors import InputError
 from aegan.system.files import replacing
 from aegan.system.screen import bar, field, say
+from aegan.tables.text import for_spreadsheet
 from aegan.tables.write import table_writer
 
 _BLOCK = 1024  # rows handed to the writer at once
@@ -120,7 +121,8 @@ def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
         path.unlink(missing_ok=True)  # of an earlier table
         if skipped:
             with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *skipped])
+                rows = [map(for_spreadsheet, row) for row in [("file", "reason"), *skipped]]
+                csv.writer(file, lineterminator="\n").writerows(rows)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); make room, and run the same command "

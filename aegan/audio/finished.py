@@ -2,7 +2,7 @@
 
 The folder holds ``identity.json``, written first, and ``part-*.parquet``, each written whole or not
 at all: a row per clip with its path, size and time of change, and its features or the reason why
-it has none.
+it has none. A part that came to harm is named, and its clips are done again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aegan.audio.clips import FeatureKind, Row, Skipped
+from aegan.data.parquet import parquet_writer, read_table
 from aegan.errors import InputError
-from aegan.system.files import locked, read_json, replacing, write_json
+from aegan.system.files import beside, locked, read_json, sweep, whole, write_json, writing
+from aegan.system.screen import say
 
 _ROWS = 256  # clips in a part, but for the time below
 _SECONDS = 20.0  # that a kill may cost
@@ -49,15 +50,10 @@ class FinishedClips:
         self._kept_at = time.monotonic()
         for part in sorted(folder.glob("part-*.parquet")):
             try:
-                table = pq.read_table(part)
-            except (pa.ArrowException, OSError):  # a disk's fault; its clips are done again
+                self.outcomes |= _read_part(part, dim)
+            except InputError as error:
+                say(str(error))
                 part.unlink(missing_ok=True)
-                continue
-            rows = table.drop_columns("features").to_pylist()
-            for row, features in zip(rows, table["features"], strict=True):
-                key = ClipKey(*(row[name] for name in ClipKey._fields))
-                found = Row(row["duration_s"], features.values.to_numpy())
-                self.outcomes[key] = Skipped(row["reason"], True) if row["reason"] else found
 
     def add(self, key: ClipKey, outcome: Row | Skipped) -> None:
         """Notes what has come of a clip; kept, unless a later run should try again.
@@ -86,14 +82,29 @@ class FinishedClips:
         rows = [nothing | key._asdict() | outcome._asdict() for key, outcome in fresh.items()]
         features = pa.list_(pa.float32(), len(self._nothing.features))
         table = pa.Table.from_pylist(rows, pa.schema([*_COLUMNS, ("features", features)]))
-        try:
-            with replacing(part) as temporary:
-                pq.write_table(table, temporary, compression="none", use_dictionary=False)
-        except OSError as error:
-            raise InputError(
-                f"{part}: cannot be written ({error.strerror or error}); make room, and run the "
-                "same command again"
-            ) from error
+        options = {"compression": "none", "use_dictionary": False}
+        with (
+            writing(part, "make room, and run the same command again"),
+            beside(part) as temporary,
+            parquet_writer(temporary, table.schema, **options) as writer,
+        ):
+            writer.write_table(table)
+
+
+def _read_part(part: Path, dim: int) -> dict[ClipKey, Row | Skipped]:
+    found: dict[ClipKey, Row | Skipped] = {}
+    with whole(part, "its clips are done again"):
+        table = read_table(part)
+        rows = table.drop_columns("features").to_pylist()
+        for row, features in zip(rows, table["features"], strict=True):
+            key = ClipKey(*(row[name] for name in ClipKey._fields))
+            if row["reason"]:
+                found[key] = Skipped(row["reason"], True)
+                continue
+            found[key] = Row(row["duration_s"], features.values.to_numpy())
+            if found[key].features.shape != (dim,):
+                raise ValueError("rows of other features")
+    return found
 
 
 @contextmanager
@@ -124,8 +135,12 @@ def finished_clips(folder: Path, kind: FeatureKind) -> Iterator[FinishedClips]:
             how = f"{name} is {before!r} there and {now!r} here"
             raise InputError(f"{folder}: rows of other settings ({how}); {mend}")
     # Two at once would remove each other's parts.
-    busy = "another extraction is at work on it; wait for its end, or give another --out"
-    with locked(folder / "lock", f"{folder}: {busy}"):
+    busy = "is at work on it; wait for its end, or give another --out"
+    with (
+        open(folder / "lock", "a+", encoding="utf-8", errors="replace") as lock,
+        locked(lock, f"{folder}: {{holder}} {busy}"),
+    ):
+        sweep(folder)
         clips = FinishedClips(folder, len(kind.contract.names))
         try:
             yield clips

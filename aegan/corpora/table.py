@@ -32,13 +32,13 @@ from aegan.corpora.listing import (
 )
 from aegan.data.cells import known
 from aegan.data.emotions import classes_of
+from aegan.data.names import flaw
 from aegan.errors import InputError
 from aegan.tables.delimited import open_text
 from aegan.tables.labels import Labels, csv_rows, way_to_join
 from aegan.tables.read import kind_of
 from aegan.tables.roles import Options, columns_by_role
 from aegan.tables.rows import fitted
-from aegan.tables.text import flaw
 
 COLUMNS = ("file", "speaker", "emotion")
 OPTIONAL_COLUMNS = ("session",)

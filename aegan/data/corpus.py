@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,7 @@ from aegan.data.cells import (
 from aegan.data.contract import FeatureContract
 from aegan.data.emotions import classes_of, note_of_classes
 from aegan.data.missing import mended
+from aegan.data.names import flaw
 from aegan.data.parquet import Columnar, is_numeric, open_parquet, reason
 from aegan.errors import InputError
 
@@ -132,7 +134,7 @@ def read_corpus(
     >>> corpus.features.shape, corpus.classes
     ((60, 8), ('angry', 'happy', 'neutral', 'sad'))
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     try:
         with closing(_open(path)) as table:
             metadata = table.metadata
@@ -147,7 +149,7 @@ def read_corpus(
             }
             classes, codes = _encode(path, labels, classes, f"--{section}.classes", notes, strict)
             values = _read_features(path, table, features, labels["file"], missing)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read as Parquet ({reason(error)}); write it again"
         ) from error
@@ -200,10 +202,11 @@ def _open(path: Path) -> Columnar:
         return open_parquet(path)
     except PermissionError as error:
         raise InputError(f"{path}: may not be read; change its permissions") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"{path}: is not a whole Parquet file; `python -m experiments.convert "
-            f"--in={shlex.quote(str(path))} --out=table.parquet` makes one of CSV, ARFF and others"
+            f"{path}: is not a whole Parquet file ({reason(error)}); `python -m "
+            f"experiments.convert --in={shlex.quote(str(path))} --out=table.parquet` makes one of "
+            "CSV, ARFF and others"
         ) from error
 
 
@@ -220,6 +223,8 @@ def _check_columns(path: Path, table: Columnar) -> tuple[dict[int, str], list[st
                 "the tables of opensmile, audformat and others"
             )
     for name, count in counts.items():
+        if wrong := flaw(name):
+            raise InputError(f"{path}: the name of a column {wrong}")
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
     index = [name for name in names if table.is_index(name) and name not in LABEL_COLUMNS]

@@ -1,23 +1,30 @@
-"""The columns of Parquet and Feather files, fetched in small groups.
+"""Parquet written so that damage shows, and the columns of Parquet and Feather files.
 
-So the peak of memory is what is made of them and little more.
+Pages carry checksums, and the metadata a digest of what the footer says of them. Columns are
+fetched in small groups, so the peak of memory is what is made of them and little more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aegan.data.cells import known
+from aegan.data.names import flaw
 from aegan.errors import InputError
+from aegan.system.files import digest, replacing, whole
 
 _COLUMNS_AT_ONCE = 64
+_ANY_TEXT = ("passport",)  # columns whose text is no name
+_SEAL = "aegan_digest"  # key of the metadata
 
 
 class Columnar(NamedTuple):
@@ -33,11 +40,17 @@ class Columnar(NamedTuple):
     def metadata(self) -> dict[str, str]:
         """Key-value entries of the file as text."""
         entries = (self.schema.metadata or {}).items()
-        return {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
+        texts = {k.decode(errors="replace"): v.decode(errors="replace") for k, v in entries}
+        texts.pop(_SEAL, None)
+        return texts
 
     def is_index(self, name: str) -> bool:
         """Whether pandas wrote the column beside the features: it would be learned as one."""
-        return name in (self.schema.pandas_metadata or {}).get("index_columns", [])
+        try:
+            return name in (self.schema.pandas_metadata or {}).get("index_columns", [])
+        except (AttributeError, TypeError, ValueError):
+            what = "the metadata of pandas in it are damaged; write it again with to_parquet"
+            raise InputError(f"{self.place}: {what}") from None
 
     def column(self, position: int) -> pa.ChunkedArray:
         """One column, its categories as what they stand for."""
@@ -46,17 +59,26 @@ class Columnar(NamedTuple):
         return column.cast(column.type.value_type) if categories else column
 
     def texts(self, name: str, column: pa.ChunkedArray) -> list[str]:
-        """Cells of text or whole numbers, without spaces around them; "" where there is nothing."""
+        """Cells of text or whole numbers, without spaces around them; "" where there is nothing.
+
+        ``InputError``: a column of other things, or a text that is no name.
+        """
         kind = column.type
         if pa.types.is_floating(kind):  # speakers 1.0 of pandas are 1
-            whole = pc.cast(column, pa.int64(), safe=False)
-            if pc.all(pc.equal(pc.cast(whole, kind, safe=False), column)).as_py() is not False:
-                column, kind = whole, whole.type
+            integers = pc.cast(column, pa.int64(), safe=False)
+            if pc.all(pc.equal(pc.cast(integers, kind, safe=False), column)).as_py() is not False:
+                column, kind = integers, integers.type
         if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
             raise InputError(
                 f"{self.place}: column '{name}' is {column.type}, not text; store it as strings"
             )
-        return [known((text or "").strip()) for text in pc.cast(column, pa.string()).to_pylist()]
+        cells = pc.cast(column, pa.string()).to_pylist()
+        texts = [known((text or "").strip()) for text in cells]
+        for row, text in enumerate(texts):
+            if name.lower() not in _ANY_TEXT and (wrong := flaw(text)):
+                where = f"row {row} (counted from 0), column '{name}'"
+                raise InputError(f"{self.place}: {where} {wrong}")
+        return texts
 
     def matrix(
         self,
@@ -101,10 +123,45 @@ def reason(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "damaged")[:200]
 
 
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
+    """A `pyarrow.parquet.ParquetWriter` whose file ``open_parquet`` can check."""
+    with pq.ParquetWriter(path, schema, write_page_checksum=True, **options) as writer:
+        yield writer
+        writer.add_key_value_metadata({_SEAL: _seal(schema, schema.metadata)})
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Writes a frame without its index, whole or not at all."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    with replacing(path) as temporary, parquet_writer(temporary, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_frame(path: Path, mend: str) -> pd.DataFrame:
+    """Reads what ``write_frame`` wrote; ``InputError`` with the ``mend`` if it is not whole."""
+    with whole(path, mend):
+        return read_table(path).to_pandas()
+
+
+def read_table(path: Path) -> pa.Table:
+    """All columns; raises as ``open_parquet`` does."""
+    with closing(open_parquet(path)) as file:
+        return file.fetch(range(len(file.schema)))
+
+
 def open_parquet(path: Path) -> Columnar:
-    """Opens a Parquet file; raises what pyarrow does, many kinds of errors."""
-    file = pq.ParquetFile(path)
+    """Opens a Parquet file; raises what pyarrow does, many kinds of errors.
+
+    What ``parquet_writer`` wrote is checked: its footer here, its pages as they are read.
+    """
+    file = pq.ParquetFile(path, page_checksum_verification=True)
     schema = file.schema_arrow
+    entries = file.metadata.metadata or {}
+    seal = entries.get(_SEAL.encode())
+    if seal is not None and seal.decode(errors="replace") != _seal(schema, entries):
+        file.close()
+        raise ValueError("changed since it was written")
 
     def fetch(positions: Sequence[int]) -> pa.Table:
         names = [schema.names[i] for i in positions]
@@ -112,6 +169,19 @@ def open_parquet(path: Path) -> Columnar:
         return file.read(columns=names).select(names)
 
     return _expanded(Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close))
+
+
+def _seal(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> str:
+    """Of names and types of columns, and of the metadata, which a footer holds twice."""
+    columns = [[field.name, str(field.type)] for field in schema]
+    return digest([columns, *(_entries(one) for one in (schema.metadata, metadata))])
+
+
+def _entries(metadata: Mapping[bytes, bytes] | None) -> dict[str, str]:
+    """Key-value metadata without what was not given."""
+    left = (_SEAL.encode(), b"ARROW:schema")
+    texts = {k: v for k, v in (metadata or {}).items() if k not in left}
+    return {k.decode("latin-1"): v.decode("latin-1") for k, v in texts.items()}
 
 
 def open_feather(path: Path) -> Columnar:

@@ -34,7 +34,7 @@ class Runs:
     @cached_property
     def lanes(self) -> pd.DataFrame:
         """What came of each lane, a row each: seed, fold, status, ..."""
-        return pd.DataFrame(read_json(Workdir(self.folder).train_record)["lanes"])
+        return pd.DataFrame(Workdir(self.folder).record()["lanes"])
 
     def generator(self, fold: int | None = None, seed: int | None = None) -> GeneratorEstimator:
         """The generator of a lane; without fold and seed the first that is sound."""
@@ -92,8 +92,10 @@ def cross_validate(
     keep = None if folder else tempfile.TemporaryDirectory(prefix="aegan-")
     workdir = Workdir(Path(folder or keep.name))
     workdir.check(plan.identity, plan.corpus.contract)
-    workdir.claim(plan.identity, plan.corpus.contract)
-    with training(estimator, plan) as strategy:
+    with (
+        workdir.claimed(plan.identity, plan.corpus.contract),
+        training(estimator, plan) as strategy,
+    ):
         stages.train(plan, workdir, strategy=strategy)
     return Runs(plan, workdir.root, keep)
 

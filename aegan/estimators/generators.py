@@ -31,7 +31,7 @@ from aegan.run.config import RunConfig, read_config
 from aegan.run.outputs import trained_lanes
 from aegan.run.plan import Plan, Prepared, plan_of
 from aegan.run.programs import load as load_config
-from aegan.run.workdir import Workdir, choose_lane
+from aegan.run.workdir import Workdir, choose_lane, open_generator
 from aegan.sampling.generator import Generator, load_generator, save_generator
 from aegan.sampling.rows import sample_blocks, sampling_key
 from aegan.system.screen import quiet
@@ -324,11 +324,12 @@ def load(path: str | Path, fold: int | None = None, seed: int | None = None) -> 
     Raises:
         InputError: nothing that can be read there, or no such lane.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         workdir = Workdir(path)
-        path = workdir.generator(choose_lane(workdir, fold, seed))
-    generator = load_generator(path)
+        generator = open_generator(workdir, choose_lane(workdir, fold, seed))
+    else:
+        generator = load_generator(path)
     kinds = {Path(kind.config).stem: kind for kind in GeneratorEstimator.__subclasses__()}
     gan = kinds.get(generator.model.name, GeneratorEstimator)()
     gan.classes_ = np.array(generator.classes)

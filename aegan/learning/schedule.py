@@ -150,7 +150,7 @@ def train_epoch(
 def validation_losses(
     learner: Learner, table: Table, lane: Lane, state: LaneState, epoch: jax.Array
 ) -> jax.Array:
-    """The model's losses over a lane's held-out rows; NaN if there are none; nothing learns."""
+    """The model's losses over a lane's held-out rows; 0 if there are none; nothing learns."""
     model, params = learner.model, state.params
     blocks = lane.valid.reshape(-1, min(VALIDATION_BATCH, lane.valid.shape[0]))
     block_key = jax.random.fold_in(jax.random.fold_in(lane.key, VALIDATION), epoch)
@@ -170,4 +170,4 @@ def validation_losses(
 
     start = jnp.zeros(len(model.losses()))
     total, _ = jax.lax.scan(block, start, (jnp.arange(blocks.shape[0]), blocks))
-    return total / lane.n_valid
+    return total / jnp.maximum(lane.n_valid, 1)

@@ -202,7 +202,7 @@ def all_steps(
     """The model's steps on one batch, in their order, each seeing what those before have learnt.
 
     A pass is done when the first step sees it, and again once one of its networks has changed.
-    In epochs (from 0) in which a step idles, its losses are NaN.
+    In epochs (from 0) in which a step idles, its losses are 0.
     """
     model, opt_states = learner.model, dict(opt_states)
     keys = pass_keys(model, key)
@@ -247,7 +247,7 @@ def _maybe_idle(
 
     turns = epoch % learner.rule(step).every == 0
     turns = int(turns) if isinstance(epoch, int) else turns.astype(jnp.int32)
-    nothing = (jnp.float32(jnp.nan),) * len(step.losses)
+    nothing = (jnp.float32(0),) * len(step.losses)
     return jax.lax.fori_loop(
         0, turns, turn, Updated(_part(params, step.learns), opt_state, nothing)
     )

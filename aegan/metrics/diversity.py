@@ -22,6 +22,7 @@ from sklearn.neighbors import NearestNeighbors
 
 COPY_RATIO = 0.5  # nearest over third nearest distance, below which a row is a copy
 NEIGHBOURS = 3
+_SPARE = 8  # candidates beyond the neighbours asked for
 MAX_QUERIES = 4000  # rows whose neighbours are searched; more are sampled
 COVERED = 0.95  # share of the rows of set-1 within reach of another
 _CONSTANT = 1e-3  # z range of a column that is constant but for rounding
@@ -124,12 +125,13 @@ def nearest_distances(
     k = min(k, len(pool) - own)
     if k == 0:
         return np.empty((len(rows), 0))
-    index = NearestNeighbors(n_neighbors=k + own, algorithm="brute").fit(pool)
+    # Afresh, and of some more: scikit-learn's are roots of differences of squares, which among near
+    # copies say little; and an exact copy must have distance 0.
+    candidates = min(k + own + _SPARE, len(pool))
+    index = NearestNeighbors(n_neighbors=candidates, algorithm="brute").fit(pool)
     positions = index.kneighbors(rows, return_distance=False)
-    if own:
-        others = positions != chosen[:, None]
-        others[others.all(axis=1), 0] = False  # it has so many duplicates that it isn't among them
-        positions = positions[others].reshape(-1, k)
-    # Afresh: scikit-learn's are roots of differences, and an exact copy must have distance 0.
     exact = [np.linalg.norm(rows - pool[nth], axis=1) for nth in positions.T]
-    return np.sort(np.stack(exact, axis=1).astype(np.float64), axis=1)
+    distances = np.stack(exact, axis=1).astype(np.float64)
+    if own:
+        distances[positions == chosen[:, None]] = np.inf
+    return np.sort(distances, axis=1)[:, :k]

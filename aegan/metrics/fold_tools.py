@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -21,13 +20,16 @@ import numpy as np
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
+from aegan.errors import InputError
 from aegan.metrics.fid import LAYER, FidNet, FidProtocol, train_net
 from aegan.metrics.svm import FittedSvm, SvmProtocol, tune_and_fit
-from aegan.system.files import replacing
+from aegan.system.files import read_npz, whole, write_npz
+from aegan.system.screen import warn_once
 
 FORMAT = 4  # raise when the meaning of a stored item changes
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "imbalanced-learn")
 _JSON = "meta_json"
+_KEY = "cache_key"  # in the JSON text: the name of the file it was written as
 
 Place = tuple[Corpus, Fold, Standardiser]
 Values = dict[str, Any]  # arrays and JSON values
@@ -83,16 +85,21 @@ def cached(
         digest.update(f"{rows.dtype.str}{rows.shape}".encode() + rows.tobytes())
     path = directory / f"{digest.hexdigest()}.npz"
     try:
-        # `np.load` leaves a broken file open.
-        with open(path, "rb") as file, np.load(file) as archive:
-            arrays = dict(archive)
-        return json.loads(str(arrays.pop(_JSON))) | arrays
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, SyntaxError, TypeError):
+        with whole(path):
+            arrays = read_npz(path)
+            others = json.loads(str(arrays.pop(_JSON)))
+            if others.pop(_KEY) != path.stem:
+                raise ValueError("the item of another key")
+            return others | arrays
+    except (FileNotFoundError, InputError):
         values = make()
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     others = {name: value for name, value in values.items() if name not in arrays}
-    with replacing(path) as part, open(part, "wb") as file:
-        np.savez(file, **arrays, **{_JSON: np.array(json.dumps(others, sort_keys=True))})
+    others[_KEY] = path.stem
+    try:
+        write_npz(path, arrays | {_JSON: np.array(json.dumps(others, sort_keys=True))})
+    except InputError as error:
+        warn_once(str(error))
     return values
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from aegan.data.parquet import read_frame
 from aegan.errors import InputError
 from aegan.report import figures, tables
 from aegan.report.kit.documents import Document, Section, paragraphs, section, words, write
 from aegan.report.kit.numbers import Results, number, plain
+from aegan.system.files import read_json, whole
 
 
 def write_report(workdir: Path) -> Path:
@@ -23,17 +24,16 @@ def write_report(workdir: Path) -> Path:
         InputError: one of the two files is missing or cannot be read.
     """
     workdir = Path(workdir)
-    sources = {"results.json": "--stage=evaluate", "losses.parquet": "--stage=train"}
-    for name, stage in sources.items():
-        if not (workdir / name).is_file():
-            raise InputError(f"{workdir / name}: no such file; run with {stage} first")
-    try:
-        results = json.loads((workdir / "results.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{workdir / 'results.json'}: not JSON ({error}); delete it, run with --stage=evaluate"
-        ) from error
-    return write(document(results, pd.read_parquet(workdir / "losses.parquet")), "run", workdir)
+    figures, losses = workdir / "results.json", workdir / "losses.parquet"
+    for path, stage in ((figures, "--stage=evaluate"), (losses, "--stage=train")):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; run with {stage} first")
+    mend = "delete it, run with --stage=evaluate"
+    results = read_json(figures, mend)
+    table = read_frame(losses, "run with --stage=train, which writes it anew")
+    with whole(figures, mend):
+        page = document(results, table)
+    return write(page, "run", workdir)
 
 
 def document(results: Results, table: pd.DataFrame) -> Document:

@@ -12,7 +12,9 @@ import pandas as pd
 
 import aegan
 from aegan.data.folds import Fold, Standardiser
+from aegan.data.parquet import read_frame, write_frame
 from aegan.data.plausibility import confirmed
+from aegan.errors import InputError
 from aegan.learning.schedule import idle
 from aegan.run import sentinel
 from aegan.run.plan import Plan
@@ -21,9 +23,8 @@ from aegan.sampling.generator import Generator, constant_columns, params_of_rows
 from aegan.sampling.rows import Rows, sample, sampling_key
 from aegan.speakers.margins import Margins, fit_margins
 from aegan.speakers.offsets import Offsets
-from aegan.system.files import replacing
 from aegan.system.screen import say
-from aegan.tables.synthetic import write_synthetic
+from aegan.tables.synthetic import ANEW, write_synthetic
 from aegan.training import lanes
 from aegan.training.checkpoints import Checkpoint
 
@@ -155,5 +156,15 @@ def write_losses(
             own = {"seed": lane["seed"], "fold": lane["fold"], "epoch": epochs, "split": split}
             columns = zip(names, np.where(there, values, np.nan).T, strict=True)
             frames.append(pd.DataFrame(own | dict(columns)))
-    with replacing(workdir.losses) as temporary:
-        pd.concat(frames).to_parquet(temporary, index=False)
+    write_frame(workdir.losses, pd.concat(frames))
+
+
+def read_losses(workdir: Workdir) -> pd.DataFrame:
+    """losses.parquet; ``InputError`` if it is not there or not whole."""
+    try:
+        table = read_frame(workdir.losses, ANEW)
+    except FileNotFoundError:
+        raise InputError(f"{workdir.losses}: no such file; {ANEW}") from None
+    if {"seed", "fold", "epoch", "split"} <= set(table.columns):
+        return table
+    raise InputError(f"{workdir.losses}: not a table of losses; {ANEW}")

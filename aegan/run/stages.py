@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -24,13 +24,13 @@ from aegan.learning.schedule import Lane, LaneState
 from aegan.metrics.evaluate import evaluate
 from aegan.report.paper import paper_figures
 from aegan.report.run import write_report
-from aegan.run.outputs import write_lanes, write_losses
+from aegan.run.outputs import read_losses, write_lanes, write_losses
 from aegan.run.plan import Plan
-from aegan.run.workdir import Workdir
-from aegan.sampling.generator import load_generator
-from aegan.system.files import read_json, write_json
+from aegan.run.workdir import Workdir, open_generator
+from aegan.sampling.generator import Generator
+from aegan.system.files import read_json, whole, write_json
 from aegan.system.screen import bar, say
-from aegan.tables.synthetic import read_passport
+from aegan.tables.synthetic import ANEW, belongs, read_passport, read_synthetic
 from aegan.training import checkpoints, hosts, lanes
 from aegan.training.job import Job
 from aegan.training.loop import train_lanes
@@ -50,10 +50,18 @@ def train(
     """
 
     def finished() -> bool:
-        if not (hosts.is_first() and workdir.train_record.exists() and workdir.losses.exists()):
+        if not (hosts.is_first() and workdir.train_record.exists()):
             return False  # on several hosts the first alone reads and writes files
-        written = (workdir.generator, workdir.synthetic)[: 1 + keep_rows]
-        return all(path(lane).exists() for lane in trained_lanes(workdir) for path in written)
+        try:
+            read_losses(workdir)
+            for lane in lanes_of(plan, workdir):
+                open_lane(plan, workdir, lane)
+                if keep_rows:
+                    read_synthetic(workdir.synthetic(lane))
+        except InputError as error:  # a disk's fault
+            say(f"train: once more from the last checkpoint, for {error}")
+            return False
+        return True
 
     if hosts.agree(hosts.settle(finished)):
         say("train: finished before")
@@ -82,12 +90,30 @@ def train(
     sampling = round(time.perf_counter() - started, 2)
     timing = {"train_s": round(trained.seconds, 2), "sample_s": sampling}
     record = {"lanes": records, "training": training, "timing": timing, "device": device}
+    record["config_hash"] = plan.identity["config_hash"]
     write_json(workdir.train_record, record)
 
 
 def trained_lanes(workdir: Workdir) -> list[dict[str, Any]]:
     """The lane records of a finished training."""
-    return read_json(workdir.train_record)["lanes"]
+    return workdir.record()["lanes"]
+
+
+def lanes_of(plan: Plan, workdir: Workdir) -> list[dict[str, Any]]:
+    """``trained_lanes``; ``InputError`` if they are of another run."""
+    record, hashed = workdir.record(), plan.identity["config_hash"]
+    lanes = [(lane["seed"], lane["fold"]) for lane in record["lanes"]]
+    if lanes != list(plan.lanes) or record.get("config_hash", hashed) != hashed:
+        raise InputError(f"{workdir.train_record}: belongs to another run; {ANEW}")
+    return record["lanes"]
+
+
+def open_lane(plan: Plan, workdir: Workdir, lane: Mapping[str, Any]) -> Generator:
+    """The generator of a lane; ``InputError`` if it is of another lane, run or feature set."""
+    path, generator = workdir.generator(lane), open_generator(workdir, lane)
+    check_same(str(path), generator.contract, plan.corpus.name, plan.corpus.contract)
+    belongs(path, generator.passport, lane, plan.identity["config_hash"])
+    return generator
 
 
 @contextmanager
@@ -109,7 +135,7 @@ def _opened(plan: Plan, folder: Path | None) -> Iterator[tuple[Lane, checkpoints
 
 def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
     """All lanes' states at the end of a training, of its checkpoint; ``InputError`` without it."""
-    with _opened(plan, workdir.checkpoints) as (stacked, keeper):
+    with jax.enable_x64(False), _opened(plan, workdir.checkpoints) as (stacked, keeper):
         found = keeper.restore(jax.eval_shape(lanes.init_lanes, plan.learner, stacked))
     if found is None or found.epochs < plan.epochs:
         mend = f"delete {workdir.train_record} and run the train stage again"
@@ -121,7 +147,8 @@ def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpo
     """Trains all lanes, with the checkpoints in a folder; without one it writes nothing."""
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
     every = plan.config.train.checkpoint_seconds
-    with _opened(plan, folder) as (stacked, keeper):
+    # What is drawn and learnt does not depend on what the caller's jax is set to.
+    with jax.enable_x64(False), _opened(plan, folder) as (stacked, keeper):
         if not plan.epochs:  # nothing is trained
             state = jax.device_get(lanes.init_lanes(plan.learner, stacked))
             shape = (0, 2, len(plan.lanes), 0)
@@ -143,10 +170,18 @@ def evaluate_run(
     ``jobs`` is the number of threads; None takes the machine's cores.
     """
     if workdir.results.exists():
-        say("evaluate: finished before")
-        return
-    record = read_json(workdir.train_record)
-    leaks = _audit_lanes(plan, workdir, record["lanes"])
+        try:
+            if read_results(workdir).get("config_hash") == plan.identity["config_hash"]:
+                say("evaluate: finished before")
+                return
+            raise InputError(f"{workdir.results}: belongs to another run")
+        except InputError as error:
+            say(f"evaluate: once more, for {error}")
+    lanes = lanes_of(plan, workdir)
+    with whole(workdir.train_record, ANEW):
+        record = workdir.record()
+        times, known = record["timing"], {name: record[name] for name in ("device", "training")}
+    leaks = _audit_lanes(plan, workdir, lanes)
     corpus = dict(plan.identity["corpus"])
     corpus["leaks"] = [*corpus["leaks"], *as_json(leaks)]
     started = time.perf_counter()
@@ -157,13 +192,13 @@ def evaluate_run(
         bars[0].set_postfix_str(what, refresh=False)
         bars[0].update(done - bars[0].n)
 
-    trained = record["lanes"], workdir.synthetic
+    trained = lanes, workdir.synthetic
     measured = evaluate(
         plan.corpus, plan.folds, *trained, plan.protocol, cache_dir, jobs, progress=on_progress
     )
     for progress in bars:
         progress.close()
-    timing = {**record["timing"], "evaluate_s": round(time.perf_counter() - started, 2)}
+    timing = {**times, "evaluate_s": round(time.perf_counter() - started, 2)}
     model = plan.learner.model
     folds = [
         {"fold": fold.index, "split": fold.split, "name": fold.name}
@@ -182,11 +217,10 @@ def evaluate_run(
         "config": plan.identity["config"],
         "config_hash": plan.identity["config_hash"],
         "versions": versions(),
-        "device": record["device"],
+        **known,
         "timing": timing,
-        "training": record["training"],
         "folds": folds,
-        "lanes": record["lanes"],
+        "lanes": lanes,
     }
     write_json(workdir.results, results | measured | {"paper": paper_figures(model.name)})
 
@@ -201,16 +235,8 @@ def _audit_lanes(plan: Plan, workdir: Workdir, records: list[dict[str, Any]]) ->
     leaks: list[Leak] = []
     for lane in records:
         path, table = workdir.generator(lane), workdir.synthetic(lane)
-        fold, generator = by_index[lane["fold"]], load_generator(path)
-        check_same(str(path), generator.contract, plan.corpus.name, plan.corpus.contract)
-        hashed = plan.identity["config_hash"]
-        expected = {"run_hash": hashed, "seed": lane["seed"], "fold": lane["fold"]}
-        for place, passport in ((path, generator.passport), (table, read_passport(table))):
-            for name, value in expected.items():
-                found = passport.get(name)
-                if str(found) != str(value):
-                    what = f"its {name} is {found}, not {value}: it belongs to another lane or run"
-                    raise InputError(f"{place}: {what}; delete it and run the train stage again")
+        fold, generator = by_index[lane["fold"]], open_lane(plan, workdir, lane)
+        belongs(table, read_passport(table), lane, plan.identity["config_hash"])
         title, digests = title_of(fold), plan.digests[fold.valid]
         found = audit_generator(generator.trained_on, digests, plan.corpus.files[fold.valid], title)
         if not plan.config.data.allow_leaks:

@@ -1,4 +1,4 @@
-"""Where the files of a run lie.
+"""Where the files of a run lie, and whose they are.
 
 ``config.json`` is written first and says what the run is; ``train.json`` and ``results.json``
 are written last in their stages, so each stands for a finished stage.
@@ -6,10 +6,10 @@ are written last in their stages, so each stands for a finished stage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from flax.traverse_util import flatten_dict
@@ -17,7 +17,9 @@ from flax.traverse_util import flatten_dict
 from aegan.data.contract import UNKNOWN, FeatureContract, difference
 from aegan.errors import InputError
 from aegan.run.config import that_counts
-from aegan.system.files import read_json, write_json
+from aegan.sampling.generator import Generator, load_generator
+from aegan.system.files import locked, read_json, sweep, whole, write_json, writing
+from aegan.tables.synthetic import ANEW, belongs
 
 
 def file(name: str) -> Any:
@@ -50,47 +52,81 @@ class Workdir:
     def check(self, identity: Mapping[str, Any], contract: FeatureContract) -> None:
         """Refuses a workdir that holds another run; writes nothing."""
         place = f"--workdir={self.root}"
+        mend = "give another --workdir or delete this one"
         try:
-            there = read_json(self.config)
+            there = read_json(self.config, mend)
         except FileNotFoundError:
             if self.root.exists() and not self.root.is_dir():
                 raise InputError(f"{place}: is not a directory; give another one") from None
             return
-        except (InputError, OSError):
-            mend = "give another --workdir or delete this one"
-            raise InputError(f"{self.config}: unreadable; {mend}") from None
+        except OSError as error:
+            what = f"cannot be read ({error.strerror})"
+            raise InputError(f"{place}: {what}; give another one") from None
         if there.get("config_hash") == identity["config_hash"]:
             return
-        here, other = identity["corpus"], there.get("corpus") or {}
-        if other.get("hash") != here["hash"]:
-            how = self._other_features(contract)
-            how = how or first_difference(there, identity, ("corpus", "config"))
-            how = f"another corpus ({other.get('name')} there, {here['name']} here: {how})"
-            raise InputError(f"{place}: holds a run of {how}; give another --workdir")
-        how = f"another config ({first_difference(there, identity, ('config', 'corpus'))})"
-        mend = "give another --workdir or delete this one"
-        raise InputError(f"{place}: holds a run of {how}; {mend}")
+        with whole(self.config, mend):
+            here, other = identity["corpus"], there.get("corpus") or {}
+            if other.get("hash") != here["hash"]:
+                how = self._other_features(contract)
+                how = how or first_difference(there, identity, ("corpus", "config"))
+                how = f"another corpus ({other.get('name')} there, {here['name']} here: {how})"
+                raise InputError(f"{place}: holds a run of {how}; give another --workdir")
+            how = first_difference(there, identity, ("config", "corpus"))
+            raise InputError(f"{place}: holds a run of another config ({how}); {mend}")
 
     def _other_features(self, contract: FeatureContract) -> str | None:
         """How the features of this contract differ from those of the run, if they do."""
-        there = read_json(self.features) if self.features.exists() else None
-        names = tuple(there.get("names", ())) if isinstance(there, dict) else ()
-        if not names:
+        if not self.features.exists():
             return None
-        return difference(contract, FeatureContract(names, there.get("feature_set", UNKNOWN)))
+        with whole(self.features):
+            there = read_json(self.features)
+            other = FeatureContract(tuple(there["names"]), there.get("feature_set", UNKNOWN))
+            return difference(contract, other)
 
-    def claim(self, identity: Mapping[str, Any], contract: FeatureContract) -> None:
-        """Makes the workdir this run's; ``InputError`` if it can't be written."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            TemporaryFile(dir=self.root).close()
-        except OSError as error:
-            what = f"cannot be written ({error.strerror})"
-            raise InputError(f"--workdir={self.root}: {what}; give another one") from None
-        names = {"feature_set": contract.feature_set, "names": list(contract.names)}
-        write_json(self.features, names)
-        if not self.config.exists():
-            write_json(self.config, dict(identity))
+    @contextmanager
+    def claimed(self, identity: Mapping[str, Any], contract: FeatureContract) -> Iterator[None]:
+        """Makes the workdir this run's, and this command's alone while the block runs.
+
+        ``InputError``: it holds another run, is at work for another command or can't be written.
+        """
+        with self.held():
+            self.check(identity, contract)
+            names = {"feature_set": contract.feature_set, "names": list(contract.names)}
+            write_json(self.features, names)
+            if not self.config.exists():
+                write_json(self.config, identity)
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other commands out while the block runs, and removes what killed ones left."""
+        with hold(self.root):
+            for folder in (self.root, self.root / "synthetic", self.root / "generators"):
+                sweep(folder)
+            yield
+
+    def record(self) -> dict[str, Any]:
+        """train.json; ``InputError`` if it is not whole."""
+        with whole(self.train_record, ANEW):
+            found = read_json(self.train_record, ANEW)
+            for lane in found["lanes"]:
+                for name in ("seed", "fold"):
+                    if not isinstance(lane[name], int):
+                        raise TypeError(f"{name} is no whole number")
+                if not isinstance(lane["status"], str):
+                    raise TypeError("status is no word")
+            return found
+
+
+@contextmanager
+def hold(root: Path) -> Iterator[None]:
+    """A folder for this command alone while the block runs; made if it is not there."""
+    place = f"--workdir={root}"
+    with writing(place, "give another one"):
+        root.mkdir(parents=True, exist_ok=True)
+        lock = open(root / ".lock", "a+", encoding="utf-8", errors="replace")
+    with lock, locked(lock, f"{place}: {{holder}} is at work there; wait for its end"):
+        yield
 
 
 def first_difference(
@@ -108,6 +144,14 @@ def first_difference(
     return "its hash differs"
 
 
+def open_generator(workdir: Workdir, lane: Mapping[str, Any]) -> Generator:
+    """The generator of a lane; ``InputError`` if it is not whole, or another lane's or run's."""
+    path = workdir.generator(lane)
+    generator = load_generator(path)
+    belongs(path, generator.passport, lane, workdir.record().get("config_hash"))
+    return generator
+
+
 def choose_lane(workdir: Workdir, fold: int | None, train_seed: int | None) -> dict[str, Any]:
     """The record of the lane asked for; of all that fit, the first that is sound.
 
@@ -117,7 +161,7 @@ def choose_lane(workdir: Workdir, fold: int | None, train_seed: int | None) -> d
     if not workdir.train_record.is_file():
         what = "no finished training there (no train.json)"
         raise InputError(f"--run={run}: {what}; run experiments.run first")
-    lanes = read_json(workdir.train_record)["lanes"]
+    lanes = workdir.record()["lanes"]
     of_seed = [lane for lane in lanes if train_seed in (None, lane["seed"])]
     fits = [lane for lane in of_seed if fold in (None, lane["fold"])]
     if not fits:
@@ -127,6 +171,6 @@ def choose_lane(workdir: Workdir, fold: int | None, train_seed: int | None) -> d
         raise InputError(f"{asked}: {run} has no such generator; it has {trained}")
     sound = [lane for lane in fits if lane["status"] == "ok"]
     if not sound and fold is None:
-        what = f"no lane is sound (fold {fits[0]['fold']}: {fits[0]['detail']})"
+        what = f"no lane is sound (fold {fits[0]['fold']}: {fits[0].get('detail')})"
         raise InputError(f"--run={run}: {what}; name one with --fold to sample it all the same")
     return (sound or fits)[0]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -21,7 +19,8 @@ from aegan.errors import InputError
 from aegan.models.model import MODELS, Model, Params, networks_of_rows
 from aegan.speakers.margins import Margins
 from aegan.speakers.offsets import Offsets
-from aegan.system.files import replacing
+from aegan.system.files import read_npz, whole, write_npz
+from aegan.tables.synthetic import ANEW
 
 _FORMAT = 3  # 2: without offsets and margins
 _ROWS_AT_ONCE = 4096
@@ -146,8 +145,7 @@ def save_generator(path: Path, generator: Generator) -> None:
     if g.margins is not None:
         arrays |= flat_arrays(g.margins.tree(), "margins")
     arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+    write_npz(path, arrays)
 
 
 def load_generator(path: Path) -> Generator:
@@ -157,25 +155,14 @@ def load_generator(path: Path) -> Generator:
       InputError: no such file, a damaged one, or not a generator of this version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        meta = json.loads(arrays["meta"].tobytes())
-        if meta["format"] not in _FIELDS:
-            raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
-        return _generator(arrays, meta)
+        with whole(path, ANEW):
+            arrays = read_npz(path)
+            meta = json.loads(arrays["meta"].tobytes())
+            if meta["format"] not in _FIELDS:
+                raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
+            return _generator(arrays, meta)
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; run the train stage again, which writes it anew"
-        ) from None
-    # What numpy, zipfile and JSON raise for a damaged file, and what its wrong parts raise here.
-    except (
-        *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError),
-        *(TypeError, ValueError, zipfile.BadZipFile, zlib.error),
-    ) as error:
-        raise InputError(
-            f"{path}: not a whole generator of aegan ({error}); delete it and run the train stage "
-            "again, which writes it anew"
-        ) from None
+        raise InputError(f"{path}: no such file; {ANEW}") from None
 
 
 # How each format that can be read gives the model's fields; 1 is of version 0.1.
@@ -221,6 +208,12 @@ def _generator(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Gen
         offsets=_offsets(arrays),
         margins=_margins(arrays),
     )
+    for name in ("seed", "fold"):
+        value = g.passport.get(name, 0)
+        if type(value) is not int or not 0 <= value < 2**32:
+            raise ValueError(f"its {name} is {value!r}")
+    if len(set(g.classes)) < len(g.classes) or not all(isinstance(c, str) for c in g.classes):
+        raise ValueError("classes that are no names, or one of them twice")
     if g.contract.hash != meta["feature_hash"]:
         raise ValueError("feature names that are not those of its hash")
     if len(g.contract.names) != model.features or len(g.classes) != model.classes:

@@ -45,7 +45,8 @@ def training_space_blocks(
     """
     label = None if label is None else jnp.int32(label)
     for i in range(-(-rows // BLOCK)):
-        block = _block(model, params, jax.random.fold_in(key, i), label)
+        with jax.enable_x64(False):  # rows do not depend on what the caller's jax is set to
+            block = _block(model, params, jax.random.fold_in(key, i), label)
         features, labels = jax.device_get(block)
         yield features, labels.astype(np.int32)
 

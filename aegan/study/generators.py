@@ -17,7 +17,7 @@ from aegan.sampling.rows import Rows, sample, sampling_key
 from aegan.study.experiment import Task
 from aegan.study.parts import HALF, Part
 from aegan.study.study import Study
-from aegan.system.files import digest, replacing
+from aegan.system.files import digest, read_npz, replacing, whole, write_npz
 from aegan.training.lanes import lane_key, lane_of
 
 TRAINING = "training"  # kind of the tasks that train
@@ -85,19 +85,22 @@ def seed_of(study: Study, replicate: int) -> int:
 def train_run(study: Study, model: str) -> dict[str, Any]:
     """Trains a model on every fold, as ``experiments.run`` does, and keeps its encoders."""
     plan, workdir = study.plans[model], study.dir.run(model)
-    workdir.claim(plan.identity, plan.corpus.contract)
-    stages.train(plan, workdir)
+    with workdir.claimed(plan.identity, plan.corpus.contract):
+        stages.train(plan, workdir)
+    if model not in study.encoders:
+        return {}
     state = stages.trained_state(plan, workdir)
-    for place, (seed, fold) in enumerate(plan.lanes if model in study.encoders else ()):
+    for place, (seed, fold) in enumerate(plan.lanes):
         encoder = lane_of(state, place).params[ENCODER]
-        with replacing(study.dir.encoder(model, seed, fold)) as path, open(path, "wb") as file:
-            np.savez(file, **flat_arrays(jax.device_get(encoder), "encoder"))
+        arrays = flat_arrays(jax.device_get(encoder), "encoder")
+        write_npz(study.dir.encoder(model, seed, fold), arrays)
     return {}
 
 
 def evaluate_run(study: Study, model: str) -> dict[str, Any]:
     """All metrics of a model's run and its own report, as ``experiments.run`` makes them."""
     plan, workdir = study.plans[model], study.dir.run(model)
+    stages.train(plan, workdir)  # was; what came to harm since is made again
     # On a CPU other workers use the other cores.
     jobs = 1 if jax.default_backend() == "cpu" else None
     stages.evaluate_run(plan, workdir, study.cache_dir, study.identity["command"], jobs)
@@ -123,8 +126,8 @@ def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dic
     identity = {**plan.identity, "lanes": [list(lane) for lane in numbers]}
     plan = replace(plan, identity=identity, lanes=numbers)
     workdir = study.dir.training(f"{model}-{digest(numbers)}")
-    workdir.claim(plan.identity, plan.corpus.contract)
-    stages.train(plan, workdir, keep_rows=False)
+    with workdir.claimed(plan.identity, plan.corpus.contract):
+        stages.train(plan, workdir, keep_rows=False)
     records = {(lane["seed"], lane["fold"]): lane for lane in stages.trained_lanes(workdir)}
     for (seed, fold), lane in records.items():
         with replacing(study.dir.generator(model, seed, parts[seed, fold])) as path:
@@ -158,8 +161,9 @@ def rows_of(
 def encoded(study: Study, model: str, seed: int, fold: int, features: np.ndarray) -> np.ndarray:
     """Codes (n, code) float32 of rows (n, features) in raw units, by the encoder of a lane."""
     learner, standardiser = study.plans[model].learner, study.standardiser(fold)
-    with np.load(study.dir.encoder(model, seed, fold), allow_pickle=False) as arrays:
-        params = {ENCODER: nested_arrays({name: arrays[name] for name in arrays.files})}
+    path = study.dir.encoder(model, seed, fold)
+    with whole(path, f"delete it and the record tasks/train-{model}.json, and run again"):
+        params = {ENCODER: nested_arrays(read_npz(path))}
     blocks = [np.zeros((0, learner.model.code), np.float32)]
     for start in range(0, len(features), _ROWS_AT_ONCE):
         z = standardiser.to_z(features[start : start + _ROWS_AT_ONCE])

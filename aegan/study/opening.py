@@ -7,11 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # not on every system
-    fcntl = None
-
 from aegan.data.audit import Leak, as_json, audit_generator, audit_target, refuse, row_digests
 from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus, describe, read_corpus
@@ -22,7 +17,7 @@ from aegan.run.config import that_counts
 from aegan.run.plan import Prepared, prepare
 from aegan.run.programs import load
 from aegan.run.schema import plain
-from aegan.run.workdir import Workdir, first_difference
+from aegan.run.workdir import Workdir, first_difference, hold
 from aegan.study.config import StudyConfig
 from aegan.study.parts import make_parts
 from aegan.study.registry import PAPERS, needs_target, read_config
@@ -157,22 +152,8 @@ def claim_folder(study: Study) -> Iterator[None]:
     Raises:
         InputError: it is another study's, cannot be written, or another command is at work in it.
     """
-    check_folder(study)
-    root = study.dir.root
-    try:
-        root.mkdir(parents=True, exist_ok=True)
+    with hold(study.dir.root):
+        check_folder(study)
         if not study.dir.config.exists():
             write_json(study.dir.config, study.identity)
-        lock = open(root / ".lock", "w")  # as long as the block runs
-    except OSError as error:
-        raise _refused(root, f"cannot be written ({error.strerror}); give another one") from None
-    with lock:
-        try:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            why = "another command is at work there; wait for its end"
-            raise _refused(root, why) from None
-        except OSError:
-            pass  # a file system without locks
         yield

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from aegan.errors import InputError
 from aegan.study.experiment import Task
-from aegan.system.files import write_json
+from aegan.system.files import read_json, whole, write_json
 
 KEPT = 20  # measurements per kind
 
@@ -49,9 +49,10 @@ class Projection:
         if self._path is None:
             return {}
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(k): [float(value) for value in v] for k, v in found.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            with whole(self._path):
+                found = read_json(self._path)
+                return {str(k): [float(value) for value in v] for k, v in found.items()}
+        except (FileNotFoundError, InputError):
             return {}
 
     def learn(self, record: Mapping[str, Any]) -> None:
@@ -62,7 +63,7 @@ class Projection:
     def keep(self) -> None:
         """Writes the measurements for studies to come, where the folder can be written."""
         if self._path is not None:
-            with suppress(OSError):
+            with suppress(InputError):
                 write_json(self._path, self._measured)
 
     def seconds(self, task: Task) -> float:

@@ -16,7 +16,7 @@ from aegan.study import words as W
 from aegan.study.experiment import Experiment
 from aegan.study.registry import EXPERIMENTS
 from aegan.study.rule import VERDICTS
-from aegan.system.files import read_json
+from aegan.system.files import read_json, whole
 from aegan.system.screen import WIDTH
 
 
@@ -33,7 +33,10 @@ def write_study_report(folder: Path) -> Path:
     folder = Path(folder)
     if not (folder / "results.json").is_file():
         raise InputError(f"{folder / 'results.json'}: no such file; run the study first")
-    return write(document(read_json(folder / "results.json"), folder), "study", folder)
+    results = read_json(folder / "results.json")
+    with whole(folder / "results.json"):
+        page = document(results, folder)
+    return write(page, "study", folder)
 
 
 def document(results: Results, folder: Path | None = None) -> Document:

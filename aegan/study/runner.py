@@ -24,7 +24,7 @@ from aegan.study.opening import read_study
 from aegan.study.projection import Projection
 from aegan.study.study import Study, StudyDir
 from aegan.system import screen
-from aegan.system.files import read_json, write_json
+from aegan.system.files import read_json, whole, write_json
 from aegan.system.workers import Pool, threads_of
 
 
@@ -79,7 +79,19 @@ def _platform() -> str:
 def records_of(directory: StudyDir, tasks: Sequence[Task]) -> dict[str, Any]:
     """Records of the finished tasks: {"task", "kind", "work", "seconds", "result"} by name."""
     paths = {task.name: directory.record(task.name) for task in tasks}
-    return {name: read_json(path) for name, path in paths.items() if path.exists()}
+    found = {}
+    for name, path in paths.items():
+        try:
+            with whole(path):
+                record = read_json(path)
+                float(record["seconds"]), float(record["work"]), record["kind"], record["result"]
+            found[name] = record
+        except FileNotFoundError:
+            pass
+        except InputError as error:  # a disk's fault: the task is done again
+            screen.say(str(error))
+            path.unlink(missing_ok=True)
+    return found
 
 
 def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str, Any]:

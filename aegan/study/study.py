@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser, fit_standardiser
+from aegan.data.parquet import write_frame
 from aegan.errors import InputError
 from aegan.metrics.evaluate import EvaluationProtocol
 from aegan.metrics.intervals import corrected_estimate
@@ -22,8 +23,9 @@ from aegan.run.workdir import Workdir
 from aegan.sampling.rows import Rows
 from aegan.study.config import StudyConfig
 from aegan.study.parts import FIRST_HALF, Part, make_halves
-from aegan.system.files import replacing
 from aegan.tables.synthetic import read_synthetic
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Study:
 
     def diverged(self, model: str, seed: int, fold: int) -> bool:
         """Whether a cross-validation lane has no rows worth measuring."""
-        lanes = stages.trained_lanes(self.dir.run(model))
+        lanes = self._read(model, lambda: stages.trained_lanes(self.dir.run(model)))
         (lane,) = (lane for lane in lanes if (lane["seed"], lane["fold"]) == (seed, fold))
         return lane["status"] == "diverged"
 
@@ -205,10 +207,19 @@ class Study:
         """
         if self.diverged(model, seed, fold):
             return None
-        table = read_synthetic(self.dir.run(model).synthetic({"seed": seed, "fold": fold}))
+        path = self.dir.run(model).synthetic({"seed": seed, "fold": fold})
+        table = self._read(model, lambda: read_synthetic(path))
         places = np.array([self.source.classes.index(c) for c in table.classes], np.int32)
         finite = np.isfinite(table.features).all()
         return (table.features, places[table.labels]) if finite else None
+
+    def _read(self, model: str, read: Callable[[], T]) -> T:
+        """What a run's training left; made again from its checkpoint if it came to harm."""
+        try:
+            return read()
+        except InputError:
+            stages.train(self.plans[model], self.dir.run(model))
+            return read()
 
     @cached_property
     def _test_to_train(self) -> float:
@@ -225,8 +236,7 @@ class Study:
 
     def keep_points(self, name: str, frames: Sequence[pd.DataFrame]) -> None:
         """Writes the points of a scatter plot, a frame per group, to ``dir.table(name)``."""
-        with replacing(self.dir.table(name)) as path:
-            pd.concat(frames, ignore_index=True).to_parquet(path, index=False)
+        write_frame(self.dir.table(name), pd.concat(frames, ignore_index=True))
 
 
 def differences(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from aegan.data.parquet import read_frame
 from aegan.errors import InputError
 from aegan.report.kit.documents import Block, Fold, Section, paragraphs, section
 from aegan.report.kit.figures import Figure
@@ -131,7 +132,7 @@ def table_at(folder: Path, *path: str) -> pd.DataFrame:
     file = folder.joinpath(*path)
     if not file.is_file():
         raise InputError(f"{file}: no such file; run the study again with the same command")
-    return pd.read_parquet(file)
+    return read_frame(file, "delete it and its record beside it, and run the same command again")
 
 
 def grid(

@@ -1,25 +1,40 @@
-"""What is kept from one command to the next, in the user's cache folder."""
+"""What is kept from one command to the next, in the user's cache folder, if it can be used."""
 
 from __future__ import annotations
 
 import os
 import platform
+import warnings
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import jax
 
 from aegan.system.files import digest
+from aegan.system.screen import warn_once
 
 
-def cache_dir() -> Path:
-    """$AEGAN_CACHE, or aegan's folder in the user's cache."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("AEGAN_CACHE") or Path(root) / "aegan")
+def cache_dir() -> Path | None:
+    """$AEGAN_CACHE, or aegan's folder in the user's cache; None, and a warning, without one."""
+    try:
+        folder = Path(os.environ.get("AEGAN_CACHE") or _default_dir()).expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+        return folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody's home is known
+        reason = getattr(error, "strerror", None) or error
+        warn_once(f"no cache, so results take longer: set AEGAN_CACHE to a folder ({reason})")
+        return None
 
 
-def references_dir() -> Path:
+def _default_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aegan"
+
+
+def references_dir() -> Path | None:
     """Where results lie that no model changes: SVMs on real rows, trivial generators."""
-    return cache_dir() / "references"
+    folder = cache_dir()
+    return None if folder is None else folder / "references"
 
 
 def keep_compiled() -> None:
@@ -28,9 +43,11 @@ def keep_compiled() -> None:
     One folder per kind of processor: a home folder may be shared by several, and a program
     compiled for one can stop on another.
     """
-    if not jax.config.jax_compilation_cache_dir:
-        folder = cache_dir() / "compiled" / _processor()
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+    # A full disk, say: the program is compiled all the same.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+    if not jax.config.jax_compilation_cache_dir and (folder := cache_dir()) is not None:
+        compiled = str(folder / "compiled" / _processor())
+        jax.config.update("jax_compilation_cache_dir", compiled)
 
 
 def _processor() -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
+
+from aegan.system import ending
 
 WIDTH = 80
 _NO_BREAK = "\xa0"
@@ -39,14 +42,44 @@ def say(*lines: str) -> None:
             print(line, flush=True)
 
 
+_warned: set[str] = set()
+
+
+def warn_once(text: str) -> None:
+    """Prints a warning, the same one only once."""
+    if not _silent and text not in _warned:
+        _warned.add(text)
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+class _Bar(tqdm):
+    """A bar whose loop ends when a signal came."""
+
+    def update(self, n: float = 1) -> bool | None:
+        ending.check()
+        return super().update(n)
+
+
+_bars: weakref.WeakSet[_Bar] = weakref.WeakSet()
+
+
+def complain(line: str) -> None:
+    """Prints a line to standard error, below the bars that were cut short."""
+    for cut_short in list(_bars):
+        cut_short.close()
+    print(line, file=sys.stderr, flush=True)
+
+
 def bar(total: int, what: str, unit: str, initial: int = 0, remaining: bool = True) -> tqdm:
     """A progress bar on the terminal; in a log file, a line every half minute.
+
+    ``update`` raises ``ending.Stopped`` if a signal came.
 
     Without ``remaining`` it does not guess the time left: its steps are not equally long.
     """
     terminal = sys.stderr.isatty()
     clock = "{elapsed}<{remaining}" if remaining else "{elapsed}"
-    return tqdm(
+    made = _Bar(
         total=total,
         initial=initial,
         desc=what,
@@ -59,6 +92,8 @@ def bar(total: int, what: str, unit: str, initial: int = 0, remaining: bool = Tr
         bar_format="{desc} {percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} "
         f"[{clock}]{{postfix}}",
     )
+    _bars.add(made)
+    return made
 
 
 def say_above(progress: tqdm, line: str) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.synchronize import Event
@@ -15,8 +13,8 @@ from joblib import cpu_count
 
 from aegan.errors import InputError
 from aegan.system import screen
+from aegan.system.ending import PARENT
 
-_LOOK_AFTER_PARENT = 1.0  # seconds
 # Not fork: jax has threads, and libraries read their environment when they start.
 CONTEXT = multiprocessing.get_context("spawn")
 
@@ -74,10 +72,11 @@ class Pool:
             jobs,
             CONTEXT,
             initializer=_begin,
-            initargs=(os.getpid(), started, initializer, arguments),
+            initargs=(started, initializer, arguments),
         )
         self.submit = self._pool.submit
         # Libraries read it when they are imported, before any code of ours runs in the process.
+        environment = {**environment, PARENT: str(os.getpid()), "JAX_ENABLE_X64": "0"}
         before = {name: os.environ[name] for name in environment.keys() & os.environ.keys()}
         os.environ.update(environment)
         try:
@@ -113,20 +112,13 @@ def _wait_for_the_others() -> None:
     _started.wait()
 
 
-def _begin(
-    parent: int, started: Event, initializer: Callable[..., None] | None, arguments: tuple
-) -> None:
-    """A worker ends with its parent, whatever becomes of it, and leaves Ctrl-C to it."""
+def _begin(started: Event, initializer: Callable[..., None] | None, arguments: tuple) -> None:
+    """A worker leaves it to its parent what Ctrl-C and a terminal that closes mean."""
     global _started
     _started = started
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     screen.silence()
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_AFTER_PARENT)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True).start()
     if initializer is not None:
         initializer(*arguments)

@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from aegan.data.names import cut
 from aegan.errors import InputError
 from aegan.tables.roles import Columns, Options, assign, no_feature
 from aegan.tables.rows import MAX_COLUMNS, TRUTH, decode, lines_of, read_rows, split_named
-from aegan.tables.text import cut, read_one_line
+from aegan.tables.text import read_one_line
 
 _ATTRIBUTE = re.compile(
     rb"""@attribute\s+(?:'([^'\\]*(?:\\.[^'\\]*)*)'|"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s'"{]\S*))"""

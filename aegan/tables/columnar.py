@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from aegan.data.parquet import Columnar, is_numeric, is_text, open_feather, open_parquet, reason
 from aegan.errors import InputError
-from aegan.tables.roles import KEYS, PASSPORT, Columns, Options, assign, no_feature
-from aegan.tables.text import flaw
+from aegan.tables.roles import KEYS, Columns, Options, assign, no_feature
 
 _FOREIGN = ("pandas", "ARROW:schema")  # metadata that is not the file's own
 _OPENERS = {"parquet": open_parquet, "feather": open_feather}
@@ -111,9 +110,4 @@ def _texts(file: Columnar, position: int, name: str) -> list[str]:
         whole = column.cast(pa.int64(), safe=False)
         same = pc.all(pc.equal(whole.cast(column.type, safe=False), column)).as_py()
         column = (whole if same else column).cast(pa.string())  # speakers 1.0 of pandas are 1
-    texts = file.texts(name, column)
-    for row, text in enumerate(texts):
-        wrong = flaw(text)
-        if wrong and name.lower() != PASSPORT:
-            raise InputError(f"{file.place}: {row_name(row)}, column '{name}' {wrong}")
-    return texts
+    return file.texts(name, column)

@@ -12,7 +12,7 @@ from aegan.data.cells import MISSING, is_nameless
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, KEYS, Columns, Options, assign, no_feature
 from aegan.tables.rows import MAX_COLUMNS, TRUTH, decode, lines_of, read_rows, split_named
-from aegan.tables.text import is_number
+from aegan.tables.text import from_spreadsheet, is_number
 
 SEPARATORS = (b",", b";", b"\t", b"|")
 
@@ -33,7 +33,7 @@ def split_header(line: bytes, separators: Sequence[bytes] = SEPARATORS) -> tuple
             continue
         if len(cells) > len(best):
             best, separator = cells, candidate
-    return separator, [cell.strip() for cell in best]
+    return separator, [from_spreadsheet(cell.strip()) for cell in best]
 
 
 def open_text(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aegan.data.cells import known
+from aegan.data.names import cut, flaw
 from aegan.errors import InputError
 from aegan.tables.columnar import read_texts, row_name
 from aegan.tables.delimited import open_text
@@ -21,7 +22,7 @@ from aegan.tables.read import kind_of, reading
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
 from aegan.tables.rows import decode, fitted, lines_of
 from aegan.tables.table import NUMBERS, FeatureTable, times_of
-from aegan.tables.text import cut, flaw, listed
+from aegan.tables.text import listed
 
 REFUSE, DROP = "refuse", "drop"
 NEEDED = {

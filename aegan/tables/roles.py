@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from aegan.data.corpus import LABEL_COLUMNS
+from aegan.data.names import flaw
 from aegan.errors import InputError
-from aegan.tables.text import flaw, listed
+from aegan.tables.text import listed
 
 KEYS = ("file", "name", "filename", "path")  # the first of them that is there holds the keys
 TARGETS = ("emotion", "label", "class")  # likewise for the emotion

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from aegan.data.cells import MISSING
+from aegan.data.names import cut, flaw
 from aegan.errors import InputError
 from aegan.tables.roles import PASSPORT, Columns, Roles
-from aegan.tables.text import cut, flaw, listed
+from aegan.tables.text import from_spreadsheet, listed
 
 MAX_COLUMNS = 100_000
 T = TypeVar("T", str, bytes)
@@ -149,7 +150,7 @@ def read_rows(
             cell = cells[position].strip()
             text = seen.get((position, cell))
             if text is None:
-                text = decode(cell)
+                text = from_spreadsheet(decode(cell))
                 options = (declared or {}).get(position) if roles.texts[position] else None
                 if options and text not in options and text not in MISSING:
                     what = f"{cut(text)!r} is none of its declared values"

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from aegan.data.contract import FeatureContract
-from aegan.data.parquet import Columnar, open_parquet, reason
+from aegan.data.parquet import Columnar, open_parquet
 from aegan.errors import InputError
+from aegan.system.files import whole
 from aegan.tables.write import table_writer
 
+ANEW = "run the train stage again, which writes it anew"
 COLUMNS = ("file", "emotion")  # beside the features
 ALL = "all"  # what a passport says of rows of all classes
 
@@ -79,6 +80,19 @@ def read_passport(path: Path) -> dict[str, str]:
         return file.metadata
 
 
+def belongs(
+    place: Path, passport: Mapping[str, Any], lane: Mapping[str, Any], run_hash: str | None
+) -> None:
+    """``InputError`` if the passport of a file is not that of a lane (seed, fold) of a run."""
+    expected = {name: lane[name] for name in ("seed", "fold")}
+    expected |= {} if run_hash is None else {"run_hash": run_hash}
+    for name, value in expected.items():
+        found = passport.get(name)
+        if str(found) != str(value):
+            what = f"its {name} is {found}, not {value}: it belongs to another lane or run"
+            raise InputError(f"{place}: {what}; {ANEW}")
+
+
 def read_synthetic(path: Path) -> SyntheticTable:
     """Reads a Parquet table that ``write_synthetic`` wrote.
 
@@ -89,6 +103,8 @@ def read_synthetic(path: Path) -> SyntheticTable:
         passport = file.metadata
         names = file.schema.names
         classes = tuple(json.loads(passport.pop("classes")))
+        if len(set(classes)) < len(classes):
+            raise ValueError("a class is there twice")
         features = {i: name for i, name in enumerate(names) if name not in COLUMNS}
         values = file.matrix(list(features))
         emotions = file.column(names.index("emotion")).to_pylist()
@@ -102,18 +118,10 @@ def read_synthetic(path: Path) -> SyntheticTable:
 def _opened(path: Path) -> Iterator[Columnar]:
     """A synthetic table; whatever a damaged or foreign one raises, in one line."""
     try:
-        with closing(open_parquet(path)) as file:
+        with whole(path, ANEW), closing(open_parquet(path)) as file:
             if file.metadata.get("synthetic") != "true" or "emotion" not in file.schema.names:
-                raise InputError(
-                    f"{path}: not a synthetic table of aegan (no synthetic=true in it)"
-                )
+                what = "not a synthetic table of aegan (no synthetic=true in it)"
+                raise InputError(f"{path}: {what}; {ANEW}")
             yield file
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; run the train stage again, which writes it anew"
-        ) from None
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a whole synthetic table ({reason(error)}); delete it and run the train "
-            "stage again, which writes it anew"
-        ) from None
+        raise InputError(f"{path}: no such file; {ANEW}") from None

@@ -16,9 +16,10 @@ import numpy as np
 
 from aegan.data.cells import is_nameless, known, note_of_row_numbers, regression, row_numbers
 from aegan.data.contract import FeatureContract
+from aegan.data.names import cut
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
-from aegan.tables.text import cut, is_number, listed, read_one_line, with_point
+from aegan.tables.text import is_number, listed, read_one_line, with_point
 
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
 

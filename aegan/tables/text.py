@@ -7,30 +7,16 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-MAX_TEXT = 1000  # characters of a file name, a label or the name of a column
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+from aegan.data.names import cut
+
+_FORMULA = tuple("=+-@")  # what a spreadsheet takes for one at the start of a cell
 _SHOWN = 3  # names in a message
-_CUT = 80  # characters of each
 
 
 def listed(names: Iterable[str], shown: int = _SHOWN) -> str:
     """The first names in quotes: 'a', 'b', 'c', ..."""
     first = list(islice(names, shown + 1))
     return ", ".join(f"'{cut(name)}'" for name in first[:shown]) + ", ..." * (len(first) > shown)
-
-
-def flaw(text: str) -> str | None:
-    """What is wrong with the name of a file, a label or the name of a column; None if nothing."""
-    if len(text) > MAX_TEXT:
-        return f"has {len(text)} characters; shorten it to {MAX_TEXT} at most"
-    if _CONTROL.search(text):
-        return f"holds a control character ({cut(text)!r}); take it out"
-    return None
-
-
-def cut(text: str) -> str:
-    """The text, or its beginning if it is long."""
-    return text if len(text) <= _CUT else f"{text[:_CUT]}..."
 
 
 def is_number(text: str) -> bool:
@@ -50,6 +36,16 @@ def with_point(text: str) -> str:
 def is_metadata_key(key: str) -> bool:
     """Whether every format can hold the key."""
     return re.fullmatch(r"[A-Za-z_][\w.\-]*", key, re.ASCII) is not None
+
+
+def for_spreadsheet(text: str) -> str:
+    """A text cell of a CSV file that no spreadsheet takes for a formula: a ' stands before it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def from_spreadsheet(text: str) -> str:
+    """The inverse of ``for_spreadsheet``."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA) else text
 
 
 def write_one_line(value: str) -> str:

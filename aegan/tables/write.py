@@ -15,13 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
-import pyarrow.parquet as pq
 
 from aegan.data.contract import FeatureContract
+from aegan.data.parquet import parquet_writer
 from aegan.errors import InputError
-from aegan.system.files import replacing
+from aegan.system.files import beside, writing
 from aegan.tables.roles import PASSPORT
-from aegan.tables.text import is_metadata_key, write_one_line
+from aegan.tables.text import for_spreadsheet, is_metadata_key, write_one_line
 
 SUFFIXES = (".parquet", ".csv", ".arff")
 NUMERIC_LABELS = ("duration_s",)
@@ -62,23 +62,22 @@ def table_writer(
     _check_doubled(path, (*labels, *contract.names))
     entries = {str(key): str(value) for key, value in metadata.items()} | contract.to_metadata()
     table = _Table(path, tuple(labels), contract.names, entries)
-    passed = None
-    try:
-        with replacing(path) as temporary, opened(table, temporary) as write:
-            writer = TableWriter(table, write, finite or opened is not _parquet)
-            try:
-                yield writer
-            except OSError as error:  # of the caller's block: says nothing of this file
-                passed = error
+    ended: BaseException | None = None
+    with writing(path):
+        try:
+            with beside(path) as temporary, opened(table, temporary) as write:
+                writer = TableWriter(table, write, finite or opened is not _parquet)
+                try:
+                    yield writer
+                except BaseException as error:  # the caller's own, or of ``writer``
+                    ended = error
+                    raise
+                writer.flush()
+        except Exception:
+            if ended is None:
                 raise
-            writer.flush()
-    except OSError as error:
-        if error is passed:
-            raise
-        reason = error.strerror or str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: cannot be written ({reason}); make room, or give another path"
-        ) from error
+    if ended is not None:  # whatever a file that is given up says as it is closed
+        raise ended
 
 
 class _Table(NamedTuple):
@@ -134,7 +133,8 @@ class TableWriter:
         """Writes what is held."""
         if self._held:
             columns = {name: pa.concat_arrays(parts) for name, parts in self._texts.items()}
-            self._write(columns, self._features[:, : self._held], self._rows - self._held)
+            with writing(self._path):
+                self._write(columns, self._features[:, : self._held], self._rows - self._held)
         self._texts = {name: [] for name in self._labels}
         self._held = 0
 
@@ -173,7 +173,7 @@ def _parquet(table: _Table, temporary: Path) -> Iterator[_Write]:
     """Row groups of Parquet. Byte-stream split with zstd: 10 % smaller than plain, as quick."""
     kinds = dict.fromkeys(table.labels, pa.string()) | dict.fromkeys(table.names, pa.float32())
     schema = pa.schema(kinds | {name: pa.float32() for name in NUMERIC_LABELS if name in kinds})
-    with pq.ParquetWriter(
+    with parquet_writer(
         temporary,
         schema.with_metadata(dict(table.entries)),
         compression="zstd",
@@ -190,11 +190,14 @@ def _parquet(table: _Table, temporary: Path) -> Iterator[_Write]:
 
 
 def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
-    """RFC 4180 with a header; text in quotes, numbers as short as they read back."""
+    """RFC 4180 with a header; text in quotes, numbers as short as they read back.
+
+    Text that a spreadsheet would run has a ' before it.
+    """
     columns, passport = [*table.labels, *table.names], []
 
     def quoted(name: str, text: str, row: int = 0) -> str:
-        return '"' + text.replace('"', '""') + '"'
+        return '"' + for_spreadsheet(text).replace('"', '""') + '"'
 
     if table.entries.get("synthetic") == "true":
         columns.insert(len(table.labels), PASSPORT)
@@ -203,7 +206,7 @@ def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
         pairs = (f"{_key(table, k)}={shlex.quote(write_one_line(v))}" for k, v in ordered)
         passport = [quoted(PASSPORT, " ".join(pairs))]
     head = io.StringIO()
-    csv.writer(head, lineterminator="\n").writerow(columns)
+    csv.writer(head, lineterminator="\n").writerow(map(for_spreadsheet, columns))
     return _text(table, temporary, columns, head.getvalue(), quoted, passport)
 
 

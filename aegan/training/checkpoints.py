@@ -1,9 +1,15 @@
-"""Checkpoints by orbax: states with their optimisers, lane keys, and the losses so far."""
+"""Checkpoints by orbax: states with their optimisers, lane keys, and the losses so far.
+
+Each holds a digest of all that is in it; one that came to harm is left out for the one before.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +24,8 @@ from aegan.learning.schedule import LaneState
 from aegan.system.screen import say
 from aegan.training import hosts
 
-FORMAT = 2  # of a checkpoint
+FORMAT = 3  # of a checkpoint
+_UNSEALED = 2  # the format of those without a digest
 KEEP = 2  # a save that is cut off leaves the one before
 
 
@@ -60,12 +67,14 @@ class Keeper:
             lambda leaf: np.array(leaf) if isinstance(leaf, jax.Array) else leaf, checkpoint.state
         )
         meta = {**self._meta, "format": FORMAT, "seconds": checkpoint.seconds}
+        meta["sha256"] = _digest(meta, state, self._keys, checkpoint.history)
         parts = ocp.args.Composite(
             state=ocp.args.StandardSave({"lanes": state, "keys": self._keys}),
             history=ocp.args.StandardSave({"losses": checkpoint.history}),
             meta=ocp.args.JsonSave(meta),
         )
-        self._manager.save(checkpoint.epochs, args=parts, force=True)
+        with _written(self._manager.directory):
+            self._manager.save(checkpoint.epochs, args=parts, force=True)
 
     def restore(self, like: LaneState) -> Checkpoint | None:
         """The newest checkpoint that can be read, or None if there is none yet.
@@ -92,7 +101,8 @@ class Keeper:
     def _newest(self, like: LaneState) -> Checkpoint | None:
         if self._manager is None:
             return None
-        self._manager.wait_until_finished()
+        with _written(self._manager.directory):
+            self._manager.wait_until_finished()
         damaged = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
@@ -100,8 +110,7 @@ class Keeper:
             except InputError:
                 raise
             except Exception as error:  # whatever orbax and its storage raise for a damaged file
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
-                say(f"checkpoint of epoch {step} is damaged and left out ({reason})")
+                say(f"checkpoint of epoch {step} is damaged and left out ({_reason(error)})")
                 damaged.append(step)
             else:
                 for other in damaged:  # in the way of the one to come
@@ -115,8 +124,9 @@ class Keeper:
     def _read(self, step: int, like: LaneState) -> Checkpoint:
         place, meta = str(self._manager.directory), self._meta
         stored = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
-        stored = stored.meta
-        if stored.get("format") != FORMAT:
+        stored = dict(stored.meta)
+        seal = stored.pop("sha256", None)
+        if stored.get("format") not in (FORMAT, _UNSEALED):
             raise InputError(f"{place}: a checkpoint of an older version; give another --workdir")
         contracts = [
             FeatureContract(tuple(one.get("features", ())), one.get("feature_set", UNKNOWN))
@@ -137,10 +147,37 @@ class Keeper:
             state=ocp.args.StandardRestore(state), history=ocp.args.StandardRestore(history)
         )
         restored = self._manager.restore(step, args=parts)
-        if not np.array_equal(restored.state["keys"], self._keys):
-            raise InputError(f"{place}: a checkpoint of other seeds; give another --workdir")
+        lanes, keys = restored.state["lanes"], restored.state["keys"]
         losses = np.asarray(restored.history["losses"])
-        return Checkpoint(step, restored.state["lanes"], losses, stored["seconds"])
+        if (seal or stored["format"] == FORMAT) and seal != _digest(stored, lanes, keys, losses):
+            raise ValueError("changed since it was written")
+        if not np.array_equal(keys, self._keys):
+            raise InputError(f"{place}: a checkpoint of other seeds; give another --workdir")
+        return Checkpoint(step, lanes, losses, stored["seconds"])
+
+
+def _digest(meta: Mapping[str, Any], *trees: Any) -> str:
+    found = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for leaf in map(np.ascontiguousarray, jax.tree.leaves(trees)):
+        found.update(f"{leaf.dtype} {leaf.shape}".encode())
+        found.update(leaf.data)
+    return found.hexdigest()
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """``InputError`` in place of what orbax and its storage raise, many kinds of errors."""
+    try:
+        yield
+    except Exception as error:
+        mend = "make room, and the same command goes on from the checkpoint before"
+        raise InputError(
+            f"{folder}: no checkpoint can be written ({_reason(error)}); {mend}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
 
 
 def _of_first_host(leaf: Any) -> np.ndarray:
@@ -156,6 +193,8 @@ def open_keeper(
         yield Keeper(None, meta, keys, losses)
         return
     directory = Path(directory).resolve()
+    for cut_off in directory.glob("*.orbax-checkpoint-tmp*"):  # of a run that was killed
+        shutil.rmtree(cut_off, ignore_errors=True)
     options = ocp.CheckpointManagerOptions(max_to_keep=KEEP)
     if jax.process_count() > 1:
         # The first host alone has a manager: the others would wait for each other at every save.
@@ -165,6 +204,13 @@ def open_keeper(
             primary_host=0, active_processes={0}, barrier_sync_key_prefix="first-host"
         )
     names = ("state", "history", "meta")
-    # Closing waits for saves under way.
-    with ocp.CheckpointManager(directory, options=options, item_names=names) as manager:
+    with _written(directory):
+        manager = ocp.CheckpointManager(directory, options=options, item_names=names)
+    try:
         yield Keeper(manager, meta, keys, losses)
+    except BaseException:
+        with suppress(Exception):  # what it says counts for less
+            manager.close()
+        raise
+    with _written(directory):
+        manager.close()  # waits for saves under way

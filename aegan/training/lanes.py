@@ -94,7 +94,7 @@ def epochs(
     """Trains all lanes for ``count`` epochs, the first being number ``first`` (from 0).
 
     Returns the states and the losses, (capacity, 2, lanes, losses): training and validation for
-    each epoch, NaN beyond ``count``. One compilation serves every count up to ``capacity``.
+    each epoch, 0 beyond ``count``. One compilation serves every count up to ``capacity``.
     """
     train = jax.vmap(partial(schedule.train_epoch, learner), in_axes=(None, 0, 0, None))
     validate = jax.vmap(partial(schedule.validation_losses, learner), in_axes=(None, 0, 0, None))
@@ -106,7 +106,7 @@ def epochs(
         return state, history.at[i].set(jnp.stack([trained, held_out]))
 
     shape = (capacity, 2, lanes.n_train.shape[0], len(learner.model.losses()))
-    return jax.lax.fori_loop(0, count, epoch, (state, jnp.full(shape, jnp.nan)))
+    return jax.lax.fori_loop(0, count, epoch, (state, jnp.zeros(shape, jnp.float32)))
 
 
 def compiler_options() -> dict[str, str | bool]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from aegan.learning.schedule import LaneState
+from aegan.learning.schedule import LaneState, idle
 from aegan.system.screen import bar, say, say_above
 from aegan.training import hosts
 from aegan.training.checkpoints import Checkpoint, Keeper
@@ -51,6 +51,7 @@ def train_lanes(
             started = time.perf_counter()
             count = min(count, epochs - done)
             trained = trainer.run(done, count)
+            trained = trained._replace(history=_absent(job, trained.history, done))
             spent = time.perf_counter() - started
             done, history = done + count, np.concatenate([history, trained.history])
             progress.set_postfix_str(_in_short(job, trained), refresh=False)
@@ -89,6 +90,17 @@ def _start(job: Job, trainer: Trainer, now: Checkpoint | None) -> tuple[int, np.
         return 0, np.zeros(shape, np.float32), 0.0
     trainer.load(now.state)
     return now.epochs, now.history, now.seconds
+
+
+def _absent(job: Job, history: np.ndarray, first: int) -> np.ndarray:
+    """Losses with NaN for those that are not there: of steps that idle, of lanes that hold no rows
+    out. jax itself sees no NaN but those of a training that goes wrong (JAX_DEBUG_NANS).
+    """
+    history = np.array(history)
+    for number, losses in enumerate(history):
+        losses[0, :, np.asarray(idle(job.learner, first + number))] = np.nan
+    history[:, 1, np.asarray(job.lanes.n_valid) == 0] = np.nan
+    return history
 
 
 def _with(state: LaneState, stopped: Mapping[int, LaneState]) -> LaneState:

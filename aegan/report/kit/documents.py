@@ -1,7 +1,7 @@
 """A document as a value: sections of sentences, tables and figures.
 
 Of the templates ``base`` holds the page and ``blocks`` what stands on it. A report extends
-``base`` and has its words in a file of macros. HTML escapes every text.
+``base`` and has its words in a file of macros. Both pages escape every text.
 """
 
 from __future__ import annotations
@@ -98,6 +98,29 @@ def slug(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
+_MARKS = (  # what Markdown would take for more than text
+    r"[\\`*|]|<(?=[A-Za-z/!?])|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])"
+    r"|^(?:#+|[-+]|\d+[.)])(?=\s|$)|^(?:==|--|~~|>)"
+)
+
+
+def markdown(text: str) -> str:
+    """A text that Markdown shows as it stands: no link, tag, heading or line of its own."""
+    marked = re.sub(_MARKS, lambda found: _escaped(found[0]), " ".join(text.split()))
+    return re.sub(r"&(?=#?\w+;)", "&amp;", marked).replace("://", "&#58;//")
+
+
+def _escaped(mark: str) -> str:
+    """With a backslash, which stands before punctuation: the last of "12."."""
+    return mark[:-1] + "\\" + mark[-1] if mark[0].isdigit() else "\\" + mark
+
+
+def code(text: str) -> str:
+    """A text as code in Markdown, whatever backticks it has."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
+
+
 def _glue(text: str) -> Markup:
     """Keeps a number in a line with its per cent, a set with its number."""
     return Markup(re.sub(r"\b([Ss]et)-(?=[12]\b)", "\\1\u2011", text.replace(" %", "\u00a0%")))
@@ -115,5 +138,6 @@ def _environment() -> Environment:
     )
     found.filters |= {"slug": slug, "glue": _glue, "plain": plain, "percent": percent}
     found.filters |= {"mean": lambda summary: Estimate.of(summary).mean}
+    found.filters |= {"md": markdown, "code": code}
     found.filters["base64"] = lambda data: base64.b64encode(data).decode()
     return found

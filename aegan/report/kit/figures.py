@@ -22,6 +22,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
 from aegan.system.files import replacing, write_text
+from aegan.tables.text import for_spreadsheet
 
 mpl.use("Agg")
 
@@ -62,7 +63,8 @@ class Figure:
         for picture in self.panels:
             with replacing(folder / picture.file) as temporary:
                 temporary.write_bytes(picture.png)
-        csv = self.data.to_csv(index=False, lineterminator="\n")
+        texts = self.data.map(lambda cell: for_spreadsheet(cell) if isinstance(cell, str) else cell)
+        csv = texts.to_csv(index=False, lineterminator="\n")
         write_text(folder / f"{self.name}.csv", csv)
 
 

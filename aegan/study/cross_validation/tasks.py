@@ -12,6 +12,7 @@ import pandas as pd
 from aegan.metrics.evaluate import METRICS
 from aegan.metrics.intervals import fold_means
 from aegan.run import stages
+from aegan.run.outputs import read_losses
 from aegan.run.sentinel import convergence
 from aegan.study import generators
 from aegan.study.experiment import Records, Task
@@ -51,7 +52,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
             for model, values in by_fold.items()
         },
         "losses": {
-            model: losses_of(pd.read_parquet(study.dir.run(model).losses), run["lanes"])
+            model: losses_of(read_losses(study.dir.run(model)), run["lanes"])
             for model, run in runs.items()
         },
     }

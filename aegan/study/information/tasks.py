@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import pandas as pd
-
 from aegan.models.m3 import INFORMATION
 from aegan.run import stages
+from aegan.run.outputs import read_losses
 from aegan.run.schema import at_least, each, is_number
 from aegan.study import generators
 from aegan.study.cross_validation.tasks import losses_of, values_by_fold
@@ -87,7 +86,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
         return {"parts": tested, "verdict": overall(tested)}
 
     def information(name: str) -> float | None:
-        losses = losses_of(pd.read_parquet(study.dir.run(name).losses), found[name]["lanes"])
+        losses = losses_of(read_losses(study.dir.run(name)), found[name]["lanes"])
         left = losses.get(INFORMATION.name, {}).get("training")
         return None if left is None else math.log(len(study.source.classes)) - left
 
