@@ -80,7 +80,7 @@ def _fields(value: Any) -> dict[str, Any]:
     found = dict(vars(value))
     if "params" in found:
         found |= {"params": jax.tree.leaves(found["params"]), "model": repr(found["model"])}
-        found["standardiser"] = vars(found["standardiser"])
+        found["standardiser"] = tuple(found["standardiser"])
     found["contract"] = [*found["contract"].names, found["contract"].feature_set]
     return found
 

@@ -220,7 +220,7 @@ def test_a_folder_that_only_has_the_name_of_parts_is_refused(tmp_path):
     assert str(mine.parent) in error_of(extract_table, job, make_good, 1)
     for text in ("{", "[]"):
         (mine.parent / "identity.json").write_text(text)
-        assert "identity.json: cannot be read" in error_of(extract_table, job, make_good, 1)
+        assert "identity.json: not whole" in error_of(extract_table, job, make_good, 1)
     assert mine.read_text() == "precious"
     assert not job.out.exists()
 
@@ -230,7 +230,7 @@ def test_two_extractions_of_one_table_do_not_mix(tmp_path, monkeypatch):
     interrupted(job, make_good, 3, monkeypatch)
     folder = job.parts
     with finished.finished_clips(folder, make_good().kind):
-        assert "another extraction is at work" in error_of(extract_table, job, make_good, 1)
+        assert "is at work on it" in error_of(extract_table, job, make_good, 1)
     assert extract_table(job, make_good, 1).resumed == 3
 
 
@@ -242,7 +242,7 @@ def test_a_full_disk_is_an_input_error_and_what_was_done_stays(tmp_path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(finished.pq, "write_table", full)
+        patched.setattr(finished, "parquet_writer", full)
         message = error_of(extract_table, job, make_good, 1)
     assert "No space left on device" in message and "run the same command again" in message
     assert extract_table(job, make_good, 1).resumed == 4

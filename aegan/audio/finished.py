@@ -122,13 +122,9 @@ def finished_clips(folder: Path, kind: FeatureKind) -> Iterator[FinishedClips]:
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):
             write_json(file, identity)
-        there = read_json(file)
-        if not isinstance(there, dict):
-            raise ValueError
+        there = read_json(file, mend)
     except OSError as error:
         raise InputError(f"{folder}: not usable ({error.strerror}); {mend}") from error
-    except (ValueError, InputError) as error:
-        raise InputError(f"{file}: cannot be read; {mend}") from error
     for name in sorted({*identity, *there}):
         before, now = there.get(name), identity.get(name)
         if before != now:

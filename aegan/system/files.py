@@ -34,7 +34,9 @@ from aegan.errors import InputError
 AGAIN = "delete it and run the same command again"  # the mend of most files that are damaged
 _SEAL = "sha256"
 _COMMAND = 200  # characters of a command line that a lock shows
-_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
+# Of a process of this machine, or of an earlier version, which did not say.
+_HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+_TEMPORARY = re.compile(rf"\..+\.(\d+)(?:-{_HERE})?\.tmp")
 # What reading a damaged file raises somewhere: numpy, zipfile, JSON, and what looks into them.
 _DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError)
 _DAMAGE += (RecursionError, SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -69,7 +71,7 @@ def beside(path: Path) -> Iterator[Path]:
     """``replacing``, but its errors stay those of the system."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{_HERE}.tmp")
     sweep(path.parent)
     try:
         yield temporary
