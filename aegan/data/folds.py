@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from aegan.data.corpus import Corpus
 from aegan.errors import InputError
@@ -91,6 +90,8 @@ def _speaker_folds(corpus: Corpus, n_folds: int, section: str) -> np.ndarray:
     ):
         if wrong:
             raise InputError(message)
+    from sklearn.model_selection import StratifiedGroupKFold  # takes a second to import
+
     order = np.argsort(corpus.files)  # the splitter may look at the order of rows
     splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=False)
     fold_of_row = np.empty(len(order), dtype=np.int32)
