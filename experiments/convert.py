@@ -32,19 +32,17 @@ from absl import flags
 from aegan.data.missing import MENDS
 from aegan.errors import InputError
 from aegan.system.screen import say
-from aegan.tables.convert import Choices, LabelSource, convert
-from aegan.tables.labels import DROP, REFUSE, read_labels
-from aegan.tables.roles import RENAMED
-from aegan.tables.table import FeatureTable
-from aegan.tables.write import SUFFIXES
+from aegan.tables.text import DROP, REFUSE, SUFFIXES
 
 from .command import (
     check_out,
+    check_there,
     guarded,
     named_columns,
     need,
     next_command,
     pairs_of,
+    parse_early,
     start,
 )
 
@@ -72,6 +70,21 @@ _MISSING = flags.DEFINE_enum(
 _FEATURE_SET = flags.DEFINE_string("feature_set", None, "Name of the feature set, say IS10")
 _LICENCE = flags.DEFINE_string("licence", None, "Licence note, kept in the table")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
+
+
+def _check() -> None:
+    need(_IN, _OUT)
+    check_there(_IN, "a feature file")
+    check_there(_LABELS, "a table of labels")
+    check_out(Path(_OUT.value), _OVERWRITE.value)
+
+
+parse_early(__name__, check=_check)
+
+from aegan.tables.convert import Choices, LabelSource, convert
+from aegan.tables.labels import read_labels
+from aegan.tables.roles import RENAMED
+from aegan.tables.table import FeatureTable
 
 
 def read_flags() -> Choices:

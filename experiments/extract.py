@@ -27,18 +27,21 @@ from functools import partial
 from pathlib import Path
 
 from absl import flags
-from joblib import cpu_count
 
-from aegan.audio.extraction import Job, extract_table
-from aegan.audio.features import check_features, open_extractor
-from aegan.corpora.interface import four_classes
-from aegan.corpora.registry import describe_corpora, describe_listing, get_corpus
-from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
 from aegan.errors import InputError
 from aegan.system.screen import duration, field, say
-from aegan.tables.write import SUFFIXES
+from aegan.tables.text import SUFFIXES
 
-from .command import check_out, guarded, named_columns, need, next_command, start
+from .command import (
+    check_out,
+    check_there,
+    guarded,
+    named_columns,
+    need,
+    next_command,
+    parse_early,
+    start,
+)
 
 _CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")
 _AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder (.wav and .flac below it)")
@@ -63,6 +66,24 @@ _LICENCE = flags.DEFINE_string("licence", None, "Licence note in place of the co
 _JOBS = flags.DEFINE_integer("jobs", None, "Processes; default: one per core", lower_bound=1)
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show what the folder holds, and stop")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
+
+
+def _check() -> None:
+    if _CORPUS.value != "list":
+        need(_CORPUS, _AUDIO, *([] if _DRY_RUN.value else [_OUT]))
+        check_there(_AUDIO, "the folder of the recordings")
+        check_there(_LABELS, "a table of labels")
+
+
+parse_early(__name__, check=_check)
+
+from joblib import cpu_count
+
+from aegan.audio.extraction import Job, extract_table
+from aegan.audio.features import check_features, open_extractor
+from aegan.corpora.interface import four_classes
+from aegan.corpora.registry import describe_corpora, describe_listing, get_corpus
+from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
 
 _SKIPPED = 10  # skipped clips that are named
 

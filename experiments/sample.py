@@ -17,18 +17,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 from absl import flags
 
-from aegan.data.plausibility import rules_of
 from aegan.errors import InputError
-from aegan.run.programs import execute, path_of
-from aegan.run.workdir import Workdir, choose_lane, open_generator
-from aegan.sampling.draw import draw_table
 from aegan.system.screen import field, say
-from aegan.tables.synthetic import ALL
 
-from .command import check_out, guarded, need, start
+from .command import check_out, check_there, guarded, need, parse_early, start
 
 _RUN = flags.DEFINE_string("run", None, "Workdir of a finished run: runs/m2")
 _N = flags.DEFINE_integer("n", 6000, "Number of rows", lower_bound=1)
@@ -53,6 +47,23 @@ _PLAUSIBLE = flags.DEFINE_bool(
 )
 _LICENCE = flags.DEFINE_string("licence", None, "Licence note in place of the run's")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
+
+
+def _check() -> None:
+    need(_RUN, _OUT)
+    check_there(_RUN, "a finished run")
+    check_out(Path(_OUT.value), _OVERWRITE.value)
+
+
+parse_early(__name__, check=_check)
+
+import jax
+
+from aegan.data.plausibility import rules_of
+from aegan.run.programs import execute, path_of
+from aegan.run.workdir import Workdir, choose_lane, open_generator
+from aegan.sampling.draw import draw_table
+from aegan.tables.synthetic import ALL
 
 
 def sample() -> None:

@@ -18,9 +18,10 @@ import pytest
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.tables.labels import DROP, Labels, complete, join, read_labels
+from aegan.tables.labels import Labels, complete, join, read_labels
 from aegan.tables.read import read_table
 from aegan.tables.table import FeatureTable, with_unique_files
+from aegan.tables.text import DROP
 from aegan.tables.write import SUFFIXES, table_writer
 
 INPUTS = 12_000  # per reader

@@ -8,8 +8,9 @@ import pytest
 
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
-from aegan.tables.labels import DROP, Labels, complete, join, read_labels
+from aegan.tables.labels import Labels, complete, join, read_labels
 from aegan.tables.table import FeatureTable
+from aegan.tables.text import DROP
 
 LABELS = "file,speaker,emotion\na.wav,x,sad\nb.wav,y,angry\nc.wav,x,happy\n"
 FOLDERS = "file,emotion\nE1/1.wav,e1\nE0/1.wav,e0\n"  # of speakers tell base names apart

@@ -9,6 +9,8 @@ from itertools import islice
 
 from aegan.data.names import cut
 
+SUFFIXES = (".parquet", ".csv", ".arff")  # of the tables that are written
+REFUSE, DROP = "refuse", "drop"  # what may be done about what does not fit
 _FORMULA = tuple("=+-@")  # what a spreadsheet takes for one at the start of a cell
 _SHOWN = 3  # names in a message
 

@@ -21,9 +21,8 @@ from aegan.data.parquet import parquet_writer
 from aegan.errors import InputError
 from aegan.system.files import beside, writing
 from aegan.tables.roles import PASSPORT
-from aegan.tables.text import for_spreadsheet, is_metadata_key, write_one_line
+from aegan.tables.text import SUFFIXES, for_spreadsheet, is_metadata_key, write_one_line
 
-SUFFIXES = (".parquet", ".csv", ".arff")
 NUMERIC_LABELS = ("duration_s",)
 
 _ROW_GROUP = 16384  # rows held in memory and written together: 104 MB of 1582 features
