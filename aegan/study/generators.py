@@ -87,8 +87,10 @@ def train_run(study: Study, model: str) -> dict[str, Any]:
     plan, workdir = study.plans[model], study.dir.run(model)
     workdir.claim(plan.identity, plan.corpus.contract)
     stages.train(plan, workdir)
+    if model not in study.encoders:
+        return {}
     state = stages.trained_state(plan, workdir)
-    for place, (seed, fold) in enumerate(plan.lanes if model in study.encoders else ()):
+    for place, (seed, fold) in enumerate(plan.lanes):
         encoder = lane_of(state, place).params[ENCODER]
         with replacing(study.dir.encoder(model, seed, fold)) as path, open(path, "wb") as file:
             np.savez(file, **flat_arrays(jax.device_get(encoder), "encoder"))
