@@ -59,11 +59,11 @@ def _table(percent: str, of: Results) -> Table:
 
 def _figure(found: Results) -> Figure:
     records = [
-        (percent, int(k), method, *Estimate.of(of[measure]))
+        (percent, int(k), method, uar.mean, uar.half_width)
         for percent, of_percent in found["percents"].items()
         for k, of_k in of_percent.items()
         for method, of in of_k.items()
-        for measure in ("uar",)
+        for uar in (Estimate.of(of["uar"]),)
     ]
     data = pd.DataFrame(records, columns=["percent", "k", "method", "uar", "half_width"])
     styles = model_style(_DRAWN)
@@ -86,7 +86,7 @@ def _figure(found: Results) -> Figure:
             title=f"{percent} % of the labelled rows", xlabel="k, unlabelled rows", ylabel="UAR (%)"
         )
         kit.grid(axes, "y")
-        kit.legend(axes, columns=1, where="best", fontsize=7)
+        kit.legend(axes, fontsize=7)
 
     alt = "UAR over the number of unlabelled rows of the speaker (data in the CSV)."
     percents = [percent for percent, of in found["percents"].items() if of]
@@ -111,7 +111,7 @@ def in_short(results: Results) -> list[str]:
     percent, k, of = found
     values = {name: Estimate.of(of[name]["uar"]).mean for name in (NONE, ADAPTED)}
     corpus = W.corpus_name(results["source"])
-    said_of = {"k": k, "percent": percent, "m5": values[ADAPTED], "none": values[NONE]}
+    said_of = {"k": k, "percent": percent, "m5": values[ADAPTED], "real": values[NONE]}
     return [W.told(NAME, "in_short", corpus=corpus, **said_of)]
 
 
