@@ -9,8 +9,10 @@ from aegan.run.config import base
 
 
 def get_config(variant: str = "default") -> ConfigDict:
-    """Variants: default, for use; faithful, within the training speakers' span; mixed; quick."""
-    config = base("m5", variant, ("default", "faithful", "mixed", "quick"))
+    """Variants: default, for use; faithful, within the training speakers' span; mixed; adversarial;
+    quick."""
+    model = "m5_adversarial" if variant == "adversarial" else "m5"
+    config = base(model, variant, ("default", "faithful", "mixed", "adversarial", "quick"))
     if variant == "faithful":
         config.model.beyond = 0.0
     if variant == "mixed":

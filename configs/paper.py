@@ -47,7 +47,7 @@ def get_config(variant: str = "default") -> ConfigDict:
 
     # Each has a section of its name: its network and training, as in its own config.
     config.models = ("m1", "m2", "m3")
-    for name in (*config.models, "m4"):  # M4 is the experiment information's
+    for name in (*config.models, "m4", "m5"):  # the latter two for experiments beyond the paper
         run = load(name, of_model)
         config[name] = ConfigDict({"model": run.model, "train": run.train})
 

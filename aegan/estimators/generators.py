@@ -42,7 +42,7 @@ from aegan.training.strategy import AUTO, PROCESSES, VMAP, choose
 class GeneratorEstimator(BaseEstimator):
     """A class-conditional generator of feature vectors: ``fit(X, y)``, then ``sample(n)``.
 
-    A subclass names the config that it begins with; for a model of your own:
+    A subclass names the config that it begins with, ``"m5:faithful"``; for a model of your own:
     ``class M9(aegan.GeneratorEstimator): config = "mine/m9.py"``.
 
     Args:
@@ -88,7 +88,8 @@ class GeneratorEstimator(BaseEstimator):
 
     def run_config(self, seeds: Sequence[int]) -> RunConfig:
         """The parameters as a typed config; ``InputError`` names a field that no run could use."""
-        config = load_config(self.config)
+        name, _, variant = self.config.partition(":")
+        config = load_config(name, variant or "default")
         given = {"train.updates": self.updates, "train.batch_size": self.batch_size}
         changes = {name: value for name, value in given.items() if value is not None}
         changes |= dict(self.overrides or {}) | {"seeds": tuple(map(int, seeds))}

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aegan.models.model import Model, Network, Params
-from aegan.speakers.effects import Effects
+from aegan.models.m2 import FEATURE_STEP, GENERATOR_STEP, HEAD, M2, TRUNK, generated
+from aegan.models.model import Model, Network, Params, Pass
+from aegan.speakers.effects import Effects, estimate
 from aegan.speakers.factors import RANK, SHARED_RANK, Factors, factors_of, shapes
 
 FACTORS = "factors"
@@ -80,10 +82,6 @@ class M5(Model):
         return {**params, FACTORS: {**own, **nobody}}
 
     def generate(self, params: Params, key: jax.Array, labels: jax.Array) -> jax.Array:
-        return self.linear(params, key, labels)
-
-    def linear(self, params: Params, key: jax.Array, labels: jax.Array) -> jax.Array:
-        """m + u + v + e (n, features), each drawn for each row."""
         f, n = Factors(**params[FACTORS]), len(labels)
         keys = dict(zip(("u", "beyond", "v", "e"), jax.random.split(key, 4), strict=True))
 
@@ -110,3 +108,79 @@ class M5(Model):
         square = jax.random.dirichlet(weigh, jnp.ones(_MIXED), (n,)) * there[:, None]
         value = jnp.sqrt(square) * jax.random.rademacher(sign, (n, _MIXED), jnp.float32)
         return jnp.zeros((n, self.rank)).at[jnp.arange(n)[:, None], place].add(value)
+
+
+def new_speakers(
+    rows: np.ndarray, labels: np.ndarray, speakers: np.ndarray, wanted: np.ndarray, seed: int
+) -> np.ndarray:
+    """M5's rows (n, d) at its defaults, without margins, of the labels ``wanted`` (n,).
+
+    Of rows (m, d) in any units, labels (m,) with all those wanted, and speakers (m,).
+    """
+    classes, own = np.unique(labels, return_inverse=True)
+    names = np.unique(speakers, return_inverse=True)[1]
+    model = M5(rows.shape[1], len(classes)).for_rows([own], [names])
+    params = model.given(estimate(rows, own, names, len(classes)), rows, own, names)
+    one_hot = np.eye(len(classes), dtype=np.float32)[np.searchsorted(classes, wanted)]
+    return np.asarray(jax.jit(model.generate)(params, jax.random.key(seed), one_hot))
+
+
+CORRECTION, NOISE = "correction", "noise"
+MADE = Pass(generated, (CORRECTION, NOISE), stream=1, fresh=2)
+
+
+class Scale(nn.Module):
+    """Each column times a number that is learnt, from 0."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x * self.param("scale", nn.initializers.zeros, (x.shape[-1],))
+
+
+@dataclass(frozen=True)
+class AdversarialM5(M5):
+    """M5 and a network that begins at nothing and adds what M2's D2 finds missing.
+
+    Steps 4 and 5 of the paper's schedule: there is no code to learn.
+    """
+
+    name = "m5_adversarial"
+    title = "M5 with an adversarial residual"
+    about = (
+        "New speakers by effects, as M5, and a network that adds to each row what a discriminator "
+        "misses in it."
+    )
+    steps = (
+        replace(FEATURE_STEP, sees=(MADE,)),
+        replace(GENERATOR_STEP, learns=(CORRECTION, NOISE), sees=(MADE,), through=MADE),
+    )
+
+    feature_discriminator: tuple[int, ...] = (1000, 500, 100)
+    encoder: tuple[int, ...] = (1000, 500, 100)  # the correction mirrors it, as a decoder does
+    latent: int = 20
+
+    feature_logits = M2.feature_logits
+    feature_trunk = M2.feature_trunk
+    feature_head = M2.feature_head
+
+    def networks(self) -> dict[str, Network]:
+        widths = self.feature_discriminator
+        correction = self.mlp(self.encoder[::-1], self.features)
+        return {
+            TRUNK: Network(5, self.features + self.classes, self.trunk(widths)),
+            HEAD: Network(6, widths[-1], self.mlp((), 1)),
+            CORRECTION: Network(10, self.latent + self.classes, correction),
+            NOISE: Network(11, self.features, Scale()),
+        }
+
+    def init_params(self, key: jax.Array) -> Params:
+        params = super().init_params(key)
+        nothing = jax.tree.map(jnp.zeros_like, params[CORRECTION]["output"])
+        return {**params, CORRECTION: {**params[CORRECTION], "output": nothing}}
+
+    def generate(self, params: Params, key: jax.Array, labels: jax.Array) -> jax.Array:
+        linear, z, noise = jax.random.split(key, 3)
+        code = jax.random.normal(z, (len(labels), self.latent))
+        added = self.apply(CORRECTION, params, jnp.hstack([code, labels]))
+        white = jax.random.normal(noise, (len(labels), self.features))
+        return super().generate(params, linear, labels) + added + self.apply(NOISE, params, white)

@@ -27,6 +27,7 @@ REFERENCES = {
     "smote": "SMOTE",
     "jitter": "Jitter",
     "oversampling": "Oversampling",
+    "new_speakers": "New speakers",
 }
 UARS = ("trts_set1", "trts_set2", "tstr_set1", "tstr_set2")
 TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {

@@ -89,7 +89,8 @@ def read_study_config(
     if found.source.folds == ALL:
         raise InputError("config.source.folds=all: a study holds speakers out; give a number")
     honest = own["low_resource"].honest
-    if len(set(honest)) < len(honest) or not set(honest) <= set(found.models):
+    wrong = len(set(honest)) < len(honest) or not set(honest) <= set(found.models)
+    if wrong and "low_resource" in found.experiments:
         raise InputError(
             f"config.low_resource.honest={list(honest)!r}: must name none or some of "
             f"{', '.join(found.models)}"

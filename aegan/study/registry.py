@@ -22,6 +22,7 @@ from aegan.study.experiment import Experiment, Task
 from aegan.study.fidelity import FIDELITY
 from aegan.study.information import INFORMATION
 from aegan.study.low_resource import LOW_RESOURCE
+from aegan.study.speaker import SPEAKER
 from aegan.study.study import Study
 from aegan.study.toy import TOY
 
@@ -37,6 +38,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         LOW_RESOURCE,  # Fig. 6
         TOY,  # Fig. 1
         FIDELITY,  # not the paper's
+        SPEAKER,  # not the paper's
     )
 }
 # Those of the paper, which claims something of each.
