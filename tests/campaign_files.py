@@ -167,6 +167,7 @@ def flips(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
     kinds = kinds_in(root)
     found: dict[str, Found] = {name: Counter() for name in kinds}
     values = {path: plain(kind.read(path)) for kind in kinds.values() for path in kind.files}
+    assert all(values.values())
     for turn in range(number):
         name = list(kinds)[turn % len(kinds)]
         kind = kinds[name]

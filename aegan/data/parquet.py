@@ -172,8 +172,8 @@ def open_parquet(path: Path) -> Columnar:
 
 
 def _seal(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> str:
-    """Of names and types of columns, and of the metadata, which a footer holds twice."""
-    columns = [[field.name, str(field.type)] for field in schema]
+    """Of names and kinds of columns, and of the metadata, which a footer holds twice."""
+    columns = [[field.name, field.type.id] for field in schema]
     return digest([columns, *(_entries(one) for one in (schema.metadata, metadata))])
 
 
