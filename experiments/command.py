@@ -162,7 +162,7 @@ def need(*needed: flags.FlagHolder) -> None:
 def check_there(flag: flags.FlagHolder, what: str) -> None:
     """Refuses a path that is given and not there."""
     if flag.value and not Path(flag.value).exists():
-        raise InputError(f"{flag.value}: no such file or folder; give the path of {what}")
+        raise InputError(f"{flag.value}: no such file; give the path of {what}")
 
 
 def check_out(out: Path, overwrite: bool) -> None:

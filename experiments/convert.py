@@ -74,9 +74,13 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is t
 
 def _check() -> None:
     need(_IN, _OUT)
+    check_out(Path(_OUT.value), _OVERWRITE.value)
+    if _CORPUS.value and _LABELS.value:
+        raise InputError("--corpus and --labels are both given; labels come from one of them")
+    if bool(_CORPUS.value) != bool(_AUDIO.value):
+        raise InputError("--corpus and --audio go together: its name, and its folder; give both")
     check_there(_IN, "a feature file")
     check_there(_LABELS, "a table of labels")
-    check_out(Path(_OUT.value), _OVERWRITE.value)
 
 
 parse_early(__name__, check=_check)
@@ -89,13 +93,8 @@ from aegan.tables.table import FeatureTable
 
 def read_flags() -> Choices:
     """The flags, checked before anything is read."""
-    need(_IN, _OUT)
+    _check()
     out = Path(_OUT.value)
-    check_out(out, _OVERWRITE.value)
-    if _CORPUS.value and _LABELS.value:
-        raise InputError("--corpus and --labels are both given; labels come from one of them")
-    if bool(_CORPUS.value) != bool(_AUDIO.value):
-        raise InputError("--corpus and --audio go together: its name, and its folder; give both")
     return Choices(
         source=Path(_IN.value),
         out=out,

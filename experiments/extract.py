@@ -93,7 +93,7 @@ def extract() -> None:
     if _CORPUS.value == "list":
         say(describe_corpora())
         return
-    need(_CORPUS, _AUDIO, *([] if _DRY_RUN.value else [_OUT]))
+    _check()
     reader = get_corpus(_CORPUS.value)
     for flag in (_LABELS, _COLUMNS):
         if flag.value and reader.name != "csv":

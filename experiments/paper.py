@@ -38,6 +38,7 @@ _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show corpora, tasks and the esti
 parse_flags = partial(parse_config_flags, example="configs/paper.py")
 parse_early(__name__, parse_flags)
 
+from aegan.report.tables import quick_banner
 from aegan.run.schema import plain
 from aegan.study import registry
 from aegan.study.collect import collect, read_study_results
@@ -53,6 +54,8 @@ from aegan.system.cache import references_dir
 def summary(study: Study) -> list[str]:
     """The study in a few lines of at most 80 columns."""
     lines = ["The paper's study", *field("experiments", ", ".join(study.config.experiments))]
+    for banner in quick_banner({"variant": study.config.variant}):
+        lines += field("NOTE", banner)
     for role, corpus in (("source", study.source), ("target", study.target)):
         if corpus is None:
             continue

@@ -17,13 +17,14 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from aegan.data.contract import FeatureContract
+from aegan.data.corpus import MARK
 from aegan.data.parquet import parquet_writer
 from aegan.errors import InputError
 from aegan.system.files import beside, writing
 from aegan.tables.roles import PASSPORT
 from aegan.tables.text import SUFFIXES, for_spreadsheet, is_metadata_key, write_one_line
 
-NUMERIC_LABELS = ("duration_s",)
+NUMERIC_LABELS = ("duration_s", MARK)
 
 _ROW_GROUP = 16384  # rows held in memory and written together: 104 MB of 1582 features
 _TEXT_ROWS = 1024  # rows turned into text together
@@ -148,7 +149,7 @@ class TableWriter:
                 return pa.array([str(value) for value in values], pa.string())
             with np.errstate(over="ignore"):
                 numbers = np.asarray(values).astype(np.float32)
-            if np.isfinite(numbers).all():
+            if not np.isinf(numbers).any():  # a synthetic row has no duration
                 return pa.array(numbers)
             raise ValueError
         except ValueError as error:
@@ -198,7 +199,7 @@ def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
     def quoted(name: str, text: str, row: int = 0) -> str:
         return '"' + for_spreadsheet(text).replace('"', '""') + '"'
 
-    if table.entries.get("synthetic") == "true":
+    if table.entries.get("synthetic") == "true" and MARK not in table.labels:
         columns.insert(len(table.labels), PASSPORT)
         _check_doubled(table.path, columns)
         ordered = sorted(table.entries.items(), key=lambda item: item[0] != "synthetic")
