@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from aegan.metrics import diversity
-from aegan.metrics.diversity import nearest_distances, nearness, off_support, reach, variance_ratio
-from aegan.metrics.references import class_mean, jitter
+from aegan.metrics.diversity import (
+    line_ratios,
+    nearest_distances,
+    nearness,
+    off_support,
+    reach,
+    variance_ratio,
+)
+from aegan.metrics.references import class_mean, jitter, smote
 
 
 @pytest.fixture
@@ -126,11 +133,11 @@ def test_large_sets_are_sampled(real, monkeypatch):
 
 def test_tiny_and_duplicated_sets():
     rows = np.zeros((4, 3), dtype=np.float32)
-    assert nearness(rows, rows) == (None, 1.0)
-    assert nearness(rows, rows[:1]) == (None, 1.0)
-    assert nearness(None, rows[:1]) == (None, 0.0)
+    assert nearness(rows, rows) == (None, 1.0, 0.0)
+    assert nearness(rows, rows[:1]) == (None, 1.0, 0.0)
+    assert nearness(None, rows[:1]) == (None, 0.0, 0.0)
     two = np.array([[0.0, 0], [3, 4]], dtype=np.float32)
-    assert nearness(np.array([[0.0, 1]]), two) == (pytest.approx(0.2), 0.0)
+    assert nearness(np.array([[0.0, 1]]), two) == (pytest.approx(0.2), 0.0, 0.0)
 
 
 def line(*places: float) -> np.ndarray:
@@ -185,3 +192,41 @@ def test_rows_whose_place_is_known():
     gap = line(*np.linspace(0, 1, 50), *np.linspace(10, 11, 50))  # between two speakers
     assert off_support(line(5), gap, reach(gap)) == 1
     assert off_support(line(0.5, 10.5), gap, reach(gap)) == 0
+
+
+def test_line_ratios_by_hand():
+    pool = np.array([[0.0, 0.0], [4.0, 0.0], [100.0, 0.0]], np.float32)
+    rows = np.array([[2.0, 0.0], [2.0, 1.5], [0.0, 3.0], [0.0, 0.0]], np.float32)
+    # On the line; 1.5 off it, 2.5 from its ends; an end is the nearest point; a row itself.
+    np.testing.assert_allclose(line_ratios(rows, pool), [0, 0.6, 1, 1], atol=1e-7)
+    # Each among the others: 0 and 100 have no line; 4 lies on that of 0 and 100.
+    np.testing.assert_allclose(line_ratios(None, pool), [1, 0, 1], atol=1e-7)
+    assert line_ratios(rows, pool[:1]).tolist() == [1, 1, 1, 1]
+
+
+def test_line_ratios_once_more_by_points_on_lines(monkeypatch):
+    """Against the least of many points on each line, in blocks of any size."""
+    rng = np.random.default_rng(0)
+    pool, rows = (rng.standard_normal((n, 6)).astype(np.float32) for n in (30, 20))
+    share = np.linspace(0, 1, 2001)[:, None]
+    wanted = []
+    for row in rows:
+        apart = np.linalg.norm(pool - row, axis=1)
+        near = pool[np.argsort(apart)[:5]].astype(float)
+        lines = [a + share * (b - a) for i, a in enumerate(near) for b in near[:i]]
+        wanted.append(min(np.linalg.norm(line - row, axis=1).min() for line in lines) / apart.min())
+    np.testing.assert_allclose(line_ratios(rows, pool), wanted, rtol=1e-4)
+    monkeypatch.setattr("aegan.metrics.diversity._LINES_AT_ONCE", 3)
+    np.testing.assert_allclose(line_ratios(rows, pool), wanted, rtol=1e-4)
+
+
+def test_interpolated_rows_are_told_from_drawn_ones():
+    """SMOTE's from fresh rows of the same distribution, in many dimensions."""
+    rng = np.random.default_rng(1)
+    real = (rng.standard_normal((120, 20)) @ rng.standard_normal((20, 200))).astype(np.float32)
+    fresh = rng.standard_normal((100, 20)) @ rng.standard_normal((20, 200))
+    labels = np.arange(120) % 2
+    between, _ = smote(real, labels, labels, 200, 0)
+    assert nearness(between, real).interpolated > 0.6
+    assert nearness(fresh.astype(np.float32), real).interpolated < 0.05
+    assert nearness(None, real).interpolated < 0.05

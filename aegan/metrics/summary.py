@@ -26,6 +26,7 @@ METRICS = (
     "variance_ratio",
     "nn_distance",
     "copies",
+    "interpolated",
 )
 TESTS = METRICS[:5]  # those with a confusion matrix
 REFERENCES = ("real", *GENERATORS)

@@ -16,25 +16,31 @@ from aegan.metrics.intervals import summarise
 COLLAPSED_RATIO = 0.01
 NARROW_RATIO = 0.5  # under it rows are prototypes rather than a distribution
 WIDE_RATIO = 1.5
-COPIES_SHARE = 0.1  # share of copies above that among real rows
+COPIES_SHARE = 0.1  # share of copies, or of interpolated rows, above that among real rows
 TRTS_TOLERANCE = 0.1  # of TRTS on set-2 around that of real rows, as a fraction
 TSTR_SHARE = 0.9  # of real_to_real that TSTR on set-2 must reach
 FID_SHARE = 0.1  # of the class means' FID over floor that is still near
+
+COPIED = {
+    "copies": "are copies of training rows",
+    "interpolated": "lie on a line between two training rows",
+}
 
 RULE = (
     "By means over folds, the first that holds. "
     "diverged: no lane has a value. "
     "collapsed: half of the lanes or more collapsed, or a class is missing or has a variance "
     f"ratio below {COLLAPSED_RATIO}. "
-    f"copying: copies of training rows are more than {COPIES_SHARE} above their share among "
-    "real rows. "
-    f"off the data: TRTS on set-2 is more than {TRTS_TOLERANCE} below that of real rows. "
+    "copying: copies of training rows, or rows on a line between two of them, are more than "
+    f"{COPIES_SHARE} above their share among real rows. "
+    f"off the data: TRTS on set-2 is more than {TRTS_TOLERANCE} below that of real rows, and TSTR "
+    f"on set-2 is below {TSTR_SHARE} of real_to_real. "
     f"prototype-like: the variance ratio is below {NARROW_RATIO}, or TRTS on set-2 is more than "
     f"{TRTS_TOLERANCE} above that of real rows with the 95 % interval of the paired difference "
     "above 0. "
     f"off the data: the variance ratio is above {WIDE_RATIO}, or TSTR on set-2 is below "
-    f"{TSTR_SHARE} of real_to_real, or the FID over its floor is above {FID_SHARE} of that of "
-    "the class means. "
+    f"{TSTR_SHARE} of real_to_real; where nothing is held out, the FID over its floor is above "
+    f"{FID_SHARE} of that of the class means. "
     "faithful: none of these."
 )
 
@@ -91,10 +97,10 @@ def _first_that_holds(
         return nan if summary["mean"] is None else summary["mean"]
 
     value = {name: mean(summary) for name, summary in metrics.items()}
-    ratio, copies, above = value["variance_ratio"], value["copies"], mean(gap)
-    own = real["copies"]["mean"] or 0.0
+    ratio, above = value["variance_ratio"], mean(gap)
     ceiling = value["real_to_real"] or nan
     reached = value["tstr_set2"] / ceiling
+    lacking = value["tstr_set2"] < TSTR_SHARE * ceiling
     over, far = value["fid_over_floor"], mean(references["class_mean"]["fid_over_floor"]) or nan
     scores = (value["trts_set2"], mean(real["trts_set2"]))
     shown = ("unknown" if isnan(score) else f"{score:.3f}" for score in scores)
@@ -104,12 +110,12 @@ def _first_that_holds(
         ("collapsed", *collapsed),
         (
             "copying",
-            copies > own + COPIES_SHARE
-            and f"{copies:.0%} of the rows are copies of training rows (real rows: {own:.0%})",
+            *(_copied(value, real, name, words) for name, words in COPIED.items()),
         ),
         (
             "off the data",
-            above < -TRTS_TOLERANCE
+            lacking
+            and above < -TRTS_TOLERANCE
             and f"{trts}: an SVM of other speakers does not know the classes",
         ),
         (
@@ -122,10 +128,11 @@ def _first_that_holds(
         (
             "off the data",
             ratio > WIDE_RATIO and f"{spread}: rows are more spread than real ones",
-            value["tstr_set2"] < TSTR_SHARE * ceiling
+            lacking
             and f"TSTR on set-2 is {value['tstr_set2']:.3f}, {reached:.2f} of real_to_real "
             f"({ceiling:.3f})",
-            over > FID_SHARE * far
+            (lacking or isnan(reached))
+            and over > FID_SHARE * far
             and f"the FID over its floor is {over:.1f}, {over / far:.2f} of that of the class "
             "means",
         ),
@@ -133,5 +140,14 @@ def _first_that_holds(
     for word, *reasons in rule:
         if any(reasons):
             return word, [reason for reason in reasons if reason]
-    share = "" if isnan(reached) else f"; TSTR on set-2 {reached:.2f} of real"
-    return "faithful", [f"{spread}; {trts}{share}; no copying"]
+    if isnan(reached):
+        return "faithful", [f"{spread}; no copying; nothing was held out"]
+    return "faithful", [f"{spread}; {trts}; TSTR on set-2 {reached:.2f} of real; no copying"]
+
+
+def _copied(
+    value: Mapping[str, float], real: Mapping[str, Mapping], name: str, words: str
+) -> str | bool:
+    """What is said of a share that is above that among real rows."""
+    share, own = value.get(name, nan), (real.get(name) or {}).get("mean") or 0.0
+    return share > own + COPIES_SHARE and f"{share:.0%} of the rows {words} (real rows: {own:.0%})"

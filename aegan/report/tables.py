@@ -39,8 +39,10 @@ TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {
     "variance_ratio": "Variance ratio",
     "nn_distance": "Nearest-row distance",
     "copies": "Copies (%)",
+    "interpolated": "Interpolated (%)",
 }
 MAIN_COLUMNS = (*UARS, "fid", "fid_over_floor", "variance_ratio", "nn_distance", "copies")
+MAIN_COLUMNS += ("interpolated",)
 CEILING, PAPER = "Real \u2192 real", "Paper, IEMOCAP"
 _CLASSIFIERS = {"svm": "SVM", "logistic": "Logistic regression"}
 _CLASSIFIERS |= {"forest": "Random forest", "mlp": "The paper's net"}
