@@ -45,6 +45,9 @@ def tiny_model(name: str, features: int = 12, classes: int = 4, **changes) -> Mo
         "auxiliary": (5,),
         "code_generator": (6,),
         "latent": 3,
+        "speakers": 3,
+        "rank": 4,
+        "shared_rank": 5,
     }
     own = {field: width for field, width in widths.items() if field in known}
     own |= {"code": 5 if "latent" in known else 2} | changes

@@ -78,7 +78,7 @@ class Augment(BaseOverSampler):
             more, labels = self._fit_resample(X.toarray(), y, groups)
             return csr_matrix(more).asformat(X.format), labels
         classes, counts = np.unique(y, return_counts=True)
-        for label, rows in zip(classes, counts, strict=True):
+        for label, rows in zip(classes.tolist(), counts.tolist(), strict=True):
             if rows < FEW:
                 what = f"class {label!r} has {rows} rows, fewer than {FEW}"
                 warnings.warn(f"{what}: its spread is that of all classes", stacklevel=3)

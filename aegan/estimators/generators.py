@@ -195,7 +195,7 @@ class GeneratorEstimator(BaseEstimator):
         check_is_fitted(self, "generator_")
         X, y = self._rows(X), column_or_1d(y)
         check_consistent_length(X, y, groups)
-        for label in np.setdiff1d(y, self.classes_)[:1]:
+        for label in np.setdiff1d(y, self.classes_)[:1].tolist():
             raise InputError(
                 f"y: no class {label!r}; there are {', '.join(map(str, self.classes_))}"
             )
