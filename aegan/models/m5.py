@@ -122,7 +122,8 @@ def new_speakers(
     model = M5(rows.shape[1], len(classes)).for_rows([own], [names])
     params = model.given(estimate(rows, own, names, len(classes)), rows, own, names)
     one_hot = np.eye(len(classes), dtype=np.float32)[np.searchsorted(classes, wanted)]
-    return np.asarray(jax.jit(model.generate)(params, jax.random.key(seed), one_hot))
+    with jax.enable_x64(False):  # rows do not depend on what the caller's jax is set to
+        return np.asarray(jax.jit(model.generate)(params, jax.random.key(seed), one_hot))
 
 
 CORRECTION, NOISE = "correction", "noise"
