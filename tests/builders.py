@@ -18,6 +18,7 @@ from aegan.data.simulate import simulated_corpus
 from aegan.learning.schedule import Lane, LaneState, Table
 from aegan.learning.steps import Learner
 from aegan.sampling.generator import Generator, constant_columns, params_of_rows
+from aegan.speakers.margins import fit_margins
 from aegan.training import lanes
 from aegan.training.job import Job
 
@@ -109,11 +110,15 @@ def generator_of(run: Run, fold: int, gain: float = 0.2, params=None) -> Generat
     """A generator on the corpus of ``run``: with ``params``, or its lane after three epochs."""
     chosen, model = run.folds[fold], run.learner.model
     params = params or lanes.lane_of(trained(model.name)[0], fold).params
+    corpus, stats = run.corpus, fit_standardiser(run.corpus.features, chosen.train)
+    own = corpus.features[chosen.train], corpus.labels[chosen.train], len(corpus.classes)
+    margins = fit_margins(corpus.feature_names, *own, stats.scale) if model.margins else None
     return Generator(
+        margins=margins,
         model=model,
         params=params_of_rows(model, jax.device_get(params)),
         gain=gain,
-        standardiser=fit_standardiser(run.corpus.features, chosen.train),
+        standardiser=stats,
         constant=constant_columns(run.corpus.features, chosen.train),
         classes=run.corpus.classes,
         contract=run.corpus.contract,

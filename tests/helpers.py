@@ -16,6 +16,7 @@ from aegan.models.model import MODELS, Model, get_model
 
 PAPER = ("m1", "m2", "m3")
 NAMES = tuple(MODELS)  # the package's and M9
+TRAINED = tuple(name for name in NAMES if MODELS[name].steps)  # M5 is in closed form
 CASES = [(name, step.name) for name in (*PAPER, "m4") for step in MODELS[name].steps]
 
 # What a checkpoint belongs to.
@@ -50,7 +51,8 @@ def tiny_model(name: str, features: int = 12, classes: int = 4, **changes) -> Mo
         "shared_rank": 5,
     }
     own = {field: width for field, width in widths.items() if field in known}
-    own |= {"code": 5 if "latent" in known else 2} | changes
+    own |= {"code": 5 if "latent" in known else 2} if "code" in known else {}
+    own |= changes
     return kind(features=features, classes=classes, **own)
 
 
@@ -79,7 +81,13 @@ def random_params(learner: Learner, seed: int = 0):
     """Parameters of a learner with biases that are not zero; no compiling, unlike fresh ones."""
     rng = np.random.default_rng(seed)
     shapes = jax.eval_shape(learner.model.init_params, jax.random.key(0))
-    return jax.tree.map(lambda w: np.float32(0.4 * rng.normal(size=w.shape)), shapes)
+
+    def drawn(leaf):
+        if leaf.dtype != np.float32:
+            return np.ones(leaf.shape, leaf.dtype)
+        return np.float32(0.4 * rng.normal(size=leaf.shape))
+
+    return jax.tree.map(drawn, shapes)
 
 
 def rows_and_labels(seed: int, n: int, features: int = 12, classes: int = 4):

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from builders import small_run, trained
-from helpers import META, NAMES, copy, same_bits, strict_jax
+from helpers import META, TRAINED, copy, same_bits, strict_jax
 
 from aegan.errors import InputError
 from aegan.training import checkpoints, lanes
@@ -75,7 +75,7 @@ def test_a_save_is_a_snapshot_even_if_training_goes_on_and_donates(tmp_path):
     assert same_bits(restore(tmp_path).state, trained("m3", 2)[0])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_resumed_training_equals_uninterrupted(name, tmp_path):
     assert restore(tmp_path / "none") is None
     save(tmp_path, after(2, name=name), name=name)

@@ -16,6 +16,7 @@ import pytest
 from helpers import (
     CASES,
     NAMES,
+    TRAINED,
     pairs,
     random_params,
     rows_and_labels,
@@ -188,7 +189,7 @@ def close_to(tree, other, size):
     return all(np.abs(np.asarray(a) - b).max() <= 1e-5 * size for a, b in pairs(tree, other))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_steps_alone_one_after_the_other_are_the_train_step(name):
     """Every step by a rule of its own, so that no state or rate can stand in for another.
 

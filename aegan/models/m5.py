@@ -135,7 +135,7 @@ class Scale(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        return x * self.param("scale", nn.initializers.zeros, (x.shape[-1],))
+        return x * self.param("scale", nn.initializers.zeros, (x.shape[-1],))[None]
 
 
 @dataclass(frozen=True)
