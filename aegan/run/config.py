@@ -179,9 +179,9 @@ def that_counts(values: Any) -> Any:
     return {name: that_counts(value) for name, value in kept.items()}
 
 
-def listed(classes: Sequence[str]) -> list[str]:
-    """Names of classes; on the command line, calm,tense is one text."""
-    names = [name.strip() for text in classes for name in text.split(",")]
+def listed(texts: Sequence[str]) -> list[str]:
+    """Names; on the command line, calm,tense is one text."""
+    names = [name.strip() for text in texts for name in text.split(",")]
     return [name for name in names if name]
 
 
@@ -193,6 +193,8 @@ def read_config(config: Any, places: Mapping[str, str] | None = None) -> RunConf
     """
     values, places = s.plain(config), places or {}
     values["data"]["classes"] = listed(values["data"]["classes"])
+    if "classifiers" in values["metrics"]:
+        values["metrics"]["classifiers"] = listed(values["metrics"]["classifiers"])
     if values["data"].get("folds") == "all":
         values["data"]["folds"] = ALL
     section = places.get("model", "config.model")

@@ -66,6 +66,7 @@ def read_study_config(config: Any, settings: Mapping[str, type]) -> StudyConfig:
         runs[model] = read_config(run_values(values, model), places)
         # On the command line, calm,tense is one text.
         values["source"]["classes"] = list(runs[model].data.classes)
+        values["metrics"]["classifiers"] = list(runs[model].metrics.classifiers)
     own = {name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()}
     found = typed(StudyConfig, {**values, "runs": runs, "settings": own, "written": values})
     for model, run in runs.items():

@@ -29,9 +29,11 @@ def results(study: Study, records: Records) -> dict[str, Any]:
     """Figures of each run, paired differences between models and sets, and the losses."""
     runs = {model: stages.read_results(study.dir.run(model)) for model in study.models}
     first = runs[study.models[0]]
+    # A run of before has not every metric.
+    names = [name for name in METRICS if all(name in run["metrics"] for run in runs.values())]
     by_fold = {
         model: {
-            name: fold_means(run["metrics"][name]["per_lane"], first["lanes"]) for name in METRICS
+            name: fold_means(run["metrics"][name]["per_lane"], first["lanes"]) for name in names
         }
         for model, run in runs.items()
     }
@@ -44,7 +46,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
         "references": first["references"],
         "differences": {
             f"{a}-{b}": {
-                name: study.over_folds(by_fold[a][name], by_fold[b][name]) for name in METRICS
+                name: study.over_folds(by_fold[a][name], by_fold[b][name]) for name in names
             }
             for a, b in permutations(study.models, 2)
         },
