@@ -11,6 +11,7 @@ from aegan.data.audit import row_digests
 from aegan.data.folds import fit_standardiser
 from aegan.sampling.generator import Generator, constant_columns, params_of_rows, save_generator
 from aegan.study.generators import part_seeds
+from aegan.study.parts import HALF
 from aegan.study.study import Study
 from aegan.system.files import write_json
 from aegan.tables.synthetic import write_synthetic
@@ -45,8 +46,9 @@ def save_untrained(study: Study) -> None:
             for fold in study.folds:
                 path = study.dir.run(model).generator({"seed": seed, "fold": fold.index})
                 save_generator(path, untrained_generator(study, model, fold.train, seed))
-        for part in study.parts:
-            if part is study.parts[0] or (model in honest and not part.of_a_run):
+        for part in study.every_part:
+            every = part is study.parts[0] or part.scope == HALF
+            if every or (model in honest and not part.of_a_run):
                 for seed in part_seeds(study, part):
                     generator = untrained_generator(study, model, part.rows, seed)
                     save_generator(study.dir.generator(model, seed, part), generator)

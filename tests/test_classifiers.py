@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aegan.errors import InputError
 from aegan.metrics.classifiers import OTHERS, learn
+from aegan.run.config import read_config, that_counts
+from aegan.run.plan import make_plan
+from aegan.run.programs import load
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +40,20 @@ def test_rare_classes_weigh_as_much():
     features, labels = rng.standard_normal((400, 3)), np.arange(400) % 10 == 0
     features[labels] += 0.5
     assert 0.2 < learn("logistic", features, labels)(features).mean() < 0.8
+
+
+def test_a_config_names_them():
+    config = load("m1", "quick")
+    config.data.simulated_rows, config.data.simulated_features = 120, 8
+    before = make_plan(config)
+    assert before.protocol.classifiers == ("svm",)
+    config.metrics.classifiers = ("forest,svm",)  # as on the command line
+    assert make_plan(config).protocol.classifiers == ("forest", "svm")
+    for wrong in ((), ("svm", "svm"), ("tree",)):
+        config.metrics.classifiers = wrong
+        with pytest.raises(InputError, match="classifiers=.* must be different names of svm, log"):
+            read_config(config)
+    # Fields that joined later leave the hash of a run as it was.
+    kept = that_counts(before.config.written)
+    assert "classifiers" not in kept["metrics"] and "splits" not in kept["data"]
+    assert that_counts({"data": {"splits": 4}}) == {"data": {"splits": 4}}

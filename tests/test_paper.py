@@ -17,7 +17,7 @@ from study_helpers import tiny_config
 
 from aegan.data.simulate import simulated_corpus
 from aegan.run import programs
-from aegan.study.registry import EXPERIMENTS
+from aegan.study.registry import EXPERIMENTS, PAPERS
 
 SLOW = pytest.mark.slow
 
@@ -142,8 +142,8 @@ def test_every_experiment_has_a_config_of_its_own(name):
     assert f"--config=configs/{name}.py" in programs.path_of(name).read_text()
     whole, alone = (programs.load(program, "quick").to_dict() for program in ("paper", name))
     assert alone == whole | {"experiments": (name,)}
-    # The paper's, that is; section 6's is run by its own config.
-    assert set(EXPERIMENTS) - set(whole["experiments"]) == {"information"}
+    assert whole["experiments"] == PAPERS
+    assert set(EXPERIMENTS) - set(PAPERS) == {"information", "fidelity", "speaker"}
 
 
 @SLOW
@@ -154,7 +154,7 @@ def test_the_whole_study_and_the_same_after_sigkill(tmp_path):
     assert done.status == 0, done.err
     assert narrow(done.out)
     expected = bits(whole)
-    assert set(expected["results"]["experiments"]) == set(EXPERIMENTS) - {"information"}
+    assert set(expected["results"]["experiments"]) == set(PAPERS)
     assert {claim["number"] for claim in expected["results"]["claims"]} == set(range(1, 13))
     assert not list((whole / "training").iterdir())
 

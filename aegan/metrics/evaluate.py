@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -203,7 +203,8 @@ class _Bench:
         make = None
         if name in GENERATORS:
             seed = reference_seed(self.protocol.seed, index, name)
-            make = partial(GENERATORS[name], n=self.protocol.reference_rows, seed=seed)
+            set1, rows = fold_space(*self.place).set1, self.protocol.reference_rows
+            make = cache(partial(GENERATORS[name], *set1, rows, seed))  # once, if at all
         keep = partial(cached, self.place, self.cache_dir)
         found = keep(partial(self.measure, make), **parts)
         right = {SVM: found["right"]}
@@ -218,7 +219,7 @@ class _Bench:
         others = [name for name in self.protocol.classifiers if name != SVM]
         return [*others, AUGMENTED] if self.tools.svm_set2 else []
 
-    def right_by(self, use: str, synthetic: Rows | Callable[..., Rows] | None) -> list[list[int]]:
+    def right_by(self, use: str, synthetic: Rows | Callable[[], Rows] | None) -> list[list[int]]:
         """Rows of each speaker and class of set-2 that a classifier trained on rows recognises.
 
         ``synthetic`` as in ``measure``. AUGMENTED: trained on the rows of set-1 and as many
@@ -226,7 +227,7 @@ class _Bench:
         """
         space, first = fold_space(*self.place), self.protocol.classifiers[0]
         if callable(synthetic):
-            synthetic = synthetic(*space.set1)
+            synthetic = synthetic()
         rows, labels = synthetic or (space.set1_z, space.labels1)
         by = first if use == AUGMENTED else use
         if use == AUGMENTED and synthetic:
@@ -246,8 +247,8 @@ class _Bench:
         counts = by_speaker(space.labels2, predicted, space.speakers2, names, classes)
         return np.diagonal(counts, axis1=1, axis2=2).tolist()
 
-    def measure(self, synthetic: Rows | Callable[..., Rows] | None) -> dict:
-        """Every metric of synthetic rows in z, or of what makes them of set-1; None: of set-1.
+    def measure(self, synthetic: Rows | Callable[[], Rows] | None) -> dict:
+        """Every metric of synthetic rows in z, or of what makes them; None: of set-1.
 
         JSON values: "metrics" {name: value}, "confusion" {test: counts}, "per_class" {figure:
         value of each class}, "c" and "note" of the SVM trained on the synthetic rows, "right" rows
@@ -256,7 +257,7 @@ class _Bench:
         space, tools, protocol = fold_space(*self.place), self.tools, self.protocol
         n_classes = len(self.place[0].classes)
         if callable(synthetic):
-            synthetic = synthetic(*space.set1)
+            synthetic = synthetic()
         rows, labels = synthetic or (space.set1_z, space.labels1)
         own = tune_and_fit(rows, labels, protocol.svm) if synthetic else tools.svm_set1
         tests = {

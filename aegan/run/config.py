@@ -188,11 +188,11 @@ def that_counts(values: Any) -> Any:
     return {name: that_counts(value) for name, value in kept.items()}
 
 
-def _named(classes: Sequence[Any] | None) -> list[str]:
-    """Names of classes, which may be numbers; in one text commas are between them."""
-    if classes is None:
+def _named(given: Sequence[Any] | None) -> list[str]:
+    """Names of classes, which may be numbers, and others; in one text commas are between them."""
+    if given is None:
         return list(CLASSES)
-    names = classes[0].split(",") if len(classes) == 1 and isinstance(classes[0], str) else classes
+    names = given[0].split(",") if len(given) == 1 and isinstance(given[0], str) else given
     return [name for name in (str(name).strip() for name in names) if name]
 
 
@@ -207,6 +207,8 @@ def read_config(config: Any, places: Mapping[str, str] | None = None) -> RunConf
         values["data"]["folds"] = ALL
     named = values["data"]["classes"] is not None
     values["data"]["classes"] = _named(values["data"]["classes"])
+    if "classifiers" in values["metrics"]:
+        values["metrics"]["classifiers"] = _named(values["metrics"]["classifiers"])
     section = places.get("model", "config.model")
     s.typed(Architecture, values["model"], section)
     kind = get_model(values["model"]["name"])

@@ -75,9 +75,10 @@ def read_study_config(
         given = run_values(values, model)
         read[run] = read_config(given | {"train": given["train"] | changes}, places)
     first = read[values["models"][0]]
-    given = {**values, "source": first.data, "runs": read, "settings": own}
-    written = {**values, "source": first.written["data"]}
-    found = typed(StudyConfig, {**given, "written": written})
+    given = {**values, "source": first.data, "metrics": first.metrics}
+    written = {**values, "source": first.written["data"], "metrics": first.written["metrics"]}
+    given |= {"runs": read, "settings": own, "written": written}
+    found = typed(StudyConfig, given)
     for name, (model, _) in wanted.items():
         run = read[name]
         if run.train.matmul_precision != found.matmul_precision:

@@ -212,14 +212,15 @@ def results(study: Study, records: Records) -> dict[str, Any]:
         return found
 
     columns = ("trts", "tstr", "fid", "fid_over_floor")
+    # A record of before has not every reference.
+    measured = [n for n in (*study.models, *_OTHERS) if n in on_target[OWN]["trts"]]
     pairs = [(b, a) for a, b in combinations(study.models, 2)]
     return {
         "statistics": study.config.target.statistics,
         "draws": study.settings(NAME).draws,
         "rows_per_class": on_target[OWN]["rows_per_class"],
         "tables": {
-            name: {row: figures(name, columns, row) for row in (*study.models, *_OTHERS)}
-            for name in STATISTICS
+            name: {row: figures(name, columns, row) for row in measured} for name in STATISTICS
         },
         "target_to_target": None
         if ceiling["counts"] is None

@@ -31,6 +31,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
     runs = {model: stages.read_results(study.dir.run(model)) for model in study.models}
     first = runs[study.models[0]]
     by_fold = {model: values_by_fold(run) for model, run in runs.items()}
+    names = [name for name in METRICS if all(name in of for of in by_fold.values())]
     return {
         "models": {
             model: {name: run[name] for name in _KEPT}
@@ -40,7 +41,7 @@ def results(study: Study, records: Records) -> dict[str, Any]:
         "references": first["references"],
         "differences": {
             f"{a}-{b}": {
-                name: study.over_folds(by_fold[a][name], by_fold[b][name]) for name in METRICS
+                name: study.over_folds(by_fold[a][name], by_fold[b][name]) for name in names
             }
             for a, b in permutations(study.models, 2)
         },
@@ -59,8 +60,9 @@ def results(study: Study, records: Records) -> dict[str, Any]:
 
 
 def values_by_fold(run: Mapping[str, Any]) -> dict[str, list[float | None]]:
-    """Every metric of a run's results by fold, its seeds averaged."""
-    return {name: fold_means(run["metrics"][name]["per_lane"], run["lanes"]) for name in METRICS}
+    """Every metric of a run's results by fold, its seeds averaged; a run of before has not all."""
+    found = {name: run["metrics"][name] for name in METRICS if name in run["metrics"]}
+    return {name: fold_means(of["per_lane"], run["lanes"]) for name, of in found.items()}
 
 
 def losses_of(table: pd.DataFrame, lanes: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
