@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from .command import fail, parse_flags, start
 
@@ -16,31 +17,20 @@ USAGE = """aegan PROGRAM [--flag=value ...]
   bench    training and metrics against the machine's limit and PyTorch
 
 aegan PROGRAM --help says more."""
+PROGRAMS = ("run", "sample", "extract", "convert", "paper", "bench")
 
 
 def main() -> None:
     """Runs the program that the first argument names."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    match name:
-        case "run":
-            from . import run as program
-        case "sample":
-            from . import sample as program
-        case "extract":
-            from . import extract as program
-        case "convert":
-            from . import convert as program
-        case "paper":
-            from . import paper as program
-        case "bench":
-            from . import bench as program
-        case "--help" | "-h" | "help":
-            print(USAGE)
-            return
-        case _:
-            fail(f"no program {name!r}; aegan --help lists them")
+    if name in ("--help", "-h", "help"):
+        print(USAGE)
+        return
+    if name not in PROGRAMS:
+        fail(f"no program {name!r}; aegan --help lists them")
     sys.argv = [f"aegan {name}", *sys.argv[2:]]
-    sys.modules["__main__"].__doc__ = program.__doc__  # what --help prints
+    sys.modules["__main__"].PROGRAM = f"{__package__}.{name}"
+    program = import_module(f".{name}", __package__)
     start(program.main, getattr(program, "parse_flags", parse_flags))
 
 

@@ -16,21 +16,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-import jax
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
-from aegan.bench.benchmark import machine, run_benchmark
-from aegan.bench.config import BenchConfig
-from aegan.bench.table import markdown, screen_lines
 from aegan.errors import InputError
-from aegan.run.schema import plain, typed
-from aegan.run.stages import versions
-from aegan.system.cache import keep_compiled
-from aegan.system.files import write_json, write_text
 from aegan.system.screen import duration, say
 
-from .command import command_line, guarded, start
+from .command import command_line, guarded, parse_early, start
 from .configured import default_workdir
 from .configured import parse_flags as parse_config_flags
 
@@ -39,6 +31,27 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config", None, f"Config file, with a variant after a colon; default: {_DEFAULT}"
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of bench.json; default: runs/<config>")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """``configured.parse_flags``, with the default config where none is given."""
+    given = any(text.lstrip("-").partition("=")[0] == "config" for text in argv[1:])
+    # By hand, for a default of the flag itself would take no --config.FIELD=VALUE.
+    config = [] if given else ["--config=bench"]
+    return parse_config_flags([*argv[:1], *config, *argv[1:]], example=_DEFAULT)
+
+
+parse_early(__name__, parse_flags)
+
+import jax
+
+from aegan.bench.benchmark import machine, run_benchmark
+from aegan.bench.config import BenchConfig
+from aegan.bench.table import markdown, screen_lines
+from aegan.run.schema import plain, typed
+from aegan.run.stages import versions
+from aegan.system.cache import keep_compiled
+from aegan.system.files import write_json, write_text
 
 
 def run(config: FrozenConfigDict, workdir: Path) -> None:
@@ -72,14 +85,6 @@ def run(config: FrozenConfigDict, workdir: Path) -> None:
     write_text(workdir / "bench.md", markdown(results))
     say("", *screen_lines(results), "", f"bench: {workdir / 'bench.md'}")
     say(f"  took {duration(results['seconds'])}")
-
-
-def parse_flags(argv: list[str]) -> list[str]:
-    """``configured.parse_flags``, with the default config where none is given."""
-    given = any(text.lstrip("-").partition("=")[0] == "config" for text in argv[1:])
-    # By hand, for a default of the flag itself would take no --config.FIELD=VALUE.
-    config = [] if given else ["--config=bench"]
-    return parse_config_flags([*argv[:1], *config, *argv[1:]], example=_DEFAULT)
 
 
 def main(argv: Sequence[str]) -> int:

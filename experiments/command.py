@@ -11,15 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 from absl import app, flags, logging
 
-from aegan.data.contract import FeatureContract
-from aegan.data.corpus import Corpus
-from aegan.data.folds import make_folds
 from aegan.errors import InputError
 from aegan.system.screen import WIDTH
-from aegan.tables.write import SUFFIXES
+from aegan.tables.text import SUFFIXES
 
 # How this program is called: by its module in a clone, by its command where it is installed.
 _CALL = "aegan " if __package__ == "aegan.experiments" else "python -m experiments."
@@ -35,6 +31,26 @@ def parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         message = str(error).strip().splitlines()[-1].removeprefix("FATAL Flags parsing error: ")
         fail(message)
+
+
+def parse_early(
+    name: str, parse: Callable = parse_flags, check: Callable[[], object] = lambda: None
+) -> None:
+    """Parses and checks the flags of the program called ``name``, if it was started.
+
+    It ends here with --help or a wrong flag, before what takes seconds to import is imported.
+    """
+    if name == "__main__" or sys.modules["__main__"].__dict__.get("PROGRAM") == name:
+        sys.modules["__main__"].__doc__ = sys.modules[name].__doc__  # what --help prints
+        app.define_help_flags()
+        try:
+            parse(sys.argv)
+            check()
+        except InputError as error:
+            fail(error)
+        except SystemExit as end:  # absl's help ends with 1
+            helped = any(text.lstrip("-").startswith("help") for text in sys.argv[1:])
+            sys.exit(0 if helped and end.code == 1 else end.code)
 
 
 def command_line(program: str) -> str:
@@ -79,6 +95,12 @@ def need(*needed: flags.FlagHolder) -> None:
     for flag in needed:
         if not flag.value:
             raise InputError(f"--{flag.name} is missing; give one, see --help")
+
+
+def check_there(flag: flags.FlagHolder, what: str) -> None:
+    """Refuses a path that is given and not there."""
+    if flag.value and not Path(flag.value).exists():
+        raise InputError(f"{flag.value}: no such file; give the path of {what}")
 
 
 def check_out(out: Path, overwrite: bool) -> None:
@@ -154,6 +176,12 @@ def next_command(
 
 def _most_folds(emotions: Sequence[str], speakers: Sequence[str]) -> int | None:
     """The most folds, five if it can be, that these rows allow; None where two are too many."""
+    import numpy as np
+
+    from aegan.data.contract import FeatureContract
+    from aegan.data.corpus import Corpus
+    from aegan.data.folds import make_folds
+
     classes, labels = np.unique(np.array(emotions, dtype=str), return_inverse=True)
     corpus = Corpus(
         name="table",

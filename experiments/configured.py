@@ -47,6 +47,26 @@ def _plain(text: str) -> str:
         fail(error)
 
 
+def _without_config(argv: list[str]) -> list[str]:
+    """The arguments but --config and its fields."""
+    rest, skip = argv[:1], False
+    for text in argv[1:]:
+        name, equals, _ = text.lstrip("-").partition("=")
+        ours = text.startswith("-") and name.partition(".")[0] == "config"
+        if not (ours or skip):
+            rest.append(text)
+        skip = ours and not equals
+    return rest
+
+
+def _check_files(argv: list[str]) -> None:
+    """Refuses tables that are not there, before anything is imported to read them."""
+    for text in argv[1:]:
+        found = re.fullmatch(r"--?(config\.(?:data|source|target)\.path)=(.+)", text, re.DOTALL)
+        if found and not Path(found[2]).exists():
+            fail(f"{found[2]}: no such file; give --{found[1]} the path of a Parquet feature table")
+
+
 def _with_names(text: str) -> str:
     """A flag that names classes, as Python's literal, whatever the names hold."""
     found = re.fullmatch(r"(--?config\.(?:data|source)\.classes)=(.*)", text, re.DOTALL)
@@ -67,6 +87,8 @@ def parse_flags(argv: list[str], example: str = "configs/m2.py") -> list[str]:
     """
     programs.see_beside(Path(_config_path(argv)))
     try:
+        flags.FLAGS(_without_config(argv))  # first what needs no config, which imports for a second
+        _check_files(argv)
         rest = flags.FLAGS([_with_names(_plain(text)) for text in argv])
         # A file that failed to load complains only when it is used.
         config = flags.FLAGS["config"].value

@@ -29,19 +29,17 @@ from absl import flags
 from aegan.data.missing import MENDS
 from aegan.errors import InputError
 from aegan.system.screen import say
-from aegan.tables.convert import Choices, LabelSource, convert
-from aegan.tables.labels import DROP, REFUSE, read_labels
-from aegan.tables.roles import RENAMED
-from aegan.tables.table import FeatureTable
-from aegan.tables.write import SUFFIXES
+from aegan.tables.text import DROP, REFUSE, SUFFIXES
 
 from .command import (
     check_out,
+    check_there,
     guarded,
     named_columns,
     need,
     next_command,
     pairs_of,
+    parse_early,
     start,
 )
 
@@ -71,15 +69,29 @@ _LICENCE = flags.DEFINE_string("licence", None, "Licence note, kept in the table
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
 
 
-def read_flags() -> Choices:
-    """The flags, checked before anything is read."""
+def _check() -> None:
     need(_IN, _OUT)
-    out = Path(_OUT.value)
-    check_out(out, _OVERWRITE.value)
+    check_out(Path(_OUT.value), _OVERWRITE.value)
     if _CORPUS.value and _LABELS.value:
         raise InputError("--corpus and --labels are both given; labels come from one of them")
     if bool(_CORPUS.value) != bool(_AUDIO.value):
         raise InputError("--corpus and --audio go together: its name, and its folder; give both")
+    check_there(_IN, "a feature file")
+    check_there(_LABELS, "a table of labels")
+
+
+parse_early(__name__, check=_check)
+
+from aegan.tables.convert import Choices, LabelSource, convert
+from aegan.tables.labels import read_labels
+from aegan.tables.roles import RENAMED
+from aegan.tables.table import FeatureTable
+
+
+def read_flags() -> Choices:
+    """The flags, checked before anything is read."""
+    _check()
+    out = Path(_OUT.value)
     return Choices(
         source=Path(_IN.value),
         out=out,

@@ -25,18 +25,21 @@ from functools import partial
 from pathlib import Path
 
 from absl import flags
-from joblib import cpu_count
 
-from aegan.audio.extraction import Job, extract_table
-from aegan.audio.features import check_features, open_extractor
-from aegan.corpora.interface import four_classes
-from aegan.corpora.registry import describe_corpora, describe_listing, get_corpus
-from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
 from aegan.errors import InputError
 from aegan.system.screen import duration, field, say
-from aegan.tables.write import SUFFIXES
+from aegan.tables.text import SUFFIXES
 
-from .command import check_out, guarded, named_columns, need, next_command, start
+from .command import (
+    check_out,
+    check_there,
+    guarded,
+    named_columns,
+    need,
+    next_command,
+    parse_early,
+    start,
+)
 
 _CORPUS = flags.DEFINE_string("corpus", None, "Name of the corpus; `list` shows them all")
 _AUDIO = flags.DEFINE_string("audio", None, "The corpus' folder (.wav and .flac below it)")
@@ -62,6 +65,24 @@ _JOBS = flags.DEFINE_integer("jobs", None, "Processes; default: one per core", l
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show what the folder holds, and stop")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
 
+
+def _check() -> None:
+    if _CORPUS.value != "list":
+        need(_CORPUS, _AUDIO, *([] if _DRY_RUN.value else [_OUT]))
+        check_there(_AUDIO, "the folder of the recordings")
+        check_there(_LABELS, "a table of labels")
+
+
+parse_early(__name__, check=_check)
+
+from joblib import cpu_count
+
+from aegan.audio.extraction import Job, extract_table
+from aegan.audio.features import check_features, open_extractor
+from aegan.corpora.interface import four_classes
+from aegan.corpora.registry import describe_corpora, describe_listing, get_corpus
+from aegan.corpora.table import COLUMNS, OPTIONAL_COLUMNS, csv_corpus
+
 _SKIPPED = 10  # skipped clips that are named
 
 
@@ -70,7 +91,7 @@ def extract() -> None:
     if _CORPUS.value == "list":
         say(describe_corpora())
         return
-    need(_CORPUS, _AUDIO, *([] if _DRY_RUN.value else [_OUT]))
+    _check()
     reader = get_corpus(_CORPUS.value)
     for flag in (_LABELS, _COLUMNS):
         if flag.value and reader.name != "csv":

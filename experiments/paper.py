@@ -20,19 +20,9 @@ from pathlib import Path
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
-from aegan.run.schema import plain
-from aegan.study import registry
-from aegan.study.collect import collect, read_study_results
-from aegan.study.experiment import Task
-from aegan.study.opening import check_folder, claim_folder, read_study
-from aegan.study.projection import Projection
-from aegan.study.report import text_summary, write_study_report
-from aegan.study.runner import Opening, Workers, records_of, run_tasks
-from aegan.study.study import Study, StudyDir
-from aegan.system.cache import cache_dir
 from aegan.system.screen import duration, field, say
 
-from .command import guarded, start
+from .command import guarded, parse_early, start
 from .configured import default_workdir
 from .configured import parse_flags as parse_config_flags
 
@@ -46,11 +36,26 @@ _STAGE = flags.DEFINE_enum(
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show corpora, tasks and the estimate, and stop")
 
 parse_flags = partial(parse_config_flags, example="configs/paper.py")
+parse_early(__name__, parse_flags)
+
+from aegan.report.tables import quick_banner
+from aegan.run.schema import plain
+from aegan.study import registry
+from aegan.study.collect import collect, read_study_results
+from aegan.study.experiment import Task
+from aegan.study.opening import check_folder, claim_folder, read_study
+from aegan.study.projection import Projection
+from aegan.study.report import text_summary, write_study_report
+from aegan.study.runner import Opening, Workers, records_of, run_tasks
+from aegan.study.study import Study, StudyDir
+from aegan.system.cache import cache_dir
 
 
 def summary(study: Study) -> list[str]:
     """The study in a few lines of at most 80 columns."""
     lines = ["The paper's study", *field("experiments", ", ".join(study.config.experiments))]
+    for banner in quick_banner({"variant": study.config.variant}):
+        lines += field("NOTE", banner)
     for role, corpus in (("source", study.source), ("target", study.target)):
         if corpus is None:
             continue

@@ -14,21 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
 
 from aegan.errors import InputError
-from aegan.report.tables import text_table
-from aegan.run import stages
-from aegan.run.plan import Plan, make_plan
-from aegan.run.summary import fold_lines, summary
-from aegan.run.workdir import Workdir
-from aegan.system.cache import keep_compiled, references_dir
 from aegan.system.screen import field, say
-from aegan.training import hosts
 
-from .command import command_line, guarded, start
+from .command import command_line, guarded, parse_early, start
 from .configured import default_workdir, parse_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -47,6 +39,25 @@ _CLUSTER = flags.DEFINE_bool(
     "cluster", False, "Several hosts: Slurm, Open MPI, Kubernetes or the TPU pod knows them"
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show folds, speakers and the estimate, and stop")
+
+
+def _check() -> None:
+    from aegan.run.config import read_config  # which the config itself imports
+
+    read_config(_CONFIG.value)
+
+
+parse_early(__name__, parse_flags, _check)
+
+import jax
+
+from aegan.report.tables import text_table
+from aegan.run import stages
+from aegan.run.plan import Plan, make_plan
+from aegan.run.summary import fold_lines, summary
+from aegan.run.workdir import Workdir
+from aegan.system.cache import keep_compiled, references_dir
+from aegan.training import hosts
 
 
 def run(config: FrozenConfigDict, workdir: Workdir, stage: str, dry_run: bool) -> None:

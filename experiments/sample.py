@@ -3,9 +3,15 @@
     python -m experiments.sample --run=runs/m2 --n=6000 --out=synthetic.parquet
     python -m experiments.sample --run=runs/m2 --n=500 --emotion=angry \\
         --seed=1 --out=angry.csv
+    python -m experiments.sample --run=runs/m2 --emotion=angry=500,sad=200 \\
+        --out=some.parquet
+    python -m experiments.sample --run=runs/m2 --balance=table.parquet \\
+        --out=more.parquet
 
 Every file says that its rows are synthetic, and of which run, seed and fold:
-in its metadata (Parquet), comments (ARFF) or the column `passport` (CSV). The
+in its metadata (Parquet), comments (ARFF) or the column `passport` (CSV). Rows
+that fill a table up to balance have its columns and can be put below it;
+--synthetic_column marks them (in CSV in place of the passport). The
 same command gives the same rows; the first rows do not depend on --n.
 """
 
@@ -15,24 +21,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 from absl import flags
 
-from aegan.data.plausibility import rules_of
 from aegan.errors import InputError
-from aegan.run.programs import execute, path_of
-from aegan.run.workdir import Workdir, choose_lane
-from aegan.sampling.draw import draw_table
-from aegan.sampling.generator import load_generator
 from aegan.system.screen import field, say
-from aegan.tables.synthetic import ALL
 
-from .command import check_out, guarded, need, start
+from .command import check_out, check_there, guarded, need, parse_early, start
 
 _RUN = flags.DEFINE_string("run", None, "Workdir of a finished run: runs/m2")
-_N = flags.DEFINE_integer("n", 6000, "Number of rows", lower_bound=1)
+_N = flags.DEFINE_integer("n", 6000, "Number of rows, of all classes together", lower_bound=1)
 _OUT = flags.DEFINE_string("out", None, "Table to write: .parquet, .csv or .arff")
-_EMOTION = flags.DEFINE_string("emotion", None, "Rows of this class only; default: all, uniformly")
+_EMOTION = flags.DEFINE_list(
+    "emotion",
+    None,
+    "Classes: angry,sad, or with counts: angry=500,sad=200; default: all, uniformly",
+)
+_BALANCE = flags.DEFINE_string(
+    "balance", None, "Table whose classes are filled up to the largest: as many rows as that takes"
+)
+_MARK = flags.DEFINE_bool("synthetic_column", False, "Add a column `synthetic`, 1 in every row")
 _SEED = flags.DEFINE_integer(
     "seed",
     0,
@@ -54,20 +61,49 @@ _LICENCE = flags.DEFINE_string("licence", None, "Licence note in place of the ru
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the table if it is there")
 
 
+def _check() -> None:
+    need(_RUN, _OUT)
+    check_there(_RUN, "a finished run")
+    check_there(_BALANCE, "a table of a corpus")
+    if _BALANCE.value and (_EMOTION.value or flags.FLAGS["n"].present):
+        raise InputError("--balance says how many rows of which class; leave --emotion and --n out")
+    check_out(Path(_OUT.value), _OVERWRITE.value)
+
+
+parse_early(__name__, check=_check)
+
+import jax
+
+from aegan.data.corpus import MARK
+from aegan.data.plausibility import rules_of
+from aegan.report.tables import QUICK
+from aegan.run.programs import execute, path_of
+from aegan.run.workdir import Workdir, choose_lane
+from aegan.sampling.draw import Draw, draw_table, fill_up, read_counts
+from aegan.sampling.generator import load_generator
+from aegan.tables.synthetic import ALL, COLUMNS
+
+
 def sample() -> None:
     """Writes the table that the flags ask for."""
-    need(_RUN, _OUT)
+    _check()
     out, run = Path(_OUT.value), Path(_RUN.value)
-    check_out(out, _OVERWRITE.value)
     if _MODEL.value:
         execute(path_of(_MODEL.value))
     lane = choose_lane(Workdir(run), _FOLD.value, _TRAIN_SEED.value)
     generator = load_generator(Workdir(run).generator(lane))
-    emotion, classes = _EMOTION.value, generator.classes
-    if emotion is not None and emotion not in classes:
-        raise InputError(f"--emotion={emotion}: the run has {', '.join(classes)}")
-    label = None if emotion is None else classes.index(emotion)
-    changes = {"draw_seed": _SEED.value, "emotion": emotion or ALL}
+    counts, columns, classes = None, list(COLUMNS), generator.classes
+    if _BALANCE.value:
+        counts, columns = fill_up(Path(_BALANCE.value), generator)
+    elif _EMOTION.value is not None:
+        counts = read_counts(_EMOTION.value, _N.value, classes)
+    if _MARK.value and MARK not in columns:
+        columns.append(MARK)
+    emotion = ALL
+    if counts is not None:
+        several = len(counts) > 1 or _BALANCE.value
+        emotion = "+".join(f"{classes[c]}{f'={n}' * bool(several)}" for c, n in counts.items())
+    changes = {"draw_seed": _SEED.value, "emotion": emotion}
     if _LICENCE.value is not None:
         changes["licence"] = _LICENCE.value
     if _PLAUSIBLE.value:
@@ -87,9 +123,12 @@ def sample() -> None:
     )
     if passport["statistics"] == "speaker":
         say(*field("NOTE", "rows are in units standardised by speaker, not in raw ones"))
+    if passport["variant"] == "quick":
+        say(*field("NOTE", QUICK))
     if lane["status"] != "ok":
         say(*field("NOTE", f"this lane is {lane['status']}: {lane['detail']}"))
-    say(*draw_table(generator, out, _N.value, _SEED.value, label, _PLAUSIBLE.value))
+    draw = Draw(_N.value, counts, columns, _SEED.value, _PLAUSIBLE.value)
+    say(*draw_table(generator, out, draw))
 
 
 def main(argv: Sequence[str]) -> int:

@@ -14,8 +14,8 @@ from aegan.errors import InputError
 from aegan.metrics.intervals import summarise
 from aegan.report import figures as F
 from aegan.report import tables as T
-from aegan.report.kit.documents import Document, page, section
-from aegan.report.kit.figures import class_style
+from aegan.report.kit.documents import Document, page, section, words
+from aegan.report.kit.figures import class_style, drawable
 from aegan.report.kit.numbers import DASH, Estimate, percent, plain
 from aegan.report.paper import paper_figures
 from aegan.report.run import document, write_report
@@ -250,6 +250,30 @@ def test_chosen_c_is_shown_per_fold_also_when_given_per_lane():
     results = make_results(seeds=2, folds=2)
     results["svm"]["chosen_c"] = {"set1": [1e-4, 1e-3], "synthetic": [1e-5, 3e-5, 1e-4, None]}
     assert T.svm_table(results).rows == (("0", "0.0001", "1e-5, 0.0001"), ("1", "0.001", "3e-5"))
+
+
+def test_a_quick_run_says_that_its_figures_mean_nothing():
+    for variant in ("quick", "default"):
+        results = make_results() | {"variant": variant}
+        quick = variant == "quick"
+        assert (T.QUICK in T.banners(results)) is quick
+        assert (T.QUICK in " ".join(T.text_table(results).split())) is quick
+        assert (T.QUICK in document(results, make_losses(results)).headline) is quick
+
+
+def test_names_of_classes_are_drawn_as_they_are(recwarn):
+    names = ["$x\\b$", "a very long name of an emotion", "wütend", "生气", "悲伤", "100 $"]
+    results = make_results(classes=dict.fromkeys(names, 50))
+    figures = [F.confusion(results), F.variance(results)]
+    assert all(panel.png for figure in figures for panel in figure.panels)
+    assert not [str(found.message) for found in recwarn]  # no glyph is missing
+    assert set(figures[0].data["true"]) == set(names)  # the numbers have them in full
+    assert drawable("$x\\b$ ü") == "\\$x\\b\\$ ü" and drawable("生气!") in ("生气!", "<751f 6c14>!")
+
+
+def test_the_data_section_has_the_notes_of_the_reader():
+    corpus = make_results()["corpus"] | {"notes": ["3 cells are filled"]}
+    assert "Note: 3 cells are filled." in " ".join(words("run", "data", corpus=corpus).split())
 
 
 def test_numbers_keep_three_digits_and_no_value_is_a_dash():

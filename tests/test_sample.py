@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from commands import command
@@ -17,11 +18,14 @@ from aegan.data.corpus import read_corpus
 from aegan.data.folds import make_folds
 from aegan.data.plausibility import breaches, rules_of
 from aegan.data.simulate import simulated_corpus
+from aegan.errors import InputError
+from aegan.run.workdir import Workdir, choose_lane
 from aegan.sampling.generator import load_generator, save_generator
 from aegan.tables.read import read_table
 from aegan.tables.synthetic import read_synthetic
 from aegan.tables.write import table_writer
 
+STATES = ((0, "diverged"), (1, "collapsed"), (2, "collapsed"))
 CONTOUR = (*(f"loud_sma_quartile{i}" for i in (1, 2, 3)), "loud_sma_iqr1-3")
 NAMES = (*CONTOUR, *(f"own_{i}" for i in range(26)))
 
@@ -101,6 +105,74 @@ def test_seed_0_repeats_the_rows_of_the_run_and_more_of_them(root):
     np.testing.assert_array_equal(rows.labels[:120], own.labels)
     other = drawn(root, "--fold=2", "--n=300", "--seed=1")
     assert not np.array_equal(other.features, rows.features)
+
+
+def test_a_quick_run_without_a_sound_lane_can_be_sampled(tmp_path):
+    workdir = Workdir(tmp_path)
+    lanes = [{"seed": 0, "fold": i, "status": s, "detail": "it is"} for i, s in STATES]
+    workdir.train_record.write_text(json.dumps({"lanes": lanes}))
+    for variant in ("quick", "default"):
+        workdir.config.write_text(json.dumps({"config": {"variant": variant}}))
+        if variant == "quick":
+            assert choose_lane(workdir, None, None)["fold"] == 1
+        else:
+            with pytest.raises(InputError, match="no lane is sound"):
+                choose_lane(workdir, None, None)
+        assert choose_lane(workdir, 0, None)["fold"] == 0  # named
+
+
+def test_several_classes_and_counts_of_each(root):
+    both = drawn(root, "--emotion=angry,sad", "--n=7")
+    assert [both.classes[label] for label in both.labels] == ["angry"] * 4 + ["sad"] * 3
+    assert both.passport["emotion"] == "angry=4+sad=3"
+    assert len(np.unique(both.features[:, 4])) == 7  # classes have random numbers of their own
+    some = drawn(root, "--emotion=sad=5,angry=2,neutral", "--n=3")
+    assert [some.classes[label] for label in some.labels] == ["sad"] * 5 + ["angry"] * 2 + [
+        "neutral"
+    ] * 3
+    one = drawn(root, "--emotion=Anger", "--n=4")  # as read_corpus has it
+    same = drawn(root, "--emotion=angry", "--n=4")
+    np.testing.assert_array_equal(one.features, same.features)
+    assert one.passport == same.passport and one.passport["emotion"] == "angry"
+    for wrong, words in (
+        ("rage,sad", ["--emotion=rage", "angry, happy, neutral, sad"]),
+        ("sad=0", ["--emotion=sad=0"]),
+        ("sad=many", ["--emotion=sad=many"]),
+        ("sad,Sad", ["'sad' is there twice"]),
+    ):
+        refused(root, *words, arguments=[f"--emotion={wrong}"])
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_rows_that_fill_a_table_up_to_balance_go_below_it(root, tmp_path, suffix):
+    real = pd.read_parquet(root / "mine.parquet")
+    real["duration_s"] = np.float32(1.5)
+    real = real[~((real["emotion"] == "sad") & (real.index % 3 > 0))]
+    real.to_parquet(tmp_path / "table.parquet", index=False)
+    out = tmp_path / f"more.{suffix}"
+    flags = [f"--balance={tmp_path / 'table.parquet'}", f"--run={root / 'run'}", f"--out={out}"]
+    done = command(root, *flags, "--synthetic_column", name="sample")
+    assert done.status == 0, done.err
+    more = pd.read_parquet(out) if suffix == "parquet" else pd.read_csv(out)
+    assert sorted(more.columns) == sorted([*real.columns, "synthetic"])
+    assert set(more["speaker"]) == set(more["session"]) and more["speaker"].nunique() == 1
+    assert more["speaker"][0].startswith("synthetic-m3-") and (more["synthetic"] == 1).all()
+    whole = pd.concat([real, more], ignore_index=True)
+    assert whole["emotion"].value_counts().nunique() == 1
+    whole.to_parquet(tmp_path / "whole.parquet", index=False)
+    corpus = read_corpus(tmp_path / "whole.parquet")  # what the next command reads
+    assert corpus.feature_names == NAMES and len(corpus.files) == len(whole)
+    said = f"{len(more)} rows are synthetic, by the column 'synthetic'"
+    assert said in corpus.notes
+    whole.to_csv(tmp_path / "whole.csv", index=False)
+    table = read_table(tmp_path / "whole.csv")
+    assert table.contract.names == NAMES and said in table.notes[0]
+    assert read_table(out).metadata["synthetic"] == "true"
+    if suffix == "parquet":
+        assert read_synthetic(out).passport["emotion"].startswith("sad=")
+        full = [f"--balance={tmp_path / 'whole.parquet'}", f"--run={root / 'run'}", "--overwrite"]
+        done = command(root, *full, f"--out={out}", name="sample")
+        assert done.status == 2 and "of every class already" in done.err
 
 
 def test_the_passport_says_what_the_rows_are(root):

@@ -14,6 +14,7 @@ from test_report import PYTHON_WORDS, files_of, read_html
 from aegan.errors import InputError
 from aegan.report.kit.documents import page
 from aegan.report.kit.numbers import DASH
+from aegan.report.tables import QUICK
 from aegan.study import report as S
 from aegan.study import words as W
 from aegan.study.codes import report as codes
@@ -295,6 +296,13 @@ def test_simulated_corpora_are_banners(source, target, words):
     for text in (markdown_page(study), html_page(study), text_summary(study)):
         assert (f"SIMULATED: {words}" in " ".join(text.split())) is (words is not None)
     assert ("(simulated)" in W.corpora(study)) is target
+
+
+def test_a_quick_study_says_that_its_figures_mean_nothing():
+    for variant in ("quick", "default"):
+        study = make_study(False, False) | {"variant": variant}
+        said = (S.headline(study), " ".join(text_summary(study).split()))
+        assert all((QUICK in text) is (variant == "quick") for text in said)
 
 
 @pytest.mark.parametrize("made_up", [False, True])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
 import signal
+import sys
 import time
+from concurrent.futures import wait
 
 import pytest
 from study_helpers import tiny_config, tiny_study
 
 from aegan.errors import InputError
+from aegan.study import runner
 from aegan.study.experiment import Task
 from aegan.study.projection import Projection
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
@@ -106,6 +110,17 @@ def test_two_workers_work_at_the_same_time(study, workers):
     started = time.perf_counter()
     run_tasks(tasks, workers, study)
     assert time.perf_counter() - started < 3.5  # four seconds of sleep
+
+
+def test_the_bar_ticks_while_a_task_runs(study, workers, monkeypatch):
+    """Its clock goes on, in at most 80 columns, though no task has ended."""
+    out = io.StringIO()
+    monkeypatch.setattr(runner, "wait", lambda running, _, how: wait(running, 0.05, how))
+    monkeypatch.setattr(sys, "stderr", out)
+    words = "a task with a name that is longer than the bar has room for " * 3
+    run_tasks([Task("a", words, sleepy, ("a", 0.5), kind="sleep")], workers, study)
+    lines = [line for line in out.getvalue().replace("\r", "\n").split("\n") if "0/1" in line]
+    assert len(lines) > 2 and max(map(len, lines)) <= 80
 
 
 def test_bad_input_ends_the_study_as_it_is(study, workers):

@@ -40,6 +40,7 @@ from aegan.errors import InputError
 REQUIRED_COLUMNS = ("file", "speaker", "emotion")
 OPTIONAL_COLUMNS = ("session", "fold", "duration_s")
 LABEL_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+MARK = "synthetic"  # a column that is not 0 in synthetic rows, which stand among real ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +140,7 @@ def read_corpus(
             if metadata.get("synthetic") == "true":
                 raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
             features, notes = _check_columns(path, table)
+            synthetic = _synthetic(path, table)
             contract = _contract(path, table, features)
             labels = {
                 name: _label_column(path, table, name)
@@ -159,6 +161,7 @@ def read_corpus(
         raise InputError(f"{path}: column '{name}' has no name of its own; name it or drop it")
     if not contract.names:
         raise InputError(f"{path}: no feature columns but the number of the row; add features")
+    notes += filter(None, [synthetic])
     keep = codes >= 0
     if not keep.all():
         values, codes = values[keep], codes[keep]
@@ -223,7 +226,7 @@ def _check_columns(path: Path, table: Columnar) -> tuple[dict[int, str], list[st
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
     index = [name for name in names if table.is_index(name) and name not in LABEL_COLUMNS]
-    features = {i: n for i, n in enumerate(names) if n not in (*LABEL_COLUMNS, *index)}
+    features = {i: n for i, n in enumerate(names) if n not in (*LABEL_COLUMNS, MARK, *index)}
     for position, name in features.items():
         kind = table.schema.field(position).type
         if not is_numeric(kind):
@@ -246,6 +249,21 @@ def _contract(path: Path, table: Columnar, features: Mapping[int, str]) -> Featu
     if index and table.metadata.get("feature_hash", named.hash) != named.hash:
         return FeatureContract.of(features.values())
     return FeatureContract.from_metadata(str(path), features.values(), table.metadata)
+
+
+def _synthetic(path: Path, table: Columnar) -> str:
+    """What to say of the rows that the column `synthetic` marks; "" if none."""
+    if MARK not in table.schema.names:
+        return ""
+    try:
+        marked = table.matrix([table.schema.names.index(MARK)]) > 0  # of rows without a mark: NaN
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{path}: column '{MARK}' is not numeric; write 1 for synthetic rows, else 0"
+        ) from None
+    if marked.all():
+        raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
+    return f"{marked.sum()} rows are synthetic, by the column '{MARK}'" * bool(marked.any())
 
 
 def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:

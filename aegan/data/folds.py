@@ -9,7 +9,6 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from aegan.data.corpus import Corpus
 from aegan.errors import InputError
@@ -158,6 +157,8 @@ def _speaker_folds(corpus: Corpus, n_folds: int, section: str) -> np.ndarray:
     ):
         if wrong:
             raise InputError(message)
+    from sklearn.model_selection import StratifiedGroupKFold  # takes a second to import
+
     order = np.argsort(corpus.files)  # the splitter may look at the order of rows
     splitter = StratifiedGroupKFold(n_splits=n_folds, shuffle=False)
     fold_of_row = np.empty(len(order), dtype=np.int32)

@@ -43,7 +43,7 @@ def document(results: Results, table: pd.DataFrame) -> Document:
     return Document(
         title=results["title"],
         subtitle=words("run", "subtitle", results=results),
-        headline=words("run", "verdict", word=word),
+        headline=" ".join([*tables.quick_banner(results), words("run", "verdict", word=word)]),
         short=paragraphs(
             "run", "short", lanes=results["lanes"], chance=tables.chance(results), **known
         ),

@@ -15,6 +15,7 @@ from aegan.report.kit.numbers import UNITS, Estimate, Results, number, percent, 
 from aegan.report.kit.tables import Table, tabulate, to_text
 from aegan.system.screen import WIDTH
 
+QUICK = "Quick variant: it shows the way; its figures mean nothing, whatever the corpus."
 ALL_ROWS = (
     "Nothing was held out: the generators saw every row, and no figure says how theirs serve on "
     "other speakers."
@@ -75,6 +76,11 @@ class Row:
         return text, half_width if uar and half_widths else ""
 
 
+def quick_banner(results: Results) -> list[str]:
+    """The banner over what a quick variant found."""
+    return [QUICK] if results.get("variant") == "quick" else []
+
+
 def leak_banner(leaks: Sequence[str]) -> list[str]:
     """The banner over figures that leaks, in words, may have made too good."""
     return [words("run", "leaks", leaks=leaks)] if leaks else []
@@ -83,7 +89,7 @@ def leak_banner(leaks: Sequence[str]) -> list[str]:
 def banners(results: Results) -> list[str]:
     """What to know before any figure."""
     corpus = results["corpus"]
-    found = [SIMULATED] if corpus["simulated"] else []
+    found = quick_banner(results) + [SIMULATED] * bool(corpus["simulated"])
     found += [] if holds_out(results) else [ALL_ROWS]
     return found + leak_banner([leak["words"] for leak in corpus.get("leaks") or ()])
 

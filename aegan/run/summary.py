@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from aegan.learning.cost import products
+from aegan.report.tables import quick_banner
 from aegan.run.plan import Plan
 from aegan.system.screen import duration, field
 
@@ -40,6 +41,7 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
     described = plan.identity["corpus"]
     kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
     seeds = len(plan.config.seeds)
+    notes = [*quick_banner({"variant": plan.config.variant}), *corpus.notes]
     return [
         plan.learner.model.title,
         f"  data    {kind}: {described['rows']} rows x {described['features']} features,"
@@ -51,7 +53,7 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
         f"  length  {_length(plan)}",
         *_speakers(plan),
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
-        *(line for note in corpus.notes for line in field("NOTE", note)),
+        *(line for note in notes for line in field("NOTE", note)),
     ]
 
 

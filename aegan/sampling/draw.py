@@ -3,37 +3,102 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
+from aegan.data.contract import check_same
+from aegan.data.corpus import LABEL_COLUMNS, MARK, read_corpus
+from aegan.data.emotions import classes_of
+from aegan.data.parquet import open_parquet
 from aegan.data.plausibility import breaches, project, rules_of
+from aegan.errors import InputError
 from aegan.sampling.generator import Generator
 from aegan.sampling.rows import Rows, sample_blocks, sampling_key
 from aegan.system.screen import bar, duration, field
-from aegan.tables.synthetic import write_synthetic
+from aegan.tables.synthetic import COLUMNS, write_synthetic
 from aegan.training.lanes import lane_key
 
+_OF_CLASS = 2**32 - 2  # streams of the classes, counted down; no block reaches them
 _CHECKED_BLOCKS = 2  # looked at for plausibility
 
 
-def draw_table(
-    generator: Generator, out: Path, rows: int, seed: int, label: int | None, plausible: bool
-) -> list[str]:
-    """Writes so many synthetic rows in raw units; returns what to say of them.
+class Draw(NamedTuple):
+    """What is asked for."""
 
-    ``seed`` 0 repeats the run's own rows; ``label`` is the index of the only class, None for all;
-    ``plausible`` moves rows onto the generator's rules.
+    rows: int
+    counts: Mapping[int, int] | None  # rows by class; None: all classes, uniformly
+    columns: Sequence[str] = COLUMNS  # before the features
+    seed: int = 0  # 0 repeats the run's own rows
+    plausible: bool = False  # rows are moved onto the generator's rules
+
+
+def read_counts(given: Sequence[str], rows: int, classes: Sequence[str]) -> dict[int, int]:
+    """Rows by class as "angry,sad" or "angry=500,sad=200" say it; ``rows`` in all without counts.
+
+    Raises:
+        InputError: a class that is not one of ``classes`` or is named twice, or a count that is no
+            whole number.
     """
+    found: dict[int, int | None] = {}
+    called = classes_of(given, classes)
+    for text in given:
+        name, equals, count = (text, "", "") if called[text] in classes else text.rpartition("=")
+        name = classes_of([name], classes)[name] if name else text
+        if name not in classes or (equals and not (count.strip().isdecimal() and int(count))):
+            raise InputError(
+                f"--emotion={text}: the run has {', '.join(classes)}; write one, or one=500"
+            )
+        if (label := list(classes).index(name)) in found:
+            raise InputError(f"--emotion: '{name}' is there twice; name it once")
+        found[label] = int(count) if equals else None
+    even = [label for label, count in found.items() if count is None]
+    share, more = divmod(rows, max(len(even), 1))
+    found |= {label: share + (i < more) for i, label in enumerate(even)}
+    return {label: count for label, count in found.items() if count}
+
+
+def fill_up(path: Path, generator: Generator) -> tuple[dict[int, int], list[str]]:
+    """Rows by class that bring every class of a corpus' table to its largest; its own columns.
+
+    Raises:
+        InputError: a table that is none of the generator's features, or is balanced already.
+    """
+    corpus = read_corpus(path, generator.classes)
+    check_same(str(path), corpus.contract, "this generator", generator.contract)
+    there = np.bincount(corpus.labels, minlength=len(generator.classes))
+    codes = [generator.classes.index(name) for name in corpus.classes]
+    counts = {
+        code: int(there.max() - n) for code, n in zip(codes, there, strict=True) if n < there.max()
+    }
+    if not counts:
+        raise InputError(f"{path}: has {there.max()} rows of every class already; nothing to draw")
+    with closing(open_parquet(path)) as table:
+        return counts, [name for name in table.schema.names if name in (*LABEL_COLUMNS, MARK)]
+
+
+def draw_table(generator: Generator, out: Path, draw: Draw) -> list[str]:
+    """Writes synthetic rows in raw units; returns what to say of them."""
     started, names, passport = time.perf_counter(), generator.contract.names, generator.passport
     tally, first = np.zeros(len(generator.classes), int), []
 
     def blocks() -> Iterator[Rows]:
-        key = sampling_key(lane_key(passport["seed"], passport["fold"]), seed)
-        with bar(rows, "sample", "row") as progress:
-            for features, labels in sample_blocks(generator, key, rows, label):
-                if plausible:
+        key = sampling_key(lane_key(passport["seed"], passport["fold"]), draw.seed)
+        parts = [(key, draw.rows, None)]
+        if draw.counts is not None:
+            one = len(draw.counts) == 1
+            parts = [
+                (key if one else jax.random.fold_in(key, _OF_CLASS - label), count, label)
+                for label, count in draw.counts.items()
+            ]
+        with bar(sum(rows for _, rows, _ in parts), "sample", "row") as progress:
+            for features, labels in chain(*(sample_blocks(generator, *part) for part in parts)):
+                if draw.plausible:
                     features = project(names, features, generator.rules)
                 if len(first) < _CHECKED_BLOCKS:
                     first.append(features)
@@ -41,7 +106,9 @@ def draw_table(
                 yield features, labels
                 progress.update(len(labels))
 
-    written = write_synthetic(out, blocks(), generator.classes, generator.contract, passport)
+    written = write_synthetic(
+        out, blocks(), generator.classes, generator.contract, passport, columns=draw.columns
+    )
     by_class = [f"{name} {n}" for name, n in zip(generator.classes, tally, strict=True) if n]
     return [
         *field("classes", ", ".join(by_class)),

@@ -11,7 +11,7 @@ from aegan.errors import InputError
 from aegan.report.kit.documents import Document, Fold, Section, section, write
 from aegan.report.kit.numbers import DASH, Results, number, plain, said
 from aegan.report.kit.tables import Table, tabulate
-from aegan.report.tables import leak_banner, settings_table
+from aegan.report.tables import leak_banner, quick_banner, settings_table
 from aegan.study import words as W
 from aegan.study.experiment import Experiment
 from aegan.study.registry import EXPERIMENTS
@@ -85,7 +85,8 @@ def _named(results: Results) -> dict[str, Results]:
 def banners(results: Results) -> list[str]:
     """What a reader has to know before any figure."""
     made_up = W.simulated(results)
-    found = [W.told("", "simulated", which=made_up)] if made_up else []
+    found = quick_banner(results)
+    found += [W.told("", "simulated", which=made_up)] if made_up else []
     described = [results["source"], results.get("target") or {}]
     leaks = [leak["words"] for corpus in described for leak in corpus.get("leaks") or ()]
     return found + leak_banner(leaks)
@@ -94,7 +95,8 @@ def banners(results: Results) -> list[str]:
 def headline(results: Results) -> str:
     """How many claims hold."""
     words = [claim["verdict"] for claim in results.get("claims") or ()]
-    return W.told("", "headline", counts={verdict: words.count(verdict) for verdict in VERDICTS})
+    counts = {verdict: words.count(verdict) for verdict in VERDICTS}
+    return " ".join([*quick_banner(results), W.told("", "headline", counts=counts)])
 
 
 def in_short(results: Results) -> list[str]:

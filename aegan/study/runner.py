@@ -7,6 +7,7 @@ which runs tasks of a group as lanes of one call.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -97,6 +98,7 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
         return records
     priority = projection.ways(list(waiting.values()))
     progress = screen.bar(len(tasks), "study", "task", initial=len(records), remaining=False)
+    tick = 1 if sys.stderr.isatty() else 30  # seconds
     running: dict[Future, list[Task]] = {}
     try:
         while waiting or running:
@@ -114,7 +116,8 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
             seconds = projection.wall_seconds(left, workers.jobs)
             titles = "; ".join(t[0].words + " ..." * (len(t) > 1) for t in running.values())
             progress.set_postfix_str(f"about {screen.duration(seconds)} left: {titles}")
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            while not (finished := wait(running, tick, FIRST_COMPLETED).done):
+                progress.refresh()
             for future in finished:
                 future.result()
                 for task in running.pop(future):

@@ -21,9 +21,8 @@ from aegan.tables.read import kind_of, reading
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
 from aegan.tables.rows import decode, fitted, lines_of
 from aegan.tables.table import NUMBERS, FeatureTable, times_of
-from aegan.tables.text import cut, flaw, listed
+from aegan.tables.text import REFUSE, cut, flaw, listed
 
-REFUSE, DROP = "refuse", "drop"
 NEEDED = {
     "speaker": "folds keep speakers apart, so every row needs its speaker",
     "emotion": "every row needs the emotion that it stands for",

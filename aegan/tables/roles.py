@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aegan.data.corpus import LABEL_COLUMNS
+from aegan.data.corpus import LABEL_COLUMNS, MARK
 from aegan.errors import InputError
 from aegan.tables.text import flaw, listed
 
@@ -22,7 +22,9 @@ RENAMED = ("file", *TIMES, *LABELS)  # what a user may say a column is
 PASSPORT = "passport"  # of a CSV file: says what its synthetic rows are
 FRAMES = ("frametime", "frameindex")  # openSMILE's, in lower case
 
-_NAMES = {role: (role,) for role in (*RENAMED, PASSPORT, *FRAMES)}  # of the column that has a role
+_NAMES = {
+    role: (role,) for role in (*RENAMED, PASSPORT, MARK, *FRAMES)
+}  # of the column that has a role
 _NAMES |= {"file": KEYS, "emotion": TARGETS}
 _ROLES = {name: role for role, names in _NAMES.items() for name in names}
 

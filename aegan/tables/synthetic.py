@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from aegan.data.contract import FeatureContract
+from aegan.data.corpus import LABEL_COLUMNS, MARK
 from aegan.data.parquet import Columnar, open_parquet, reason
 from aegan.errors import InputError
 from aegan.tables.write import table_writer
 
-COLUMNS = ("file", "emotion")  # beside the features
+COLUMNS = ("file", "speaker", "emotion")  # beside the features
 ALL = "all"  # what a passport says of rows of all classes
 
 
@@ -32,14 +33,18 @@ class SyntheticTable:
     passport: dict[str, Any]  # synthetic, model, run_hash, seed, fold, corpus, licence, ...
 
 
-def row_names(passport: Mapping[str, Any], first: int, count: int) -> list[str]:
-    """Names of rows ``first`` to ``first + count - 1`` that no recording and no other draw has."""
+def _stem(passport: Mapping[str, Any]) -> str:
+    """A name that no recording, no speaker and no other draw has."""
     p = passport
     stem = f"synthetic-{p['model']}-{p['run_hash'][:8]}-s{p['seed']}-f{p['fold']}"
     stem += f"-d{p['draw_seed']}" if p.get("draw_seed") else ""
     stem += f"-{p['emotion']}" if p.get("emotion", ALL) != ALL else ""
-    stem += "-projected" if p.get("projected") else ""
-    return [f"{stem}-{row:07d}" for row in range(first, first + count)]
+    return stem + ("-projected" if p.get("projected") else "")
+
+
+def row_names(passport: Mapping[str, Any], first: int, count: int) -> list[str]:
+    """Names of rows ``first`` to ``first + count - 1`` that no recording and no other draw has."""
+    return [f"{_stem(passport)}-{row:07d}" for row in range(first, first + count)]
 
 
 def write_synthetic(
@@ -49,22 +54,28 @@ def write_synthetic(
     contract: FeatureContract,
     passport: Mapping[str, Any],
     finite: bool = True,
+    columns: Sequence[str] = COLUMNS,
 ) -> int:
     """Writes rows block by block (Parquet, CSV or ARFF by the suffix); whole or not at all.
 
     Blocks are features (rows, dim) float32 in raw units and labels (rows,) int32 into ``classes``.
     The passport says what the rows are. It stands in the file's metadata (Parquet), comments (ARFF)
     or in a column (CSV), always with ``synthetic=true``. Cells that are not finite are refused; a
-    run keeps what a lane gave (Parquet, not ``finite``). Returns the number of rows.
+    run keeps what a lane gave (Parquet, not ``finite``). ``columns`` before the features may be
+    those of a corpus, whose speakers, sessions and folds these rows are none of, and ``synthetic``,
+    1 in every row. Returns the number of rows.
     """
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in passport.items()}
     texts |= {"classes": json.dumps(list(classes)), **contract.to_metadata()}
     metadata = {"synthetic": "true"} | texts | {"synthetic": "true"}  # no passport may deny it
     names, rows = np.asarray(classes), 0
-    with table_writer(path, COLUMNS, contract, metadata, finite) as writer:
+    numbers = {MARK: 1.0, "duration_s": np.nan}
+    with table_writer(path, columns, contract, metadata, finite) as writer:
         for features, labels in blocks:
-            files = row_names(passport, rows, len(labels))
-            writer.write({"file": files, "emotion": names[labels].tolist()}, features)
+            of = {"file": row_names(passport, rows, len(labels)), "emotion": names[labels].tolist()}
+            rest = (name for name in columns if name not in of)
+            of |= {name: [numbers.get(name, _stem(passport))] * len(labels) for name in rest}
+            writer.write(of, features)
             rows += len(labels)
     return rows
 
@@ -89,7 +100,7 @@ def read_synthetic(path: Path) -> SyntheticTable:
         passport = file.metadata
         names = file.schema.names
         classes = tuple(json.loads(passport.pop("classes")))
-        features = {i: name for i, name in enumerate(names) if name not in COLUMNS}
+        features = {i: n for i, n in enumerate(names) if n not in (*LABEL_COLUMNS, MARK)}
         values = file.matrix(list(features))
         emotions = file.column(names.index("emotion")).to_pylist()
         code = {name: i for i, name in enumerate(classes)}

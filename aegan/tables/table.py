@@ -16,6 +16,7 @@ import numpy as np
 
 from aegan.data.cells import is_nameless, known, note_of_row_numbers, regression, row_numbers
 from aegan.data.contract import FeatureContract
+from aegan.data.corpus import MARK
 from aegan.errors import InputError
 from aegan.tables.roles import FRAMES, LABELS, PASSPORT, TIMES, Columns
 from aegan.tables.text import cut, is_number, listed, read_one_line, with_point
@@ -69,6 +70,9 @@ def assemble(columns: Columns) -> FeatureTable:
     if not rows:
         raise InputError(f"{place}: no rows below the header; a table has one per recording")
     contract, metadata = contract_of(columns)
+    if marked := sum(known(cell) not in ("", "0", "0.0", "False") for cell in texts.get(MARK, ())):
+        notes.append(f"{marked} rows are synthetic, by the column '{MARK}', which is left out")
+        metadata |= {"synthetic": "true"} if marked == rows else {}
     features = columns.features
     if numbers := row_numbers(contract.names, features):
         notes.append(note_of_row_numbers(contract.names[i] for i in numbers))

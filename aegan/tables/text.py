@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
+SUFFIXES = (".parquet", ".csv", ".arff")  # of the tables that are written
+REFUSE, DROP = "refuse", "drop"  # what may be done about what does not fit
 MAX_TEXT = 1000  # characters of a file name, a label or the name of a column
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SHOWN = 3  # names in a message

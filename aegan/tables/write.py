@@ -18,13 +18,13 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from aegan.data.contract import FeatureContract
+from aegan.data.corpus import MARK
 from aegan.errors import InputError
 from aegan.system.files import replacing
 from aegan.tables.roles import PASSPORT
-from aegan.tables.text import is_metadata_key, write_one_line
+from aegan.tables.text import SUFFIXES, is_metadata_key, write_one_line
 
-SUFFIXES = (".parquet", ".csv", ".arff")
-NUMERIC_LABELS = ("duration_s",)
+NUMERIC_LABELS = ("duration_s", MARK)
 
 _ROW_GROUP = 16384  # rows held in memory and written together: 104 MB of 1582 features
 _TEXT_ROWS = 1024  # rows turned into text together
@@ -149,7 +149,7 @@ class TableWriter:
                 return pa.array([str(value) for value in values], pa.string())
             with np.errstate(over="ignore"):
                 numbers = np.asarray(values).astype(np.float32)
-            if np.isfinite(numbers).all():
+            if not np.isinf(numbers).any():  # a synthetic row has no duration
                 return pa.array(numbers)
             raise ValueError
         except ValueError as error:
@@ -196,7 +196,7 @@ def _csv(table: _Table, temporary: Path) -> AbstractContextManager[_Write]:
     def quoted(name: str, text: str, row: int = 0) -> str:
         return '"' + text.replace('"', '""') + '"'
 
-    if table.entries.get("synthetic") == "true":
+    if table.entries.get("synthetic") == "true" and MARK not in table.labels:
         columns.insert(len(table.labels), PASSPORT)
         _check_doubled(table.path, columns)
         ordered = sorted(table.entries.items(), key=lambda item: item[0] != "synthetic")

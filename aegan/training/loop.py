@@ -46,15 +46,19 @@ def train_lanes(
         now = None  # its states take as much memory as the trainer's
         saved = time.monotonic()
         count, first_call = 1, True
-        progress = bar(epochs, "train", "epoch", initial=done)
+        progress = None
         while done < epochs:
             started = time.perf_counter()
             count = min(count, epochs - done)
             trained = trainer.run(done, count)
             spent = time.perf_counter() - started
             done, history = done + count, np.concatenate([history, trained.history])
+            # From the first call on, which compiles: its time says nothing of what is left.
+            new = 0 if progress is None else count
+            if progress is None:
+                progress = bar(epochs, "train", "epoch", initial=done)
             progress.set_postfix_str(_in_short(job, trained), refresh=False)
-            progress.update(count)
+            progress.update(new)
             failed = enumerate(trained.diverged.tolist())
             fresh = {lane: epoch for lane, epoch in failed if epoch and lane not in stopped}
             for lane, epoch in fresh.items():

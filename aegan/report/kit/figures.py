@@ -83,12 +83,12 @@ def _make_drawable(canvas: Canvas) -> None:
     for axes in canvas.axes:
         for axis in (axes.xaxis, axes.yaxis):
             if isinstance(formatter := axis.get_major_formatter(), FuncFormatter):  # given labels
-                formatter.func = lambda x, i, given=formatter.func: _drawable(given(x, i))
+                formatter.func = lambda x, i, given=formatter.func: drawable(given(x, i))
     for text in canvas.findobj(Text):
-        text.set_text(_drawable(text.get_text()))
+        text.set_text(drawable(text.get_text()))
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """Dollars escaped; what the font lacks by its number, as in "<751f 6c14>"."""
     text = text.replace("$", r"\$")
     if text.isascii():
