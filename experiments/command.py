@@ -33,6 +33,9 @@ def parse_flags(argv: list[str]) -> list[str]:
         fail(message)
 
 
+_parsed: list[list[str]] = []  # what parsing left, where that was done early
+
+
 def parse_early(
     name: str, parse: Callable = parse_flags, check: Callable[[], object] = lambda: None
 ) -> None:
@@ -44,7 +47,7 @@ def parse_early(
         sys.modules["__main__"].__doc__ = sys.modules[name].__doc__  # what --help prints
         app.define_help_flags()
         try:
-            parse(sys.argv)
+            _parsed[:] = [parse(sys.argv)]
             check()
         except InputError as error:
             fail(error)
@@ -87,7 +90,8 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
 
 def start(main: Callable[[Sequence[str]], int], parse: Callable = parse_flags) -> None:
     """Parses the flags and runs ``main``."""
-    app.run(main, flags_parser=parse)
+    # Once: a config defines a flag for each of its fields that is given.
+    app.run(main, flags_parser=lambda argv: _parsed[0] if _parsed else parse(argv))
 
 
 def need(*needed: flags.FlagHolder) -> None:

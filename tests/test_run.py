@@ -375,3 +375,12 @@ def test_a_generator_of_all_rows(tmp_path):
     arguments = (f"--run={tmp_path / 'run'}", "--fold=0", "--n=30", f"--out={out}")
     assert command(tmp_path, *arguments, name="sample").status == 0
     assert len(read_synthetic(out).labels) == 30
+
+
+def test_fields_of_the_config_are_taken_by_the_program_itself(tmp_path):
+    """Not by a fork of it: flags are parsed before what is slow to import, and once."""
+    given = ["--config=configs/m5.py:quick", "--config.data.simulated_rows=80", "--dry_run"]
+    call = [sys.executable, "-m", "experiments.run", *given, f"--workdir={tmp_path / 'run'}"]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "80 rows x 1582 features" in done.stdout
