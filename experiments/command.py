@@ -45,6 +45,9 @@ def parse_flags(argv: list[str]) -> list[str]:
         fail(message)
 
 
+_parsed: list[list[str]] = []  # what parsing left, where that was done early
+
+
 def parse_early(
     name: str, parse: Callable = parse_flags, check: Callable[[], object] = lambda: None
 ) -> None:
@@ -57,7 +60,7 @@ def parse_early(
         ending.keep_screen()
         app.define_help_flags()
         try:
-            parse(sys.argv)
+            _parsed[:] = [parse(sys.argv)]
             check()
         except SystemExit as end:
             _exit(end)
@@ -147,7 +150,8 @@ def start(main: Callable[[Sequence[str]], int], parse: Callable = parse_flags) -
     if "jax" in sys.modules:
         sys.modules["jax"].config.update("jax_enable_x64", False)
     try:
-        app.run(main, flags_parser=parse)
+        # Once: a config defines a flag for each of its fields that is given.
+        app.run(main, flags_parser=lambda argv: _parsed[0] if _parsed else parse(argv))
     except SystemExit as end:
         _exit(end)
 

@@ -42,6 +42,12 @@ _BALANCE = flags.DEFINE_string(
     "balance", None, "Table whose classes are filled up to the largest: as many rows as that takes"
 )
 _MARK = flags.DEFINE_bool("synthetic_column", False, "Add a column `synthetic`, 1 in every row")
+_SPEAKER = flags.DEFINE_string(
+    "speaker",
+    None,
+    "Table (.parquet) of a speaker's rows, whose labels are not looked at: rows are drawn in that "
+    "speaker's manner; in that of each, where its column `speaker` names several",
+)
 _SEED = flags.DEFINE_integer(
     "seed",
     0,
@@ -67,6 +73,7 @@ def _check() -> None:
     need(_RUN, _OUT)
     check_there(_RUN, "a finished run")
     check_there(_BALANCE, "a table of a corpus")
+    check_there(_SPEAKER, "a table of a speaker's rows")
     if _BALANCE.value and (_EMOTION.value or flags.FLAGS["n"].present):
         raise InputError("--balance says how many rows of which class; leave --emotion and --n out")
     check_out(Path(_OUT.value), _OVERWRITE.value)
@@ -75,9 +82,11 @@ def _check() -> None:
 parse_early(__name__, check=_check)
 
 import jax
+import numpy as np
 
 from aegan.data.corpus import MARK
 from aegan.data.plausibility import rules_of
+from aegan.data.unlabelled import read_unlabelled
 from aegan.report.tables import QUICK
 from aegan.run.programs import execute, path_of
 from aegan.run.workdir import Workdir, choose_lane, open_generator
@@ -100,11 +109,20 @@ def sample() -> None:
         counts = read_counts(_EMOTION.value, _N.value, classes)
     if _MARK.value and MARK not in columns:
         columns.append(MARK)
+    speakers, known = None, {}
+    if _SPEAKER.value:
+        speakers = read_unlabelled(Path(_SPEAKER.value), generator.contract)
+        generator.speaker_offsets()
+        columns += [] if "speaker" in columns else ["speaker"]
+        known = dict(zip(*np.unique(speakers.speakers, return_counts=True), strict=True))
+        known = {str(name): int(rows) for name, rows in known.items()}
     emotion = ALL
     if counts is not None:
         several = len(counts) > 1 or _BALANCE.value
         emotion = "+".join(f"{classes[c]}{f'={n}' * bool(several)}" for c, n in counts.items())
     changes = {"draw_seed": _SEED.value, "emotion": emotion}
+    if speakers is not None:
+        changes["unlabelled_rows_of_speakers"] = known
     if _LICENCE.value is not None:
         changes["licence"] = _LICENCE.value
     if _PLAUSIBLE.value:
@@ -128,7 +146,10 @@ def sample() -> None:
         say(*field("NOTE", QUICK))
     if lane["status"] != "ok":
         say(*field("NOTE", f"this lane is {lane['status']}: {lane['detail']}"))
-    draw = Draw(_N.value, counts, columns, _SEED.value, _PLAUSIBLE.value)
+    for name, rows in known.items():
+        what = f"{name or 'the speaker'}, told by {rows} unlabelled row{'s' * (rows > 1)}"
+        say(*field("speaker", f"rows for {what} (transductive)"))
+    draw = Draw(_N.value, counts, columns, _SEED.value, _PLAUSIBLE.value, speakers)
     say(*draw_table(generator, out, draw))
 
 

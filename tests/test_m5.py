@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from commands import command
 from imblearn.pipeline import make_pipeline
 from imblearn.utils.estimator_checks import _yield_all_checks
 from sklearn import config_context
@@ -100,6 +101,29 @@ def test_rows_of_a_speaker_that_cannot_be_used(change, words, corpus, tmp_path):
     change(frame).to_parquet(tmp_path / "t.parquet", index=False)
     with pytest.raises(InputError, match=words):
         read_unlabelled(tmp_path / "t.parquet", FeatureContract.of(corpus.feature_names))
+
+
+def test_the_command_draws_for_each_speaker_of_a_table(corpus, tmp_path):
+    aegan.cross_validate(
+        aegan.M5(overrides={"only_folds": (0,), "sample.rows": 100}), corpus, folder=tmp_path / "m5"
+    )
+    frame = corpus.to_frame()[:5].drop(columns=["file", "emotion"])
+    frame["speaker"] = ["anna"] * 3 + ["bert"] * 2
+    drawn = []
+    for name, labels in (("bare", None), ("labelled", ["sad"] * 5)):
+        table = frame if labels is None else frame.assign(emotion=labels)
+        table.to_parquet(tmp_path / f"{name}.parquet", index=False)
+        out = f"--out={tmp_path}/{name}-rows.parquet"
+        asked = [f"--run={tmp_path}/m5", f"--speaker={tmp_path}/{name}.parquet", "--n=40", out]
+        done = command(tmp_path, *asked, name="sample")
+        assert done.status == 0, done.err
+        assert "rows for anna, told by 3 unlabelled rows (transductive)" in done.out
+        drawn.append(pd.read_parquet(tmp_path / f"{name}-rows.parquet"))
+    pd.testing.assert_frame_equal(*drawn)  # labels reach nothing
+    whose = drawn[0]["speaker"].str.rpartition("-")[2]
+    assert whose.value_counts().to_dict() == {"anna": 40, "bert": 40}
+    rows = drawn[0][list(corpus.feature_names)].to_numpy()
+    assert len(np.unique(rows, axis=0)) == 80  # draws of their own
 
 
 def test_revoiced_rows_keep_what_is_not_the_speaker():

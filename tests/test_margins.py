@@ -64,6 +64,15 @@ def test_a_grid_stays_a_grid(moved):
     assert set(made[:, -1]) == set(real[:, -1])
 
 
+def test_rows_can_be_put_on_the_grid_alone(moved):
+    real, linear, _, margins = moved
+    made = margins.on_grid(linear)
+    assert set(made[:, -1]) <= set(real[:, -1])
+    np.testing.assert_array_equal(made[:, :9], linear[:, :9])
+    inside = np.abs(linear[:, -1] - 4) < 4
+    assert np.abs(made[inside, -1] - linear[inside, -1]).max() <= 0.5
+
+
 def test_a_point_mass_comes_in_all_its_columns_at_once_and_as_often(moved):
     real, _, made, margins = moved
     flat = made[:, :9] == 0

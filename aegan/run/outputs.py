@@ -68,6 +68,8 @@ def trained_lanes(plan: Plan, trained: Checkpoint) -> Iterator[TrainedLane]:
         collapse = sentinel.check_collapse(stats.to_z(raw), labels, *real)
         failed = int(state.diverged)
         status, detail = "collapsed" if collapse.reason else "ok", collapse.reason
+        if status == "ok" and plan.learner.model.margins:
+            detail = plan.rows[fold_index].effects.words  # what the design identifies
         if failed:
             status, detail = "diverged", f"a loss or parameter was not finite in epoch {failed}"
         good = failed - 1 if failed else plan.epochs

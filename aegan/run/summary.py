@@ -51,6 +51,7 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
         f" {devices} {device.platform} device{'s' * (devices > 1)}"
         f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
         f"  length  {_length(plan)}",
+        *_speakers(plan),
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
         *(line for note in notes for line in field("NOTE", note)),
     ]
@@ -58,10 +59,17 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
 
 def _length(plan: Plan) -> str:
     if not plan.epochs:
-        return "closed form: nothing is trained"
+        return "nothing is trained: closed form"
     batches = f"{plan.learner.batches} batches of {plan.learner.batch_size}"
     takes = f"training takes about {duration(training_seconds(plan))}"
     return f"{plan.epochs} epochs x {batches}; {takes}"
+
+
+def _speakers(plan: Plan) -> list[str]:
+    """What the first fold tells of speakers, for a model that makes new ones."""
+    if not plan.learner.model.margins:
+        return []
+    return field("effects", plan.rows[plan.lanes[0][1]].effects.words, 7)
 
 
 def _cut(plan: Plan) -> str:

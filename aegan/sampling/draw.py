@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,14 +16,16 @@ from aegan.data.corpus import LABEL_COLUMNS, MARK, read_corpus
 from aegan.data.emotions import classes_of
 from aegan.data.parquet import open_parquet
 from aegan.data.plausibility import breaches, project, rules_of
+from aegan.data.unlabelled import Unlabelled
 from aegan.errors import InputError
 from aegan.sampling.generator import Generator
-from aegan.sampling.rows import Rows, sample_blocks, sampling_key
+from aegan.sampling.rows import sample_blocks, sampling_key
 from aegan.system.screen import bar, duration, field
 from aegan.tables.synthetic import COLUMNS, write_synthetic
 from aegan.training.lanes import lane_key
 
 _OF_CLASS = 2**32 - 2  # streams of the classes, counted down; no block reaches them
+_OF_SPEAKER = 2**31  # stream of speakers
 _CHECKED_BLOCKS = 2  # looked at for plausibility
 
 
@@ -36,6 +37,7 @@ class Draw(NamedTuple):
     columns: Sequence[str] = COLUMNS  # before the features
     seed: int = 0  # 0 repeats the run's own rows
     plausible: bool = False  # rows are moved onto the generator's rules
+    speakers: Unlabelled | None = None  # rows of each of them, in the manner of its unlabelled ones
 
 
 def read_counts(given: Sequence[str], rows: int, classes: Sequence[str]) -> dict[int, int]:
@@ -87,24 +89,24 @@ def draw_table(generator: Generator, out: Path, draw: Draw) -> list[str]:
     started, names, passport = time.perf_counter(), generator.contract.names, generator.passport
     tally, first = np.zeros(len(generator.classes), int), []
 
-    def blocks() -> Iterator[Rows]:
+    def blocks() -> Iterator[tuple]:
         key = sampling_key(lane_key(passport["seed"], passport["fold"]), draw.seed)
-        parts = [(key, draw.rows, None)]
-        if draw.counts is not None:
-            one = len(draw.counts) == 1
-            parts = [
-                (key if one else jax.random.fold_in(key, _OF_CLASS - label), count, label)
-                for label, count in draw.counts.items()
-            ]
-        with bar(sum(rows for _, rows, _ in parts), "sample", "row") as progress:
-            for features, labels in chain(*(sample_blocks(generator, *part) for part in parts)):
-                if draw.plausible:
-                    features = project(names, features, generator.rules)
-                if len(first) < _CHECKED_BLOCKS:
-                    first.append(features)
-                tally[:] += np.bincount(labels, minlength=len(tally))
-                yield features, labels
-                progress.update(len(labels))
+        voices = _voices(generator, draw.speakers)
+        parts = [
+            (whose, voice, *part)
+            for place, (whose, voice) in enumerate(voices.items())
+            for part in _parts(key if len(voices) == 1 else _own(key, place), draw)
+        ]
+        with bar(sum(rows for *_, rows, _ in parts), "sample", "row") as progress:
+            for whose, *part in parts:
+                for features, labels in sample_blocks(*part):
+                    if draw.plausible:
+                        features = project(names, features, generator.rules)
+                    if len(first) < _CHECKED_BLOCKS:
+                        first.append(features)
+                    tally[:] += np.bincount(labels, minlength=len(tally))
+                    yield features, labels, whose
+                    progress.update(len(labels))
 
     written = write_synthetic(
         out, blocks(), generator.classes, generator.contract, passport, columns=draw.columns
@@ -114,6 +116,31 @@ def draw_table(generator: Generator, out: Path, draw: Draw) -> list[str]:
         *field("classes", ", ".join(by_class)),
         *_plausibility(np.concatenate(first), generator),
         f"{out}: {written} rows in {duration(time.perf_counter() - started)}",
+    ]
+
+
+def _voices(generator: Generator, speakers: Unlabelled | None) -> dict[str, Generator]:
+    """The generator of each speaker's rows, by name; of nobody's, "", without speakers."""
+    if speakers is None:
+        return {"": generator}
+    return {
+        str(name): generator.for_speaker(speakers.features[speakers.speakers == name])
+        for name in np.unique(speakers.speakers)
+    }
+
+
+def _own(key: jax.Array, speaker: int) -> jax.Array:
+    return jax.random.fold_in(jax.random.fold_in(key, _OF_SPEAKER), speaker)
+
+
+def _parts(key: jax.Array, draw: Draw) -> list[tuple[jax.Array, int, int | None]]:
+    """Key, number and class of the rows that are drawn one after the other."""
+    if draw.counts is None:
+        return [(key, draw.rows, None)]
+    one = len(draw.counts) == 1
+    return [
+        (key if one else jax.random.fold_in(key, _OF_CLASS - label), count, label)
+        for label, count in draw.counts.items()
     ]
 
 

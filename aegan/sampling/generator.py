@@ -51,11 +51,12 @@ class Generator:
         raw = self.standardiser.to_raw(features / np.float32(self.gain))
         fixed = ~np.isnan(self.constant)
         raw[:, fixed] = self.constant[fixed]
-        if self.margins is not None:
+        if self.margins is None:
+            return raw
+        if self.shift is None:
             return self.margins.apply(self.contract.names, self.rules, raw, labels)
-        if self.model.margins:
-            return project(self.contract.names, raw, self.rules)
-        return raw
+        # The margins are those of all training speakers.
+        return project(self.contract.names, self.margins.on_grid(raw), self.rules)
 
     def to_training_space(self, raw: np.ndarray) -> np.ndarray:
         """Raw units (rows, dim) -> training space."""
@@ -77,7 +78,6 @@ class Generator:
         return replace(
             self,
             params=self.model.without_speaker(self.params),
-            margins=None,  # those of all training speakers
             shift=self.speaker_offsets().unlabelled(rows).astype(np.float32),
             passport={**self.passport, "unlabelled_rows_of_the_speaker": len(rows)},
         )

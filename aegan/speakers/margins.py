@@ -80,6 +80,20 @@ class Margins:
                 out[own] = self._of_class(ties, int(label), out[own])
         return project(names, out.astype(np.float32), rules)
 
+    def on_grid(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (n, d) whose columns with few values have the nearest of those; others stay."""
+        out = np.array(rows)
+        for j in np.flatnonzero(self.stepped):
+            per_class = zip(self.columns.values[..., j], self.columns.counts[:, j], strict=True)
+            known = [self.masses.value[j : j + 1], *(v[:count] for v, count in per_class)]
+            grid = np.unique(np.concatenate(known))
+            grid = grid[~np.isnan(grid)]
+            if len(grid):
+                above = np.clip(np.searchsorted(grid, out[:, j]), 1, max(len(grid) - 1, 1))
+                low, high = grid[above - 1], grid[np.minimum(above, len(grid) - 1)]
+                out[:, j] = np.where(out[:, j] - low < high - out[:, j], low, high)
+        return out
+
     def _of_class(self, ties: Ties, label: int, rows: np.ndarray) -> np.ndarray:
         pinned = _pinned(self.masses, label, rows)
         shut = _gap_cells(ties, pinned)

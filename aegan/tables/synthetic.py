@@ -34,23 +34,24 @@ class SyntheticTable:
     passport: dict[str, Any]  # synthetic, model, run_hash, seed, fold, corpus, licence, ...
 
 
-def _stem(passport: Mapping[str, Any]) -> str:
+def _stem(passport: Mapping[str, Any], whose: str = "") -> str:
     """A name that no recording, no speaker and no other draw has."""
     p = passport
     stem = f"synthetic-{p['model']}-{p['run_hash'][:8]}-s{p['seed']}-f{p['fold']}"
     stem += f"-d{p['draw_seed']}" if p.get("draw_seed") else ""
     stem += f"-{p['emotion']}" if p.get("emotion", ALL) != ALL else ""
-    return stem + ("-projected" if p.get("projected") else "")
+    stem += "-projected" if p.get("projected") else ""
+    return f"{stem}-for-{whose}" if whose else stem
 
 
-def row_names(passport: Mapping[str, Any], first: int, count: int) -> list[str]:
+def row_names(passport: Mapping[str, Any], first: int, count: int, whose: str = "") -> list[str]:
     """Names of rows ``first`` to ``first + count - 1`` that no recording and no other draw has."""
-    return [f"{_stem(passport)}-{row:07d}" for row in range(first, first + count)]
+    return [f"{_stem(passport, whose)}-{row:07d}" for row in range(first, first + count)]
 
 
 def write_synthetic(
     path: Path,
-    blocks: Iterable[tuple[np.ndarray, np.ndarray]],
+    blocks: Iterable[tuple],
     classes: tuple[str, ...],
     contract: FeatureContract,
     passport: Mapping[str, Any],
@@ -59,7 +60,8 @@ def write_synthetic(
 ) -> int:
     """Writes rows block by block (Parquet, CSV or ARFF by the suffix); whole or not at all.
 
-    Blocks are features (rows, dim) float32 in raw units and labels (rows,) int32 into ``classes``.
+    Blocks are features (rows, dim) float32 in raw units and labels (rows,) int32 into ``classes``,
+    and perhaps the name of the speaker that the rows are made for.
     The passport says what the rows are. It stands in the file's metadata (Parquet), comments (ARFF)
     or in a column (CSV), always with ``synthetic=true``. Cells that are not finite are refused; a
     run keeps what a lane gave (Parquet, not ``finite``). ``columns`` before the features may be
@@ -72,10 +74,12 @@ def write_synthetic(
     names, rows = np.asarray(classes), 0
     numbers = {MARK: 1.0, "duration_s": np.nan}
     with table_writer(path, columns, contract, metadata, finite) as writer:
-        for features, labels in blocks:
-            of = {"file": row_names(passport, rows, len(labels)), "emotion": names[labels].tolist()}
+        for features, labels, *whose in blocks:
+            files = row_names(passport, rows, len(labels), *whose)
+            of = {"file": files, "emotion": names[labels].tolist()}
             rest = (name for name in columns if name not in of)
-            of |= {name: [numbers.get(name, _stem(passport))] * len(labels) for name in rest}
+            stem = _stem(passport, *whose)
+            of |= {name: [numbers.get(name, stem)] * len(labels) for name in rest}
             writer.write(of, features)
             rows += len(labels)
     return rows
