@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import multiprocessing
 import os
 import signal
@@ -19,6 +18,7 @@ from aegan.study import runner
 from aegan.study.experiment import Task
 from aegan.study.projection import Projection
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
+from aegan.system.files import read_json
 
 # What the workers run.
 
@@ -177,7 +177,7 @@ def test_a_damaged_timings_file_counts_for_nothing(tmp_path, text):
     assert not projection.measured([a_task("t")])
     projection.learn({"kind": "test", "seconds": 1, "work": 1})
     projection.keep()
-    assert json.loads((tmp_path / "timings.json").read_text()) == {"test": [1.0]}
+    assert read_json(tmp_path / "timings.json") == {"test": [1.0]}
 
 
 def test_a_killed_worker_is_said_and_nothing_is_lost(study):
