@@ -21,6 +21,7 @@ from aegan.tables.read import kind_of, reading
 from aegan.tables.roles import LABELS, TIMES, Options, check_there, columns_by_role
 from aegan.tables.rows import decode, fitted, lines_of
 from aegan.tables.table import NUMBERS, FeatureTable, times_of
+from aegan.tables.text import DROP as DROP  # for whoever joins
 from aegan.tables.text import REFUSE, cut, flaw, listed
 
 NEEDED = {
