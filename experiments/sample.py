@@ -105,7 +105,7 @@ def sample() -> None:
     counts, columns, classes = None, list(COLUMNS), generator.classes
     if _BALANCE.value:
         counts, columns = fill_up(Path(_BALANCE.value), generator)
-    elif _EMOTION.value is not None:
+    elif _EMOTION.value:
         counts = read_counts(_EMOTION.value, _N.value, classes)
     if _MARK.value and MARK not in columns:
         columns.append(MARK)
@@ -142,7 +142,7 @@ def sample() -> None:
     )
     if passport["statistics"] == "speaker":
         say(*field("NOTE", "rows are in units standardised by speaker, not in raw ones"))
-    if passport["variant"] == "quick":
+    if passport.get("variant") == "quick":
         say(*field("NOTE", QUICK))
     if lane["status"] != "ok":
         say(*field("NOTE", f"this lane is {lane['status']}: {lane['detail']}"))

@@ -163,7 +163,7 @@ def test_rows_that_fill_a_table_up_to_balance_go_below_it(root, tmp_path, suffix
     whole.to_parquet(tmp_path / "whole.parquet", index=False)
     corpus = read_corpus(tmp_path / "whole.parquet")  # what the next command reads
     assert corpus.feature_names == NAMES and len(corpus.files) == len(whole)
-    said = f"{len(more)} rows are synthetic, by the column 'synthetic'"
+    said = f"{len(more)} rows are synthetic, as the table says"
     assert said in corpus.notes
     whole.to_csv(tmp_path / "whole.csv", index=False)
     table = read_table(tmp_path / "whole.csv")

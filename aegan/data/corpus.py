@@ -42,6 +42,7 @@ from aegan.errors import InputError
 REQUIRED_COLUMNS = ("file", "speaker", "emotion")
 OPTIONAL_COLUMNS = ("session", "fold", "duration_s")
 LABEL_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+PASSPORT = "passport"  # a column that says in words of synthetic rows what they are
 MARK = "synthetic"  # a column that is not 0 in synthetic rows, which stand among real ones
 
 
@@ -231,7 +232,9 @@ def _check_columns(path: Path, table: Columnar) -> tuple[dict[int, str], list[st
         if count > 1:
             raise InputError(f"{path}: column '{name}' is there {count} times; rename or drop one")
     index = [name for name in names if table.is_index(name) and name not in LABEL_COLUMNS]
-    features = {i: n for i, n in enumerate(names) if n not in (*LABEL_COLUMNS, MARK, *index)}
+    features = {
+        i: n for i, n in enumerate(names) if n not in (*LABEL_COLUMNS, MARK, PASSPORT, *index)
+    }
     for position, name in features.items():
         kind = table.schema.field(position).type
         if not is_numeric(kind):
@@ -257,18 +260,20 @@ def _contract(path: Path, table: Columnar, features: Mapping[int, str]) -> Featu
 
 
 def _synthetic(path: Path, table: Columnar) -> str:
-    """What to say of the rows that the column `synthetic` marks; "" if none."""
-    if MARK not in table.schema.names:
-        return ""
-    try:
-        marked = table.matrix([table.schema.names.index(MARK)]) > 0  # of rows without a mark: NaN
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{path}: column '{MARK}' is not numeric; write 1 for synthetic rows, else 0"
-        ) from None
+    """What to say of rows that `synthetic` or `passport` marks; "" if there are none."""
+    names, marked = table.schema.names, np.zeros(table.rows, bool)
+    if PASSPORT in names:
+        texts = table.texts(PASSPORT, table.column(names.index(PASSPORT)))
+        marked |= np.array([text != "" for text in texts])
+    if MARK in names:
+        if not is_numeric(table.schema.field(names.index(MARK)).type):
+            raise InputError(
+                f"{path}: column '{MARK}' is not numeric; write 1 for synthetic rows, else 0"
+            )
+        marked |= table.matrix([names.index(MARK)])[:, 0] > 0  # of rows without a mark: NaN
     if marked.all():
         raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
-    return f"{marked.sum()} rows are synthetic, by the column '{MARK}'" * bool(marked.any())
+    return f"{marked.sum()} rows are synthetic, as the table says" * bool(marked.any())
 
 
 def _label_column(path: Path, table: Columnar, name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aegan.data.corpus import LABEL_COLUMNS, MARK
+from aegan.data.corpus import LABEL_COLUMNS, MARK, PASSPORT
 from aegan.data.names import flaw
 from aegan.errors import InputError
 from aegan.tables.text import listed
@@ -20,7 +20,6 @@ TARGETS = ("emotion", "label", "class")  # likewise for the emotion
 TIMES = ("start", "end")
 LABELS = tuple(name for name in LABEL_COLUMNS if name != "file")
 RENAMED = ("file", *TIMES, *LABELS)  # what a user may say a column is
-PASSPORT = "passport"  # of a CSV file: says what its synthetic rows are
 FRAMES = ("frametime", "frameindex")  # openSMILE's, in lower case
 
 _NAMES = {

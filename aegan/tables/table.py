@@ -25,6 +25,7 @@ from aegan.tables.text import is_number, listed, read_one_line, with_point
 NO_NAME = ("", "?", "noname", "unknown")  # what openSMILE writes without an instance name
 
 NUMBERS = "numbers, not names of classes"  # why a note leaves a column of emotions out
+_UNMARKED = ("", "0", "0.0", "False", "false")  # of rows that are real
 _DURATION = re.compile(
     r"(?=.)(?:(\d{1,5}) days?,? ?\+?)?(?:(\d{1,5}):([0-5]\d):([0-5]\d(?:\.\d+)?))?", re.ASCII
 )
@@ -71,9 +72,12 @@ def assemble(columns: Columns) -> FeatureTable:
     if not rows:
         raise InputError(f"{place}: no rows below the header; a table has one per recording")
     contract, metadata = contract_of(columns)
-    if marked := sum(known(cell) not in ("", "0", "0.0", "False") for cell in texts.get(MARK, ())):
-        notes.append(f"{marked} rows are synthetic, by the column '{MARK}', which is left out")
-        metadata |= {"synthetic": "true"} if marked == rows else {}
+    marks = zip(*(texts[name] for name in (MARK, PASSPORT) if name in texts), strict=True)
+    marked = sum(any(known(cell) not in _UNMARKED for cell in cells) for cells in marks)
+    if marked == rows:
+        metadata |= {"synthetic": "true"}
+    elif marked:
+        notes.append(f"{marked} rows are synthetic, as the table says")
     features = columns.features
     if numbers := row_numbers(contract.names, features):
         notes.append(note_of_row_numbers(contract.names[i] for i in numbers))
@@ -210,7 +214,10 @@ def _passport(columns: Columns) -> dict[str, str]:
     texts = columns.texts.get(PASSPORT)
     if not texts:
         return {}
-    for row, text in enumerate(texts):
+    said = {text: row for row, text in reversed([*enumerate(texts)])}  # its first row
+    if not all(map(known, said)):  # real rows are among them
+        return {}
+    for text, row in said.items():
         if text != texts[0]:
             raise InputError(
                 f"{columns.place}: {columns.row_name(row)} has another passport than "
