@@ -256,11 +256,11 @@ def test_a_run_without_a_sound_lane_is_refused_unless_a_fold_is_named(copied):
     place = copied / "run" / "train.json"
     record = read_json(place)
     for lane in record["lanes"]:
-        lane.update(status="collapsed", detail="a point")
+        lane.update(status="diverged", detail="a loss")
     write_json(place, record)
-    refused(copied, "no lane is sound", "a point", "--fold")
+    refused(copied, "no lane is sound", "a loss", "--fold")
     done = sample(copied, "--fold=3", "--n=4")
-    assert done.status == 0 and "collapsed: a point" in done.out
+    assert done.status == 0 and "diverged: a loss" in done.out
     record["lanes"][2].update(status="ok", detail=None)
     write_json(place, record)
     assert drawn(copied, "--n=4", out="ok.parquet").passport["fold"] == "2"
