@@ -92,6 +92,7 @@ class Ties(NamedTuple):
     passes: tuple[np.ndarray, ...]  # numbers of pairs; those of a pass have no column in common
     skewness: np.ndarray  # (m,) int
     kurtosis: np.ndarray  # (m,) int: at least the square of the skewness and 1
+    contours: tuple[np.ndarray, ...]  # columns of each contour
 
 
 def ties_of(names: Sequence[str]) -> Ties:
@@ -111,11 +112,12 @@ def ties_of(names: Sequence[str]) -> Ties:
             taken.append(set())
         passes[k].append(number)
         taken[k].update(pair)
+    columns = tuple(np.array(list(c.values())) for c in contours)
     gaps = np.array([ends.get(pair, -1) for pair in pairs], dtype=int)
     moments = [
         (c["skewness"], c["kurtosis"]) for c in contours if c.keys() >= {"skewness", "kurtosis"}
     ]
-    return Ties(*_array(pairs, 2), gaps, tuple(map(np.array, passes)), *_array(moments, 2))
+    return Ties(*_array(pairs, 2), gaps, tuple(map(np.array, passes)), *_array(moments, 2), columns)
 
 
 def breaches(rules: Sequence[Rule], features: np.ndarray) -> tuple[Breach, ...]:

@@ -5,13 +5,16 @@ have heavy tails, grids and point masses (a contour without a voiced frame is al
 functionals of one contour are tied (quartiles rise, an iqr is their difference). Class by class
 and by ranks alone:
 
-1. Point masses. Columns that are at their most frequent value in the same rows are one event. As
+1. Shape. The functionals of a contour hang together in ways that no covariance holds (kurtosis
+   and skewness, deviation and slope). In normal scores, each contour is turned at random and each
+   turned column gets its margin in the training rows, four times.
+2. Point masses. Columns that are at their most frequent value in the same rows are one event. As
    many synthetic rows as real ones have it: those that lie furthest towards the rows that do.
-2. Margins. Each column's ranks become the quantiles of the training rows of the class, on the
+3. Margins. Each column's ranks become the quantiles of the training rows of the class, on the
    column's own values where it has few.
-3. Ties. The gap of two tied columns gets its own margin, by moving both ends; then 2 again, and so
-   on: transport along the directions that matter (Pitie, Kokaram and Dahyot, "N-dimensional
-   probability density function transfer", ICCV 2005).
+4. Ties. The gap of two tied columns gets its own margin, by moving both ends; then 3 again, and so
+   on. Like 1 this is transport along some directions at a time (Pitie, Kokaram and Dahyot,
+   "N-dimensional probability density function transfer", ICCV 2005).
 
 What a generator keeps for it are quantiles, not rows.
 """
@@ -20,15 +23,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from joblib import Parallel, cpu_count, delayed
+from scipy.special import ndtri
+from scipy.stats import ortho_group
 
 from aegan.data.plausibility import Ties, project, ties_of
 from aegan.speakers.factors import FEW
 
 KNOTS = 512  # quantiles kept of a column in a class
 ROUNDS = 3
+TURNS = 4
+_TURNED_KNOTS = 128  # quantiles kept of a turned column
 _MASS = 0.01  # share of the rows at one value that makes it a point mass
 _ALONE = 4  # ... and so many times that of any other value
 _FEW = 0.7  # values over rows below which a column lies on a grid
@@ -63,6 +72,7 @@ class Margins:
     columns: Quantiles
     gaps: Quantiles  # of the pairs of ``ties_of``
     excess: Quantiles  # of its kurtoses above their bounds
+    turned: np.ndarray  # (TURNS, C, k, d) float32: quantiles of normal scores, each contour turned
     stepped: np.ndarray  # (d,) bool: on a grid
     rows: np.ndarray  # (C,) int32: training rows of each class
 
@@ -74,10 +84,11 @@ class Margins:
         By ranks among the rows of a class that are given: these should be many.
         """
         ties, out = ties_of(names), np.array(rows, dtype=np.float64)
-        for label in np.unique(labels):
-            own = labels == label
-            if self.rows[label] >= FEW:
-                out[own] = self._of_class(ties, int(label), out[own])
+        known = [c for c in np.unique(labels).tolist() if self.rows[c] >= FEW]
+        pool = Parallel(min(cpu_count(), max(len(known), 1)), backend="threading")
+        moved = pool(delayed(self._of_class)(ties, c, out[labels == c]) for c in known)
+        for c, own in zip(known, moved, strict=True):
+            out[labels == c] = own
         return project(names, out.astype(np.float32), rules)
 
     def on_grid(self, rows: np.ndarray) -> np.ndarray:
@@ -95,6 +106,7 @@ class Margins:
         return out
 
     def _of_class(self, ties: Ties, label: int, rows: np.ndarray) -> np.ndarray:
+        rows = self._shaped(ties, label, rows)
         pinned = _pinned(self.masses, label, rows)
         shut = _gap_cells(ties, pinned)
         columns, gaps, excess = (q.of(label) for q in (self.columns, self.gaps, self.excess))
@@ -119,16 +131,26 @@ class Margins:
             rows = _transported(rows, kept, columns, self.stepped)
         return rows
 
+    def _shaped(self, ties: Ties, label: int, rows: np.ndarray) -> np.ndarray:
+        """Rows (n, d) whose contours have the shape of real ones, near their margins."""
+        scores, free = _scores(rows), np.zeros(rows.shape, bool)
+        known = np.full(rows.shape[1], min(self.turned.shape[2], self.rows[label]))
+        for turn, turned in enumerate(self.turned[:, label]):
+            now = _turned(ties, turn, scores)
+            now = _transported(now, free, Quantiles(turned, known))
+            scores = _turned(ties, turn, now, back=True)
+        return _transported(scores, free, self.columns.of(label))
+
     def tree(self) -> dict[str, Any]:
         """All arrays by name."""
         parts = {name: vars(self)[name]._asdict() for name in _PARTS}
-        return parts | {"stepped": self.stepped, "rows": self.rows}
+        return parts | {name: vars(self)[name] for name in ("turned", "stepped", "rows")}
 
     @classmethod
     def of_tree(cls, tree: Mapping[str, Any]) -> Self:
         """The inverse of ``tree``; a ``TypeError`` or ``KeyError`` where arrays are missing."""
         parts = {name: kind(**tree[name]) for name, kind in _PARTS.items()}
-        return cls(**parts, stepped=tree["stepped"], rows=tree["rows"])
+        return cls(**parts, **{name: tree[name] for name in ("turned", "stepped", "rows")})
 
     def fits(self, classes: int, d: int) -> bool:
         """Whether the arrays are of so many classes and columns, and whole."""
@@ -141,6 +163,7 @@ class Margins:
             and all(q.counts.max(initial=0) <= q.values.shape[1] for q in quantiles)
             and self.columns.counts.shape == (classes, d) == (classes, *self.stepped.shape)
             and self.rows.shape == (classes,)
+            and (self.turned.shape[1], self.turned.shape[3]) == (classes, d)
             and bool((masses.event < max(g, 1)).all() and (masses.event >= -1).all())
         )
 
@@ -162,6 +185,7 @@ def fit_margins(
         _quantiles(rows, pinned, labels, classes),
         _quantiles(gaps, ends | _gap_cells(ties, pinned), labels, classes),
         _quantiles(_excess(ties, rows), pinned[:, ties.kurtosis], labels, classes),
+        _turns(ties, rows, labels, classes),
         np.array(few),
         np.bincount(labels, minlength=classes).astype(np.int32),
     )
@@ -208,6 +232,8 @@ def _transported(
     np.put_along_axis(ranks, order, np.arange(len(rows))[None], axis=1)
     free, known = (~kept).sum(axis=0)[:, None], target.counts[:, None]
     place = (ranks + 0.5) / np.maximum(free, 1) * known - 0.5
+    # Of more rows than quantiles the outer ones would all be the outermost quantile.
+    place = np.where(free > known, ranks / np.maximum(free - 1, 1) * (known - 1), place)
     last = np.maximum(known - 1, 0)
     low = np.clip(np.floor(place), 0, last).astype(int)
     values = target.values.T.astype(np.float64)
@@ -215,6 +241,40 @@ def _transported(
     weight = np.clip(place - low, 0, 1)
     weight = np.where(np.reshape(stepped, (-1, 1)), np.rint(weight), weight)
     return np.where(kept | (target.counts == 0), rows, (a + weight * (b - a)).T)
+
+
+def _scores(rows: np.ndarray) -> np.ndarray:
+    """Normal scores (n, d) of each column's ranks, ties in their order."""
+    order = np.argsort(rows.T.copy(), axis=1, kind="stable")
+    scores, n = np.empty(order.shape), len(rows)
+    np.put_along_axis(scores, order, ndtri((np.arange(n) + 0.5) / max(n, 1))[None], axis=1)
+    return scores.T
+
+
+def _turned(ties: Ties, turn: int, scores: np.ndarray, back: bool = False) -> np.ndarray:
+    """Each contour of scores (n, d) by a rotation that the number of the turn names, or back."""
+    out = np.array(scores)
+    for columns in ties.contours:
+        rotation = _rotation(len(columns), turn)
+        out[:, columns] = scores[:, columns] @ (rotation.T if back else rotation)
+    return out
+
+
+@cache
+def _rotation(size: int, turn: int) -> np.ndarray:
+    return ortho_group(size).rvs(random_state=turn) if size > 1 else np.ones((1, 1))
+
+
+def _turns(ties: Ties, rows: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    size, d = min(_TURNED_KNOTS, len(rows)), rows.shape[1]
+    turned = np.zeros((TURNS if ties.contours else 0, classes, size, d), np.float32)
+    for c in np.unique(labels):
+        scores = _scores(rows[labels == c])
+        places = np.arange(size) * (len(scores) - 1) / max(min(size, len(scores)) - 1, 1)
+        places = np.clip(np.rint(places).astype(int), 0, len(scores) - 1)
+        for turn in range(len(turned)):
+            turned[turn, c] = np.sort(_turned(ties, turn, scores), axis=0)[places]
+    return turned
 
 
 def _masses(rows: np.ndarray, labels: np.ndarray, classes: int, scale: np.ndarray) -> Masses:

@@ -113,24 +113,26 @@ def measure(study: Study, scope: str, place: int, name: str) -> dict[str, Any]:
         space = fold_space(source, fold, standardiser)
         wanted = np.bincount(space.labels2, minlength=len(source.classes))
         # Where rows are kept back that is all of the others, but for one of a class at most.
-        like = matched(lambda n: _shuffled(*space.set1[:2]), wanted)
-        bench = fidelity.Bench(like, (space.set2_z, space.labels2), nets, protocol.seed)
+        raw = source.features[fold.train]
+        like = matched(lambda n: _shuffled(*space.set1[:2], raw), wanted)
+        bench = fidelity.Bench(like[:2], (space.set2_z, space.labels2), nets, protocol.seed)
 
         def figures(draw: Callable[[int], Rows | None]) -> dict[str, Any] | None:
             """Of rows in z, as many of each class as are kept back."""
             rows = matched(draw, wanted)
             if rows is None:
                 return None
-            found = bench.measure(*rows)
+            found = bench.measure(*rows[:2])
             if scope == ROWS:
                 known = space.set1_z, space.speakers1, space.set2_z, space.speakers2
                 found["membership"] = fidelity.membership(*known, rows[0])
-            return found | {RULES: _broken(study, standardiser.to_raw(rows[0]))}
+            raw = rows[2] if len(rows) > 2 else standardiser.to_raw(rows[0])
+            return found | {RULES: _broken(study, raw)}
 
         def of_model(seed: int) -> Callable[[int], Rows | None]:
             def draw(n: int) -> Rows | None:
                 rows = rows_of(study, name, seed, part, n)
-                return rows and (standardiser.to_z(rows[0]), rows[1])
+                return rows and (standardiser.to_z(rows[0]), rows[1], rows[0])
 
             return draw
 
@@ -144,29 +146,29 @@ def measure(study: Study, scope: str, place: int, name: str) -> dict[str, Any]:
     return {"figures": found}
 
 
-def _shuffled(features: np.ndarray, labels: np.ndarray) -> Rows:
-    order = np.random.default_rng(len(labels)).permutation(len(labels))
-    return features[order], labels[order]
+def _shuffled(*parts: np.ndarray) -> tuple[np.ndarray, ...]:
+    order = np.random.default_rng(len(parts[0])).permutation(len(parts[0]))
+    return tuple(part[order] for part in parts)
 
 
 def matched(draw: Callable[[int], Rows | None], wanted: np.ndarray) -> Rows | None:
     """So many rows of each class, ``wanted`` (classes,), the first of those that are drawn.
 
     ``draw(n)`` gives n rows; None where it gives None. Where it has too few of a class even among
-    many, those it has.
+    many, those it has. Rows may have more parts than features and labels.
     """
     n = 2 * len(wanted) * int(wanted.max())
     for _ in range(3):
         rows = draw(n)
         if rows is None:
             return None
-        features, labels = rows
+        _, labels = rows[:2]
         if (np.bincount(labels, minlength=len(wanted)) >= wanted).all():
             break
         n *= 2
     chosen = [np.flatnonzero(labels == label)[:count] for label, count in enumerate(wanted)]
     places = np.concatenate(chosen)
-    return features[places], labels[places]
+    return tuple(part[places] for part in rows)
 
 
 def _broken(study: Study, features: np.ndarray) -> float | None:

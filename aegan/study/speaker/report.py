@@ -70,11 +70,12 @@ def _figure(found: Results) -> Figure:
 
     def draw(axes: Axes, percent: str) -> None:
         own = data[data["percent"] == percent]
-        for method in (m for m in _DRAWN if m in set(own["method"])):
+        for place, method in enumerate(m for m in _DRAWN if m in set(own["method"])):
             line = own[own["method"] == method].sort_values("k")
             colour, marker = styles[method]
+            reach = 100 * line["half_width"].fillna(0).astype(float)
             axes.errorbar(
-                line["k"], 100 * line["uar"], 100 * line["half_width"].fillna(0).astype(float),
+                line["k"] * 1.03 ** (place - 2), 100 * line["uar"], reach,
                 color=colour, marker=marker, ms=4, lw=1.4, elinewidth=0.6, label=_title(method),
             )  # fmt: skip
         none = own[own["method"] == NONE].sort_values("k")
