@@ -166,7 +166,10 @@ def open_parquet(path: Path) -> Columnar:
     def fetch(positions: Sequence[int]) -> pa.Table:
         names = [schema.names[i] for i in positions]
         # Selected once more: the name "a" also fetches a column called "a.b".
-        return file.read(columns=names).select(names)
+        table = file.read(columns=names).select(names)
+        if len(table) != file.metadata.num_rows:  # by a footer whose seal is for other things
+            raise pa.ArrowInvalid("a column of another length than the table")
+        return table
 
     return _expanded(Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close))
 
