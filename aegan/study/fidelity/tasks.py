@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -113,34 +114,31 @@ def measure(study: Study, scope: str, place: int, name: str) -> dict[str, Any]:
         space = fold_space(source, fold, standardiser)
         wanted = np.bincount(space.labels2, minlength=len(source.classes))
         # Where rows are kept back that is all of the others, but for one of a class at most.
-        like = matched(lambda n: _shuffled(*space.set1[:2]), wanted)
-        bench = fidelity.Bench(like, (space.set2_z, space.labels2), nets, protocol.seed)
+        like = matched(lambda n: _shuffled(source.features[fold.train], space.labels1), wanted)
+        real = standardiser.to_z(like[0]), like[1]
+        bench = fidelity.Bench(real, (space.set2_z, space.labels2), nets, protocol.seed)
 
-        def figures(draw: Callable[[int], Rows | None]) -> dict[str, Any] | None:
-            """Of rows in z, as many of each class as are kept back."""
+        def figures(draw: Callable[[int], Rows | None], raw: bool = True) -> dict[str, Any] | None:
+            """Of rows in raw units or in z, as many of each class as are kept back."""
             rows = matched(draw, wanted)
             if rows is None:
                 return None
-            found = bench.measure(*rows)
+            features, labels = rows
+            z = standardiser.to_z(features) if raw else features
+            found = bench.measure(z, labels)
             if scope == ROWS:
                 known = space.set1_z, space.speakers1, space.set2_z, space.speakers2
-                found["membership"] = fidelity.membership(*known, rows[0])
-            return found | {RULES: _broken(study, standardiser.to_raw(rows[0]))}
-
-        def of_model(seed: int) -> Callable[[int], Rows | None]:
-            def draw(n: int) -> Rows | None:
-                rows = rows_of(study, name, seed, part, n)
-                return rows and (standardiser.to_z(rows[0]), rows[1])
-
-            return draw
+                found["membership"] = fidelity.membership(*known, z)
+            return found | {RULES: _broken(study, features if raw else standardiser.to_raw(z))}
 
         if name == REAL:
             found = [figures(lambda n: like)]
         elif name in GENERATORS:
             seed = reference_seed(protocol.seed, fold.index, name)
-            found = [figures(lambda n: GENERATORS[name](*space.set1, n, seed))]
+            found = [figures(lambda n: GENERATORS[name](*space.set1, n, seed), raw=False)]
         else:
-            found = [figures(of_model(seed)) for seed in study.seeds]
+            draws = [partial(rows_of, study, name, seed, part) for seed in study.seeds]
+            found = [figures(draw) for draw in draws]
     return {"figures": found}
 
 
