@@ -78,12 +78,12 @@ def _figure(results: Results) -> Figure:
     styles = model_style(list(W.models(results)))
 
     def draw(axes: Axes) -> None:
-        # To the right and to the left in turn: the names of neighbours stay apart.
+        # To the left and to the right in turn: the names of neighbours stay apart.
         for place, row in enumerate(data.sort_values("membership").itertuples()):
             colour, marker = styles.get(row.key, (GREY, "s"))
             fill = colour if row.key in styles else "white"
             axes.plot(row.frechet, row.membership, marker, color=colour, mfc=fill, ms=7)
-            side, where = (("left", 5), ("right", -5))[place % 2], (row.frechet, row.membership)
+            side, where = (("right", -5), ("left", 5))[place % 2], (row.frechet, row.membership)
             style = {"textcoords": "offset points", "fontsize": 7, "color": INK}
             axes.annotate(row.rows, where, (side[1], 4), ha=side[0], **style)
         axes.axhline(0.5, color=GREY, lw=1, ls=":")
