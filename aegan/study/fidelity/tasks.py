@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -113,62 +114,57 @@ def measure(study: Study, scope: str, place: int, name: str) -> dict[str, Any]:
         space = fold_space(source, fold, standardiser)
         wanted = np.bincount(space.labels2, minlength=len(source.classes))
         # Where rows are kept back that is all of the others, but for one of a class at most.
-        raw = source.features[fold.train]
-        like = matched(lambda n: _shuffled(*space.set1[:2], raw), wanted)
-        bench = fidelity.Bench(like[:2], (space.set2_z, space.labels2), nets, protocol.seed)
+        like = matched(lambda n: _shuffled(source.features[fold.train], space.labels1), wanted)
+        real = standardiser.to_z(like[0]), like[1]
+        bench = fidelity.Bench(real, (space.set2_z, space.labels2), nets, protocol.seed)
 
-        def figures(draw: Callable[[int], Rows | None]) -> dict[str, Any] | None:
-            """Of rows in z, as many of each class as are kept back."""
+        def figures(draw: Callable[[int], Rows | None], raw: bool = True) -> dict[str, Any] | None:
+            """Of rows in raw units or in z, as many of each class as are kept back."""
             rows = matched(draw, wanted)
             if rows is None:
                 return None
-            found = bench.measure(*rows[:2])
+            features, labels = rows
+            z = standardiser.to_z(features) if raw else features
+            found = bench.measure(z, labels)
             if scope == ROWS:
                 known = space.set1_z, space.speakers1, space.set2_z, space.speakers2
-                found["membership"] = fidelity.membership(*known, rows[0])
-            raw = rows[2] if len(rows) > 2 else standardiser.to_raw(rows[0])
-            return found | {RULES: _broken(study, raw)}
-
-        def of_model(seed: int) -> Callable[[int], Rows | None]:
-            def draw(n: int) -> Rows | None:
-                rows = rows_of(study, name, seed, part, n)
-                return rows and (standardiser.to_z(rows[0]), rows[1], rows[0])
-
-            return draw
+                found["membership"] = fidelity.membership(*known, z)
+            return found | {RULES: _broken(study, features if raw else standardiser.to_raw(z))}
 
         if name == REAL:
             found = [figures(lambda n: like)]
         elif name in GENERATORS:
             seed = reference_seed(protocol.seed, fold.index, name)
-            found = [figures(lambda n: GENERATORS[name](*space.set1, n, seed))]
+            found = [figures(lambda n: GENERATORS[name](*space.set1, n, seed), raw=False)]
         else:
-            found = [figures(of_model(seed)) for seed in study.seeds]
+            draws = [partial(rows_of, study, name, seed, part) for seed in study.seeds]
+            found = [figures(draw) for draw in draws]
     return {"figures": found}
 
 
-def _shuffled(*parts: np.ndarray) -> tuple[np.ndarray, ...]:
-    order = np.random.default_rng(len(parts[0])).permutation(len(parts[0]))
-    return tuple(part[order] for part in parts)
+def _shuffled(features: np.ndarray, labels: np.ndarray) -> Rows:
+    order = np.random.default_rng(len(labels)).permutation(len(labels))
+    return features[order], labels[order]
 
 
 def matched(draw: Callable[[int], Rows | None], wanted: np.ndarray) -> Rows | None:
     """So many rows of each class, ``wanted`` (classes,), the first of those that are drawn.
 
     ``draw(n)`` gives n rows; None where it gives None. Where it has too few of a class even among
-    many, those it has. Rows may have more parts than features and labels.
+    many, those it has.
     """
     n = 2 * len(wanted) * int(wanted.max())
     for _ in range(3):
         rows = draw(n)
         if rows is None:
             return None
-        _, labels = rows[:2]
+        features, labels = rows
         if (np.bincount(labels, minlength=len(wanted)) >= wanted).all():
             break
         n *= 2
     chosen = [np.flatnonzero(labels == label)[:count] for label, count in enumerate(wanted)]
     places = np.concatenate(chosen)
-    return tuple(part[places] for part in rows)
+    return features[places], labels[places]
 
 
 def _broken(study: Study, features: np.ndarray) -> float | None:
