@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -78,14 +79,17 @@ def _figure(results: Results) -> Figure:
     styles = model_style(list(W.models(results)))
 
     def draw(axes: Axes) -> None:
-        # To the left and to the right in turn: the names of neighbours stay apart.
-        for place, row in enumerate(data.sort_values("membership").itertuples()):
+        # A name stands on the side where the next mark is farther, at the ends inside.
+        inside = np.log(data["frechet"].sort_values()).diff().to_numpy()[1:]
+        gaps = np.concatenate([[0.0], inside, [-1.0]])
+        sides = np.where(gaps[1:] < gaps[:-1], "right", "left")
+        for side, row in zip(sides, data.sort_values("frechet").itertuples(), strict=True):
             colour, marker = styles.get(row.key, (GREY, "s"))
             fill = colour if row.key in styles else "white"
             axes.plot(row.frechet, row.membership, marker, color=colour, mfc=fill, ms=7)
-            side, where = (("right", -5), ("left", 5))[place % 2], (row.frechet, row.membership)
-            style = {"textcoords": "offset points", "fontsize": 7, "color": INK}
-            axes.annotate(row.rows, where, (side[1], 4), ha=side[0], **style)
+            style = {"textcoords": "offset points", "fontsize": 7, "color": INK, "ha": side}
+            apart = (5 if side == "left" else -5, 4)
+            axes.annotate(row.rows, (row.frechet, row.membership), apart, **style)
         axes.axhline(0.5, color=GREY, lw=1, ls=":")
         axes.axvline(data.loc[data["key"] == REAL, "frechet"].mean(), color=GREY, lw=1, ls=":")
         axes.set_xscale("log")
