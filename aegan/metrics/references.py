@@ -15,7 +15,8 @@ import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
 
-from aegan.models import m5
+from aegan.speakers.effects import estimate
+from aegan.speakers.factors import RANK, SHARED_RANK, factors_of
 
 CLASS_MEAN_NOISE = 0.05  # sd of the noise around a class mean, in z
 COMPONENTS = 200  # principal components of the class-wise Gaussian, at most
@@ -123,9 +124,29 @@ def oversampling(
 def new_speakers(
     features_z: np.ndarray, labels: np.ndarray, speakers: np.ndarray, n: int, seed: int
 ) -> Rows:
-    """M5 in closed form, without margins: each row of a speaker that nobody recorded."""
-    _, drawn = draw_labels(labels, n, seed)
-    return m5.new_speakers(features_z, labels, speakers, drawn, seed), drawn
+    """M5 in closed form, without margins: each row of a speaker that nobody recorded.
+
+    The effects of class and speaker (``aegan.speakers``), drawn anew for each row.
+    """
+    rng, drawn = draw_labels(labels, n, seed)
+    classes, own = np.unique(labels, return_inverse=True)
+    names = np.unique(speakers, return_inverse=True)[1]
+    effects = estimate(features_z, own, names, len(classes))
+    rows = int(np.bincount(own).max())
+    sizes = len(classes), features_z.shape[1], int(names.max()) + 1
+    sizes += min(RANK, rows), min(SHARED_RANK, len(own))
+    f = factors_of(effects, features_z, own, names, sizes, None, False)
+
+    def noise(count: int, factor: np.ndarray) -> np.ndarray:
+        return rng.standard_normal((count, len(factor)), dtype=np.float32) @ factor
+
+    out = noise(n, f.speaker) + noise(n, f.beyond)
+    for c, label in enumerate(classes):
+        places = np.flatnonzero(drawn == label)
+        for factor in (f.ways[c], f.residual[c]):
+            out[places] += noise(len(places), factor)
+        out[places] += f.means[c]
+    return out, drawn
 
 
 GENERATORS: dict[str, Generator] = {

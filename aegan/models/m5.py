@@ -18,7 +18,7 @@ import numpy as np
 
 from aegan.models.m2 import FEATURE_STEP, GENERATOR_STEP, HEAD, M2, TRUNK, generated
 from aegan.models.model import Model, Network, Params, Pass
-from aegan.speakers.effects import Effects, estimate
+from aegan.speakers.effects import Effects
 from aegan.speakers.factors import RANK, SHARED_RANK, Factors, factors_of, shapes
 
 FACTORS = "factors"
@@ -108,22 +108,6 @@ class M5(Model):
         square = jax.random.dirichlet(weigh, jnp.ones(_MIXED), (n,)) * there[:, None]
         value = jnp.sqrt(square) * jax.random.rademacher(sign, (n, _MIXED), jnp.float32)
         return jnp.zeros((n, self.rank)).at[jnp.arange(n)[:, None], place].add(value)
-
-
-def new_speakers(
-    rows: np.ndarray, labels: np.ndarray, speakers: np.ndarray, wanted: np.ndarray, seed: int
-) -> np.ndarray:
-    """M5's rows (n, d) at its defaults, without margins, of the labels ``wanted`` (n,).
-
-    Of rows (m, d) in any units, labels (m,) with all those wanted, and speakers (m,).
-    """
-    classes, own = np.unique(labels, return_inverse=True)
-    names = np.unique(speakers, return_inverse=True)[1]
-    model = M5(rows.shape[1], len(classes)).for_rows([own], [names])
-    params = model.given(estimate(rows, own, names, len(classes)), rows, own, names)
-    one_hot = np.eye(len(classes), dtype=np.float32)[np.searchsorted(classes, wanted)]
-    with jax.enable_x64(False):  # rows do not depend on what the caller's jax is set to
-        return np.asarray(jax.jit(model.generate)(params, jax.random.key(seed), one_hot))
 
 
 CORRECTION, NOISE = "correction", "noise"
