@@ -44,7 +44,7 @@ setup(
     ],
     extras_require={
         "audio": ["opensmile>=2.6"],
-        "bench": ["torch==2.13.0"],  # the CPU build will do: see README
+        "bench": ["torch==2.13.0"],  # the CPU build will do: see aegan/bench/README.md
         "test": [
             "hypothesis>=6.100",
             "liac-arff>=2.5",

@@ -4,7 +4,7 @@
 
 The paper gives M4 no figures: rates are M2's. ``config.train.information_weight`` is its lambda.
 AUX reads rows alone, since the label is the answer, and a short average of the weights makes the
-rows, which tames the noise between trainings (README, "How far a single run can be trusted").
+rows, which tames the noise between trainings (aegan/study/README.md).
 """
 
 from ml_collections import ConfigDict

@@ -5,42 +5,74 @@ from __future__ import annotations
 import re
 import runpy
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import ROOT, command
+from sklearn import config_context
 from small_runs import TINY
 
 import aegan
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
-
-def blocks(heading: str, language: str = "python") -> list[str]:
-    """The pieces of code under a heading."""
-    section = re.split(rf"^#+ {heading}$", TEXT, flags=re.M)[1]
+def blocks(heading: str, page: str = "README.md", language: str = "python") -> list[str]:
+    """The pieces of code under a heading of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = re.split(rf"^#+ {heading}$", text, flags=re.M)[1]
     section = re.split(r"^#+ ", re.sub(r"^# ", "#: ", section, flags=re.M), flags=re.M)[0]
     return re.findall(rf"```{language}\n(.*?)```", section, flags=re.S)
 
 
-def test_the_library_as_it_is_shown(tmp_path, monkeypatch, capsys):
-    corpus = aegan.simulated_corpus(rows=200, dim=30)
-    table = pa.Table.from_pandas(corpus.to_frame(), preserve_index=False)
-    pq.write_table(table, tmp_path / "nemo.parquet")
-    (code,) = blocks("From Python")
-    assert "updates=1400" in code and "aegan.M3()" in code
-    code = code.replace("updates=1400", "updates=20").replace("M3()", "M3(updates=20)")
-    (tmp_path / "shown.py").write_text(code)
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """Runs code beside a small table of every name that is shown; returns its names."""
+    frame = aegan.simulated_corpus(rows=200, dim=30).to_frame()
+    for name in ("nemo", "ravdess"):
+        frame.to_parquet(tmp_path / f"{name}.parquet", index=False)
     monkeypatch.chdir(tmp_path)
-    names = runpy.run_path("shown.py")
-    assert len(names["X_new"]) == 500 and set(names["y_new"]) == {"angry"}
+
+    def run(code: str) -> dict:
+        (tmp_path / "shown.py").write_text(code)
+        return runpy.run_path("shown.py")
+
+    return run
+
+
+def test_the_library_as_it_is_shown(shown, tmp_path, capsys):
+    (code,) = blocks("From Python")
+    assert "aegan.M3()" in code
+    names = shown(code.replace("M3()", "M3(updates=20)"))
+    assert len(names["X_new"]) == 6000 and len(names["X_own"]) == len(names["y_own"]) == 500
+    assert names["X_moved"].shape == (200, 30)
     assert "M3" in capsys.readouterr().out and "tstr_set2" in names["found"].frame()
     assert (tmp_path / "gan.npz").is_file()
 
 
+def test_the_comparison_of_pipelines_as_it_is_shown(shown, capsys):
+    (code,) = blocks("In a pipeline")
+    with config_context():  # which the code sets
+        names = shown(code)
+    printed = capsys.readouterr().out
+    assert all(f"{way} " in printed for way in names["ways"]) and len(names["ways"]) == 4
+    assert len(names["scores"]) == 5 and "nan" not in printed
+
+
+def test_what_the_pages_link_to_is_there():
+    pages = ROOT / "README.md", ROOT / "configs" / "README.md", *ROOT.glob("aegan/*/README.md")
+    for page in pages:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            file, _, anchor = target.partition("#")
+            there = page.parent / file if file else page
+            assert there.is_file(), f"{page} links to {target}"
+            if anchor:
+                heads = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.M)
+                slugs = [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads]
+                assert anchor in slugs, f"{page} links to {target}"
+
+
 @pytest.mark.parametrize("strategy", ["vmap", "processes"])
 def test_a_model_of_ones_own(strategy, tmp_path):
-    for code in blocks("Your own model"):
+    for code in blocks("Your own model", "aegan/models/README.md"):
         name = re.match(r"#: (\w+\.py)\n", code)[1]
         (tmp_path / name).write_text(code)
     workdir = tmp_path / "run"

@@ -95,7 +95,7 @@ PAPER_STEPS = {
 class TrainConfig:
     """``config.train``: how long, in what batches, by what rules."""
 
-    updates: Count = 1400  # length of training, in batches: see README, "How long"
+    updates: Count = 1400  # length of training, in batches: see configs/README.md, "How long"
     min_epochs: Count = 4  # ... but at least so many passes over the data
     epochs: Annotated[int | None, s.at_least(1)] = None  # given: so many epochs instead
     batch_size: Count = 16
