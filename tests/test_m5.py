@@ -190,7 +190,11 @@ def test_the_contract_of_scikit_learn(estimator, check):
 
 
 @pytest.mark.filterwarnings("ignore:M5:UserWarning", "ignore:class .*fewer:UserWarning")
-@pytest.mark.parametrize("check", list(_yield_all_checks(aegan.Augment())), ids=str)
+@pytest.mark.parametrize(
+    "check",
+    list(_yield_all_checks(aegan.Augment())),
+    ids=lambda check: getattr(check, "func", check).__name__,
+)
 def test_the_contract_of_imbalanced_learn(check):
     check("Augment", aegan.Augment(random_state=0))
 
