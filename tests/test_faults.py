@@ -385,6 +385,7 @@ def test_a_signal_that_a_library_swallows_ends_the_next_turn_of_the_loop():
     code = (
         "import os, signal, sys\n"
         "from aegan.system import ending, screen\n"
+        "signal.signal(signal.{name}, signal.SIG_DFL)\n"  # whatever the tests were started with
         "ending.listen()\n"
         "class Swallows:\n"
         "    def __del__(self): os.kill(os.getpid(), signal.{name}); list(range(1000))\n"

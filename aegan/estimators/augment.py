@@ -41,7 +41,7 @@ class Augment(BaseOverSampler):
     >>> X, y, speakers = corpus.features, corpus.labels, corpus.speakers
     >>> augment = aegan.Augment(sampling_strategy="all", multiplier=3, random_state=0)
     >>> X_more, y_more = augment.fit_resample(X, y, groups=speakers)
-    >>> len(X_more) == len(y_more) == len(X) + augment.synthetic_.sum()
+    >>> len(X_more) == len(y_more) == len(X) + int(augment.synthetic_.sum())
     True
     """
 

@@ -74,6 +74,8 @@ def read_study_config(
         places["data"] = "config.source"
         given = run_values(values, model)
         read[run] = read_config(given | {"train": given["train"] | changes}, places)
+    if not values["models"]:
+        raise InputError("config.models=[]: must be different names of models")
     first = read[values["models"][0]]
     given = {**values, "source": first.data, "metrics": first.metrics}
     written = {**values, "source": first.written["data"], "metrics": first.written["metrics"]}
