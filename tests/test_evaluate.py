@@ -113,7 +113,7 @@ def test_shape_of_the_results(results, corpus):
         assert all(tuple(part) == corpus.classes for part in table.values())
     chosen = found["svm"]["chosen_c"]
     assert len(chosen["set1"]) == len(chosen["set2"]) == 3 and len(chosen["synthetic"]) == 6
-    total = 3 * 3 + 6 * 3 + 6
+    total = 3 * 3 + 7 * 3 + 6
     assert [done for _, done, _ in calls] == list(range(total + 1))
     assert {t for *_, t in calls} == {total}
     assert found["verdict"]["word"] and tuple(found["verdict"]["references"]) == REFERENCES
@@ -201,7 +201,7 @@ def test_confusions_are_sums_over_lanes(results, corpus, folds):
 
 def test_twice_equal_whatever_jobs_and_cache(results, corpus, folds, tables, cache):
     files = sorted(cache.iterdir())
-    assert len(files) == 3 * 3 + 6 * 3 + 6 * 3  # and real with synthetic rows
+    assert len(files) == 3 * 3 + 7 * 3 + 7 * 3  # and real with synthetic rows
     warm = evaluate(corpus, folds, LANES, tables, PROTOCOL, cache, jobs=1)
     assert warm == results[0]
     cold = evaluate(corpus, folds[:1], [LANES[0], LANES[3]], tables, PROTOCOL, None, jobs=3)

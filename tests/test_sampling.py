@@ -34,8 +34,8 @@ def drawn(rows, seed=0, fold=FOLD, label=None, draw_seed=0):
     params = lanes.lane_of(trained("m3", 3)[0], FOLD).params
     key = sampling_key(lanes.lane_key(seed, fold), draw_seed)
     blocks = training_space_blocks(run.learner.model, params, key, rows, label)
-    features, labels = zip(*blocks, strict=True)
-    return np.concatenate(features), np.concatenate(labels)
+    features, labels = zip(*blocks, strict=True)  # of whole blocks
+    return np.concatenate(features)[:rows], np.concatenate(labels)[:rows]
 
 
 def test_the_first_rows_do_not_depend_on_how_many_are_asked_for():
@@ -88,7 +88,8 @@ def test_raw_units_round_trip():
     fold, stats = run.folds[FOLD], run.stats[FOLD]
     real = run.corpus.features[fold.train]
     generator = generator_of(run, FOLD, gain=GAIN)
-    back = generator.to_raw_units(stats.to_z(real) * np.float32(GAIN))
+    space = stats.to_z(real) * np.float32(GAIN)
+    back = generator.to_raw_units(space, run.corpus.labels[fold.train])
     assert back.dtype == np.float32
     inside = np.abs(stats.to_z(real)) < stats.clip
     error = np.abs(back - real) / (np.abs(real) + stats.scale)

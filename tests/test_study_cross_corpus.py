@@ -65,7 +65,7 @@ def test_tasks_need_the_generators_of_the_whole_source(study):
     assert set(found["table4-target-own"].needs) == every
     assert found["table4-tstr-m2-1"].needs == ("part-m2-1-target-p100-r0",)
     assert found["table4-tstr-real"].needs == found["table4-target-to-target"].needs == ()
-    assert len(found) == 2 + 3 * 2 + 6 + 1
+    assert len(found) == 2 + 3 * 2 + 7 + 1
 
 
 def test_a_balanced_target_has_one_draw():

@@ -51,7 +51,8 @@ def test_real_files_of_opensmile(file):
     from_csv, from_arff = read_table(file(csv)), read_table(file(arff, "features.arff"))
     assert from_csv.files.tolist() == from_arff.files.tolist() == ["it's;a"]
     np.testing.assert_array_equal(from_csv.features, from_arff.features)
-    assert from_arff.notes == ("column 'class' left out: numbers, not names of classes",)
+    (note,) = from_arff.notes
+    assert note.startswith("column 'class' left out: numbers, not names of classes")
 
 
 # --- folders ----------------------------------------------------------------------------------
@@ -118,7 +119,8 @@ def test_an_arff_target_with_words_is_the_emotion(file, kind):
 def test_arff_text_that_says_nothing_is_left_out_with_a_note(file, kind, value, note):
     text = ARFF.replace("emotion unknown", kind).replace(",?", f",{value}")
     table = read_table(file(text, "features.arff"))
-    assert table.labels == {} and table.notes == (note,) and len(table.contract.names) == 2
+    assert table.labels == {} and len(table.contract.names) == 2
+    assert len(table.notes) == 1 and table.notes[0].startswith(note)
 
 
 @pytest.mark.parametrize(

@@ -145,16 +145,21 @@ def read_frame(path: Path, mend: str) -> pd.DataFrame:
 
 
 def read_table(path: Path) -> pa.Table:
-    """All columns; raises as ``open_parquet`` does."""
-    with closing(open_parquet(path)) as file:
+    """All columns as they were written; raises as ``open_parquet`` does."""
+    with closing(_checked(path)) as file:
         return file.fetch(range(len(file.schema)))
 
 
 def open_parquet(path: Path) -> Columnar:
     """Opens a Parquet file; raises what pyarrow does, many kinds of errors.
 
-    What ``parquet_writer`` wrote is checked: its footer here, its pages as they are read.
+    Columns of lists are a column for each number. What ``parquet_writer`` wrote is checked: its
+    footer here, its pages as they are read.
     """
+    return _expanded(_checked(path))
+
+
+def _checked(path: Path) -> Columnar:
     file = pq.ParquetFile(path, page_checksum_verification=True)
     schema = file.schema_arrow
     entries = file.metadata.metadata or {}
@@ -171,7 +176,7 @@ def open_parquet(path: Path) -> Columnar:
             raise pa.ArrowInvalid("a column of another length than the table")
         return table
 
-    return _expanded(Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close))
+    return Columnar(str(path), schema, file.metadata.num_rows, fetch, file.close)
 
 
 def _seal(schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> str:
