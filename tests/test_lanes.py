@@ -57,7 +57,7 @@ def test_one_copy_of_the_corpus_serves_all_lanes():
     run = small_run("m3")
     stacked = run.lanes()
     assert run.table().features.shape == run.corpus.features.shape
-    biggest = max(leaf.size for leaf in stacked if leaf.dtype == jnp.int32)
+    biggest = max(leaf.size for leaf in jax.tree.leaves(stacked) if leaf.dtype == jnp.int32)
     assert biggest == 6 * max(len(fold.train) for fold in run.folds)
 
 
