@@ -138,6 +138,16 @@ def test_revoiced_rows_keep_what_is_not_the_speaker():
         gan.revoice(X[:2], [9, 1], ["a", "b"], X[:3])
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [("residual", "cauchy", "must be gaussian or mixed"), ("beyond", 1.5, "a share from 0 to 1")],
+)
+def test_a_kind_that_there_is_not_is_named(field, value, words, corpus):
+    gan = aegan.M5(overrides={f"model.{field}": value})
+    with pytest.raises(InputError, match=f"config.model.{field}=.*{words}"):
+        gan.fit(corpus.features, corpus.labels, groups=corpus.speakers)
+
+
 def test_without_groups_it_says_what_it_loses(corpus):
     with pytest.warns(UserWarning, match="no groups; each class is one Gaussian"):
         gan = aegan.M5(random_state=0).fit(corpus.features, corpus.labels)

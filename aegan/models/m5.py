@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aegan.errors import InputError
 from aegan.models.m2 import FEATURE_STEP, GENERATOR_STEP, HEAD, M2, TRUNK, generated
 from aegan.models.model import Model, Network, Params, Pass
 from aegan.speakers.effects import Effects
@@ -44,6 +45,13 @@ class M5(Model):
     speakers: int = 0  # sizes of the factors, from the data
     rank: int = 0
     shared_rank: int = 0
+
+    def __post_init__(self) -> None:
+        if self.residual not in ("gaussian", "mixed"):
+            raise InputError(f"config.model.residual={self.residual!r}: must be gaussian or mixed")
+        if self.beyond != MEASURED and not 0 <= self.beyond <= 1:
+            what = f"must be a share from 0 to 1, or {MEASURED:g} for the measured one"
+            raise InputError(f"config.model.beyond={self.beyond:g}: {what}")
 
     def networks(self) -> dict[str, Network]:
         return {}
@@ -91,8 +99,8 @@ class M5(Model):
         x = labels @ f.means
         x += noise("u", f.speaker) @ f.speaker + noise("beyond", f.beyond) @ f.beyond
         own = noise("v", f.ways)
-        rest = self._mixture(keys["e"], labels, f.count) if self.residual == "mixed" else None
-        rest = noise("e", f.residual) if rest is None else rest
+        mixed = self.residual == "mixed"
+        rest = self._mixture(keys["e"], labels, f.count) if mixed else noise("e", f.residual)
         for c in range(self.classes):
             of_class = labels[:, c : c + 1]
             x += (of_class * own) @ f.ways[c] + (of_class * rest) @ f.residual[c]
