@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aegan.data.cells import known
 from aegan.data.contract import FeatureContract
 from aegan.errors import InputError
 from aegan.tables import write
@@ -56,8 +57,8 @@ def suffix(request):
 text = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20
 ).map(str.strip)
-keys = text.filter(lambda t: t.lower() not in ("", "?", "noname", "unknown"))
-words = text.filter(lambda t: t.lower() not in ("", "?", "nan"))
+words = text.filter(known)  # "NA" and its like stand for nothing
+keys = words.filter(lambda t: t.lower() not in ("noname", "unknown"))
 numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
 numbers |= st.sampled_from(EDGES.tolist())
 

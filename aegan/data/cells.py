@@ -56,12 +56,13 @@ def row_numbers(names: Sequence[str], features: np.ndarray) -> list[int]:
     twenty rows or more. A network would learn them as a feature.
     """
     found = []
-    ones = features[1] - features[0] == 1 if len(features) > 1 else np.zeros(len(names), bool)
+    first = features[:2].astype(np.float64)  # a difference of float32 may overflow
+    ones = first[1] - first[0] == 1 if len(first) > 1 else np.zeros(len(names), bool)
     for position, name in enumerate(names):
         index, number = _INDEX.fullmatch(name), _NUMBERS.fullmatch(name)
         if not (index or number or ones[position]):
             continue
-        column = features[:, position]
+        column = features[:, position].astype(np.float64)
         if (column != np.floor(column)).any():
             continue
         steps = np.diff(column)
