@@ -230,3 +230,18 @@ def test_interpolated_rows_are_told_from_drawn_ones():
     assert nearness(between, real).interpolated > 0.6
     assert nearness(fresh.astype(np.float32), real).interpolated < 0.05
     assert nearness(None, real).interpolated < 0.05
+
+
+@pytest.mark.parametrize("apart", [1e-4, 1e-6, 1e-7])
+def test_an_exact_copy_is_found_among_near_ones(apart):
+    """One clip kept six times, up to the rounding of float32."""
+    rng = np.random.default_rng(0)
+    near = rng.normal(size=1582) + apart * rng.normal(size=(6, 1582))
+    real = np.concatenate([near, rng.normal(size=(200, 1582))]).astype(np.float32)
+    rows = real[:6].copy()
+    assert off_support(rows, real, 0.0) == 0
+    found = nearness(rows, real)
+    assert (found.nn_distance, found.copies) == (0, 1)
+    distances = np.linalg.norm(rows[:, None].astype(float) - real[None], axis=2)
+    expected = np.sort(distances, axis=1)[:, :3]
+    np.testing.assert_allclose(nearest_distances(rows, real, 3), expected, rtol=1e-4)

@@ -7,7 +7,6 @@ import random
 import resource
 import subprocess
 import sys
-import time
 import zipfile
 from contextlib import contextmanager
 
@@ -23,7 +22,6 @@ from aegan.data.corpus import read_corpus
 from aegan.data.folds import fit_standardiser
 from aegan.data.parquet import read_frame, write_frame
 from aegan.errors import InputError
-from aegan.metrics import diversity
 from aegan.metrics.fold_tools import cached
 from aegan.report.kit.documents import code, markdown
 from aegan.run.workdir import Workdir, hold, open_generator
@@ -353,114 +351,3 @@ def test_markdown_shows_a_text_as_it_stands(text, shown):
 
 def test_code_of_backticks_has_a_longer_fence():
     assert (code("a"), code("a ``b")) == ("`a`", "``` a ``b ```")
-
-
-# --- near copies --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("apart", [1e-4, 1e-6, 1e-7])
-def test_an_exact_copy_is_found_among_near_ones(apart):
-    """One clip kept six times, up to the rounding of float32."""
-    rng = np.random.default_rng(0)
-    near = rng.normal(size=1582) + apart * rng.normal(size=(6, 1582))
-    real = np.concatenate([near, rng.normal(size=(200, 1582))]).astype(np.float32)
-    rows = real[:6].copy()
-    assert diversity.off_support(rows, real, 0.0) == 0
-    found = diversity.nearness(rows, real)
-    assert (found.nn_distance, found.copies) == (0, 1)
-    distances = np.linalg.norm(rows[:, None].astype(float) - real[None], axis=2)
-    expected = np.sort(distances, axis=1)[:, :3]
-    np.testing.assert_allclose(diversity.nearest_distances(rows, real, 3), expected, rtol=1e-4)
-
-
-# --- how a command ends -------------------------------------------------------------------------
-
-
-def python(code: str, **options) -> subprocess.CompletedProcess:
-    call = [sys.executable, "-c", code]
-    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, **options)
-
-
-def test_a_signal_that_a_library_swallows_ends_the_next_turn_of_the_loop():
-    code = (
-        "import os, signal, sys\n"
-        "from aegan.system import ending, screen\n"
-        "signal.signal(signal.{name}, signal.SIG_DFL)\n"  # whatever the tests were started with
-        "ending.listen()\n"
-        "class Swallows:\n"
-        "    def __del__(self): os.kill(os.getpid(), signal.{name}); list(range(1000))\n"
-        "turns = 0\n"
-        "try:\n"
-        "    with screen.bar(9, 'x', 'y') as bar:\n"
-        "        for turn in range(9):\n"
-        "            if turn == 2: Swallows()\n"
-        "            turns += 1\n"
-        "            bar.update()\n"
-        "except ending.Stopped as stopped: print(turns, stopped.status)\n"
-    )
-    for name, status in (("SIGTERM", 143), ("SIGHUP", 143), ("SIGINT", 130)):
-        done = python(code.format(name=name))
-        assert done.stdout == f"3 {status}\n", done
-
-
-def test_a_signal_that_the_command_was_started_without_stays_so():
-    code = "import os, signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    code += "from aegan.system import ending\nending.listen()\n"
-    code += "os.kill(os.getpid(), signal.SIGHUP)\nprint('goes on')"
-    assert python(code).stdout == "goes on\n"
-
-
-SCREEN = (
-    "import sys\nfrom aegan.system import ending, screen\nending.keep_screen()\n"
-    "for i in range(3000): screen.say('a \\u00b1 b' * 20)\n"
-    "open(sys.argv[-1], 'w').write('done')"
-)
-
-
-@pytest.mark.parametrize("where", ["> /dev/full", "| head -1 > /dev/null", ">&-", "> /dev/null"])
-def test_a_screen_that_cannot_be_written_ends_nothing(where, tmp_path):
-    place = tmp_path / "place"
-    shell = f'"{sys.executable}" -c "$CODE" "{place}" {where}'
-    environment = {**os.environ, "CODE": SCREEN, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(["sh", "-c", shell], cwd=ROOT, env=environment, capture_output=True)
-    assert (done.stderr, place.read_text()) == (b"", "done")
-
-
-def test_a_worker_that_still_imports_ends_with_its_parent(tmp_path):
-    """Its parent is killed while the worker reads the program that it is of."""
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import os, time\n"
-        "from aegan.system.workers import Pool\n"
-        "if __name__ == '__main__':\n"
-        "    Pool(1, {})\n"
-        "else:\n"
-        "    open('started', 'w').write(str(os.getpid()))\n"
-        "    time.sleep(600)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    call = [sys.executable, str(program)]
-    with subprocess.Popen(call, cwd=tmp_path, env=environment, stderr=-3) as parent:
-        worker = _when(lambda: (tmp_path / "started").read_text())
-        parent.kill()
-    _when(lambda: not _runs(int(worker)))
-
-
-def _when(found, seconds: float = 60.0):
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        try:
-            if value := found():
-                return value
-        except OSError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("not within a minute")
-
-
-def _runs(process: int) -> bool:
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
