@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from aegan.report.kit.documents import page
 from aegan.run.programs import load
 from aegan.run.schema import plain
 from aegan.study import generators
 from aegan.study.experiment import Task
 from aegan.study.opening import claim_folder, read_study
+from aegan.study.report import document
 from aegan.study.study import Study
 from aegan.system.files import write_json
 
@@ -89,3 +91,11 @@ def run_here(study: Study, tasks: Iterable[Task]) -> dict[str, Any]:
     for task in tasks:
         run(task)
     return results
+
+
+def markdown_page(results) -> str:
+    return page(document(results), "study.md")
+
+
+def html_page(results) -> str:
+    return page(document(results), "study.html")

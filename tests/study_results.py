@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from test_report import KEYS, make_losses, make_summaries
-from test_report import MEANS as OF_A_RUN
+from report_results import KEYS, make_losses, make_summaries
+from report_results import MEANS as OF_A_RUN
 
 from aegan.metrics.intervals import corrected_estimate, estimate, fold_means
 from aegan.report.paper import paper_figures

@@ -8,11 +8,11 @@ import re
 
 import pandas as pd
 import pytest
+from study_helpers import html_page, markdown_page
 from study_results import corpus, make_study, write_study
 from test_report import PYTHON_WORDS, files_of, read_html
 
 from aegan.errors import InputError
-from aegan.report.kit.documents import page
 from aegan.report.kit.numbers import DASH
 from aegan.report.tables import QUICK
 from aegan.study import report as S
@@ -27,14 +27,6 @@ from aegan.study.registry import claims
 from aegan.study.report import document, text_summary, write_study_report
 
 MODELS = ["m1", "m2", "m3"]
-
-
-def markdown_page(results) -> str:
-    return page(document(results), "study.md")
-
-
-def html_page(results) -> str:
-    return page(document(results), "study.html")
 
 
 @pytest.fixture(scope="module")
