@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.synchronize import Event
@@ -103,6 +104,11 @@ class Pool:
             for process in self.processes:
                 process.kill()
                 process.join()
+                # The executor's thread may have waited for it first, and note its status only now.
+                for _ in range(200):
+                    if process.exitcode is not None:
+                        break
+                    time.sleep(0.01)
 
 
 _started: Event | None = None  # in a worker: whether all are there
