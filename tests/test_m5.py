@@ -247,7 +247,6 @@ def test_groups_arrive_in_a_pipeline_cut_by_fold(corpus):
     with config_context(enable_metadata_routing=True), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # M5 would say that there are no groups
         augment = aegan.Augment(sampling_strategy="all", multiplier=2, random_state=0)
-        augment.set_fit_resample_request(groups=True)
         steps = make_pipeline(augment, GaussianNB())
         found = cross_validate(steps, X, y, cv=GroupKFold(3), params={"groups": groups})
     assert len(found["test_score"]) == 3 and np.isfinite(found["test_score"]).all()
@@ -268,11 +267,23 @@ def test_a_speaker_is_taken_out_of_rows():
     )
 
 
+def test_groups_reach_what_centres_without_a_column(corpus):
+    X, y, groups = corpus.features, corpus.labels, corpus.speakers
+    with config_context(enable_metadata_routing=True):
+        steps = plain_pipeline(aegan.SpeakerCentre(), GaussianNB()).fit(X, y, groups=groups)
+        alone = aegan.SpeakerCentre().fit(X, y, groups=groups).transform(X, groups=groups)
+        through = steps[:-1].transform(X, groups=groups)
+    np.testing.assert_array_equal(through, alone)
+
+
 def test_a_column_names_the_speaker_in_a_pipeline(corpus):
     frame = pd.DataFrame(corpus.features, columns=list(corpus.feature_names))
     frame["who"] = corpus.speakers
     steps = plain_pipeline(aegan.SpeakerCentre(column="who"), GaussianNB())
-    found = cross_validate(steps, frame, corpus.labels, groups=corpus.speakers, cv=GroupKFold(3))
-    assert np.mean(found["test_score"]) > 0.3
+    for routing, given in ((False, "groups"), (True, "params")):
+        groups = corpus.speakers if given == "groups" else {"groups": corpus.speakers}
+        with config_context(enable_metadata_routing=routing):
+            found = cross_validate(steps, frame, corpus.labels, cv=GroupKFold(3), **{given: groups})
+        assert np.mean(found["test_score"]) > 0.3
     with pytest.raises(ValueError, match="column='who': X must be a DataFrame that has it"):
         aegan.SpeakerCentre(column="who").fit(corpus.features, corpus.labels)

@@ -45,6 +45,7 @@ class Augment(BaseOverSampler):
     True
     """
 
+    __metadata_request__fit_resample: ClassVar = {"groups": True}  # as splitters ask for them
     _parameter_constraints: ClassVar[dict] = {
         **BaseOverSampler._parameter_constraints,
         "generator": [GeneratorEstimator, None],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,9 @@ class SpeakerCentre(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> centre.transform(X[:5], groups=speakers[:5]).shape
     (5, 40)
     """
+
+    __metadata_request__fit: ClassVar = {"groups": True}
+    __metadata_request__transform: ClassVar = {"groups": True}
 
     def __init__(self, *, column: str | None = None) -> None:
         self.column = column
@@ -93,6 +96,13 @@ class SpeakerCentre(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return rows, np.arange(len(rows))
         check_consistent_length(rows, groups)
         return rows, np.asarray(groups)
+
+    def get_metadata_routing(self) -> Any:
+        """``groups`` are asked for, as splitters do, unless a column names the speakers."""
+        routing = super().get_metadata_routing()
+        for method in ("fit", "transform") if self.column is not None else ():
+            getattr(routing, method).add_request(param="groups", alias=False)
+        return routing
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
