@@ -39,8 +39,9 @@ def shown(tmp_path, monkeypatch):
 
 def test_the_library_as_it_is_shown(shown, tmp_path, capsys):
     (code,) = blocks("From Python")
-    assert "aegan.M3()" in code
-    names = shown(code.replace("M3()", "M3(updates=20)"))
+    assert "aegan.M3(), corpus, seeds=(0, 1)" in code
+    short = "M3(updates=20, overrides={'sample.rows': 300}), corpus, seeds=(0,)"
+    names = shown(code.replace("M3(), corpus, seeds=(0, 1)", short))
     assert len(names["X_new"]) == 6000 and len(names["X_own"]) == len(names["y_own"]) == 500
     assert names["X_moved"].shape == (200, 30)
     assert "M3" in capsys.readouterr().out and "tstr_set2" in names["found"].frame()

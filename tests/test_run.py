@@ -269,7 +269,7 @@ def test_rows_are_made_by_the_averaged_weights(runs):
 
 # --- interruption ------------------------------------------------------------------------------
 
-LONG = 100  # epochs
+LONG = 50  # epochs
 SLOW = [pytest.param(model, 4, marks=pytest.mark.slow) for model in TRAINED if model in WITH_CONFIG]
 
 

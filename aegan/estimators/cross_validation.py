@@ -105,7 +105,8 @@ def evaluate(runs: Runs, corpus: Corpus | None = None) -> Evaluation:
 
     >>> import aegan
     >>> corpus = aegan.simulated_corpus(rows=200, dim=40)
-    >>> runs = aegan.cross_validate(aegan.M1(updates=20), corpus)
+    >>> short = aegan.M1(updates=20, overrides={"sample.rows": 300})
+    >>> runs = aegan.cross_validate(short, corpus)
     >>> found = aegan.evaluate(runs, corpus)
     >>> "tstr_set2" in found.frame()
     True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import UserDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -177,6 +177,7 @@ class _Seen(UserDict):
         return super().__getitem__(name)
 
 
+@cache
 def networks_of_rows(model: Model) -> tuple[str, ...]:
     """Names of the networks that ``generate`` goes through: those a generator file keeps."""
     names: set[str] = set()
