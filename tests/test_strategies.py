@@ -42,14 +42,14 @@ def assert_close(state, other) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-SLOW = [(s.PROCESSES, "m1"), (s.PROCESSES, "m2"), (s.PROCESSES, "m4"), (s.SEQUENTIAL, "m4")]
+SLOW = [(s.PROCESSES, name) for name in ("m1", "m2", "m4", "m9")] + [(s.SEQUENTIAL, "m4")]
 SLOW = [pytest.param(*way, marks=pytest.mark.slow) for way in SLOW]
 ALONE = [(s.SEQUENTIAL, name) for name in ("m1", "m2", "m9")]  # each lane by itself
 
 
 @pytest.mark.parametrize(
     ("strategy", "name"),
-    [*((way, "m3") for way in s.STRATEGIES), (s.PROCESSES, "m9"), *ALONE, *SLOW],
+    [*((way, "m3") for way in s.STRATEGIES), *ALONE, *SLOW],
 )
 def test_every_strategy_trains_every_lane_alike(strategy, name):
     """Folds of different size, and two seeds."""
