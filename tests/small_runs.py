@@ -29,7 +29,8 @@ OWN = "m9"  # a model of the tests alone: own_model.py
 
 def tiny(model, workdir, *more):
     folder = "tests/own_" if model == OWN else "configs/"
-    return (f"--config={folder}{model}.py:quick", *TINY, f"--workdir={workdir}", *more)
+    config = "m5.py:adversarial" if model == "m5_adversarial" else f"{model}.py:quick"
+    return (f"--config={folder}{config}", *TINY, f"--workdir={workdir}", *more)
 
 
 def write_table(path: Path, change=lambda frame: frame) -> Path:

@@ -270,7 +270,7 @@ def test_rows_are_made_by_the_averaged_weights(runs):
 # --- interruption ------------------------------------------------------------------------------
 
 LONG = 50  # epochs
-SLOW = [pytest.param(model, 4, marks=pytest.mark.slow) for model in TRAINED if model in WITH_CONFIG]
+SLOW = [pytest.param(model, 4, marks=pytest.mark.slow) for model in TRAINED]
 
 
 @pytest.mark.parametrize(("model", "times"), [(OWN, 0), *SLOW])
