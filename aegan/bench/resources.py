@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from statistics import median
 from typing import Any
@@ -14,20 +15,28 @@ from scipy.stats import linregress
 
 from aegan.bench.config import BenchConfig
 from aegan.bench.jobs import job_of, training_of
-from aegan.bench.timing import Part, interleave, not_run, section, spread
+from aegan.bench.timing import Part, interleave, section, spread
 from aegan.system.workers import Pool, peak_memory, threads_of, usable_cores
 from aegan.training import lanes, strategy
-from aegan.training.job import Job, run_chunk
+from aegan.training.job import MAX_EPOCHS_PER_CALL, Job, run_chunk
 from aegan.training.trainers import open_trainer
 
-_BATCHES = 8  # of an epoch on the curves that do not vary it
-# What grows, and the field of the config that makes it grow.
+_BATCHES = 8  # of an epoch of the curve of lanes
+# Points of the curves, which should be straight lines: the field of the config that grows, others.
 _CURVES = {
-    "rows": ("batches", "Seconds of an epoch of one lane."),
-    "lanes": ("folds", f"Seconds of an epoch of {_BATCHES} batches, folds x seeds vmapped."),
-    "batch size": ("batch_size", "Seconds per row of one lane."),
-    "features": ("features", "Seconds of one lane's train step."),
+    "rows": ("batches", (4, 8, 16), {"folds": 1}),
+    "lanes": ("folds", (1, 2, 5, 10), {"batches": _BATCHES}),
 }
+
+
+def resources_part(config: BenchConfig, until: float) -> Part:
+    """All of them, as far as there is time."""
+    parts = []
+    for measure in (memory_part, compiling_part, scaling_part):
+        if time.time() < until:
+            parts.append(measure(config))
+    headline = {name: entry for part in parts for name, entry in part.headline.items()}
+    return Part([section for part in parts for section in part.sections], headline)
 
 
 def compiling_part(config: BenchConfig) -> Part:
@@ -76,10 +85,16 @@ def memory_part(config: BenchConfig) -> Part:
     return Part([table], {"memory_per_lane": spread([added / need])})
 
 
+def compiled_epochs_of(job: Job) -> jax.stages.Compiled:
+    """The compiled call that trains the job's lanes."""
+    counts = np.int32(1), np.int32(1), MAX_EPOCHS_PER_CALL
+    arguments = job.learner, job.table, job.lanes, _states(job), *counts
+    return lanes.compiled_epochs().lower(*arguments).compile()
+
+
 def planned_bytes(job: Job) -> int:
     """Bytes of the compiled call, as XLA plans them."""
-    arguments = job.learner, job.table, job.lanes, _states(job), np.int32(1), np.int32(1), 4
-    plan = lanes.compiled_epochs().lower(*arguments).compile().memory_analysis()
+    plan = compiled_epochs_of(job).memory_analysis()
     held = plan.argument_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes
     return held + plan.temp_size_in_bytes
 
@@ -105,39 +120,29 @@ def _activations(job: Job) -> int:
 
 
 def scaling_part(config: BenchConfig) -> Part:
-    """How the time of M2 grows: rows, lanes, batch size, feature dimension."""
-    found, points = Part([], {}), config.scaling
-    values = (points.batches, points.lanes, points.batch_sizes, points.features)
-    for (what, (field, note)), numbers in zip(_CURVES.items(), values, strict=True):
-        if not numbers:
-            continue
-        seconds = _seconds(config, field, numbers)
-        unit = config.batch_size if what == "rows" else 1
-        by_point = {number * unit: own for number, own in seconds.items()}
-        if what in ("rows", "lanes"):  # should be straight lines
-            headline = not_run("a line needs three points")
-            if len(by_point) >= 3:
-                line = linregress(list(by_point), [*map(median, by_point.values())])
-                headline = spread([line.rvalue**2])
-                note += (
-                    f" A straight line: {line.intercept:.3g} s and {line.slope:.3g} s for each of "
-                    f"the {what}, R squared {line.rvalue**2:.4f}."
-                )
-            found.headline[f"linear_in_{what}"] = headline
+    """How the time of an epoch of M2 grows with rows and lanes."""
+    found = Part([], {})
+    for what, (field, points, others) in _CURVES.items():
+        with ExitStack() as stack:
+            calls = {}
+            for point in points:
+                job = job_of(config, "m2", **{**others, field: point})
+                trainer = stack.enter_context(open_trainer(strategy.VMAP, job))
+                calls[point] = _once(training_of(job, trainer))
+            seconds = interleave(calls, min(config.rounds, 2))
+        unit = config.batch_sizes[0] if what == "rows" else 1
+        by_point = {point * unit: own for point, own in seconds.items()}
+        line = linregress(list(by_point), [*map(median, by_point.values())])
+        found.headline[f"linear_in_{what}"] = spread([line.rvalue**2])
+        note = (
+            f"A straight line: {line.intercept:.3g} s and {line.slope:.3g} s for each of the "
+            f"{what}, R squared {line.rvalue**2:.4f}."
+        )
         rows = [{"name": f"{what} {point}", **spread(own)} for point, own in by_point.items()]
-        found.sections.append(section(f"Scaling: {what}", note, rows))
+        found.sections.append(section(f"M2: seconds of an epoch by {what}", note, rows))
     return found
 
 
-def _seconds(config: BenchConfig, field: str, numbers: tuple[int, ...]) -> dict[int, list[float]]:
-    """Seconds of an epoch of all lanes, or of a row or a step, at every point, in turn."""
-    with ExitStack() as stack:
-        calls, sizes = {}, {}
-        for number in numbers:
-            job = job_of(config, "m2", **{"batches": _BATCHES, "folds": 1, field: number})
-            trainer = stack.enter_context(open_trainer(strategy.VMAP, job))
-            calls[number] = training_of(job, trainer)
-            steps = job.learner.batches * job.number
-            sizes[number] = {"batch_size": 1 / number, "features": 1}.get(field, steps)
-        seconds = interleave(calls, min(config.rounds, 2))
-    return {number: [s * sizes[number] for s in own] for number, own in seconds.items()}
+def _once(call: Callable[[], int]) -> Callable[[], int]:
+    """A call that counts as one, however many steps it did."""
+    return lambda: call() and 1
