@@ -72,14 +72,17 @@ def run() -> None:
         raise InputError(
             f"--workdir={workdir}: cannot be written ({error.strerror}); give another one"
         ) from None
-    started, results = time.perf_counter(), {
-        "format": 2,
-        "command": command_line("bench"),
-        "variant": config.variant,
-        "date": date.today().isoformat(),
-        "versions": versions("torch"),
-        "config": asdict(config),
-    }
+    started, results = (
+        time.perf_counter(),
+        {
+            "format": 2,
+            "command": command_line("bench"),
+            "variant": config.variant,
+            "date": date.today().isoformat(),
+            "versions": versions("torch"),
+            "config": asdict(config),
+        },
+    )
 
     def write(found: dict[str, Any]) -> None:
         # The headline at the top level too, where scripts look for it.

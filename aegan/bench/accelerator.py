@@ -39,7 +39,10 @@ def repeats_part(config: BenchConfig, _: float) -> Part:
     far = apart(only(first, 0), alone, only(_begun(job).state(), 0))
     rows = [
         {"name": "arrays of the state that differ the second time", **spread([differ])},
-        {"name": "worst difference of a lane from the fold alone, over its change", **spread([far])},
+        {
+            "name": "worst difference of a lane from the fold alone, over its change",
+            **spread([far]),
+        },
     ]
     note = f"After {job.learner.batches} batches of {job.number} lanes."
     headline = {"bits_differ": spread([differ]), "lane_alone": spread([far])}
@@ -89,7 +92,9 @@ def tests_part(_: BenchConfig, until: float) -> Part:
         if "passed" in counts or "failed" in counts:
             failed = counts.get("failed", 0) + counts.get("error", 0)
             headline["tests_failed"] = spread([failed])
-            rows = [{"name": word, **spread([counts.get(word, 0)])} for word in ("passed", "failed")]
+            rows = [
+                {"name": word, **spread([counts.get(word, 0)])} for word in ("passed", "failed")
+            ]
         else:
             reason = (done.stdout + done.stderr).strip().splitlines()[-1][:200]
     if reason:
@@ -106,7 +111,9 @@ def overlap_part(config: BenchConfig, until: float) -> Part:
         evaluating = partial(pool.submit, evaluate, metrics.rows, config.features)
         evaluating().result()  # imports
         # As many epochs as take about as long as the evaluation.
-        once = interleave({"train": _epochs(trainer, 1), "evaluate": lambda: evaluating().result()}, 1)
+        once = interleave(
+            {"train": _epochs(trainer, 1), "evaluate": lambda: evaluating().result()}, 1
+        )
         many = max(1, round(once["evaluate"][0] / once["train"][0]))
 
         def both() -> int:

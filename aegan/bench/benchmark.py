@@ -137,16 +137,19 @@ def _on_accelerator(config: BenchConfig) -> Iterator[Task]:
     # Folds alone: for what is compared with the first part's.
     few = replace(one, lanes=config.lanes[:1], torch=False)
     yield Task(f"{name} {first}", training_part, one, 90)
-    for batch in others:
-        own = replace(config, batch_sizes=(batch,))
-        yield Task(f"{name} {batch}", training_part, own, 60, f"_{batch}")
+    sizes = [
+        Task(f"{name} {b}", training_part, replace(config, batch_sizes=(b,)), 60, f"_{b}")
+        for b in others
+    ]
+    yield from sizes[:1]
     yield Task("the same twice, and alone", repeats_part, one, 40, flags=DETERMINISTIC)
+    yield Task("tests", tests_part, one, 40)
     for how, kinds in COMMAND_BUFFERS.items():
         flags = f"--xla_gpu_enable_command_buffer={kinds}"
         yield Task(f"{name} {first}, command buffers {how}", training_part, few, 30, None, flags)
     tf32 = replace(few, precision="tensorfloat32")
     yield Task(f"{name} {first}, TF32", training_part, tf32, 30, "_tf32")
-    yield Task("tests", tests_part, one, 40)
+    yield from sizes[1:]
     yield Task("training and evaluation", overlap_part, one, 40)
 
 

@@ -80,7 +80,9 @@ class Eager:
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.means = torch.tensor(self.prior.means(model.classes), device=self.device)
         self.one_hot = torch.eye(model.classes, device=self.device)
-        self.ones, self.zeros = (fill(n, 1, device=self.device) for fill in (torch.ones, torch.zeros))
+        self.ones, self.zeros = (
+            fill(n, 1, device=self.device) for fill in (torch.ones, torch.zeros)
+        )
         self.both = torch.cat([self.ones, self.zeros])
 
     def draw(self, rows: int) -> Points:
@@ -182,9 +184,7 @@ class Graphed(Tuned):
 
         self._replay("train", run, real)
 
-    def _replay(
-        self, name: str, run: Callable[..., list[Tensor]], *points: Points
-    ) -> list[Tensor]:
+    def _replay(self, name: str, run: Callable[..., list[Tensor]], *points: Points) -> list[Tensor]:
         """``run`` of the points, captured when it is first asked for by its name."""
         if name not in self._graphs:
             own, losses = [tuple(map(torch.clone, one)) for one in points], []

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
+from math import inf
 from statistics import median
 from time import time
 from typing import NamedTuple
@@ -65,10 +66,15 @@ def training_part(config: BenchConfig, until: float) -> Part:
             return training_of(own, stack.enter_context(open_trainer(name, own)))
 
         makers = {name: partial(training, name, job.number) for name in strategy.STRATEGIES}
-        makers |= {lanes_name(n): partial(training, strategy.VMAP, n) for n in config.lanes}
-        if model == "m2":
-            makers |= {form: partial(_in_torch, job, form, apart) for form in FORMS}
-        ready = prepared(makers | _products_alone(job, stack), missing, until)
+        alone = {lanes_name(n): partial(training, strategy.VMAP, n) for n in config.lanes}
+        forms = FORMS if model == "m2" else ()
+        in_torch = {form: partial(_in_torch, job, form, apart) for form in forms}
+        products = _products_alone(job, stack)
+        # The most important first, for there may not be time for all.
+        first = [*makers, lanes_name(config.lanes[0]), *forms[:2], *products]
+        everything = makers | alone | in_torch | products
+        order = dict.fromkeys([*first, *everything])
+        ready = prepared({name: everything[name] for name in order}, missing, until)
         precisions = [config.precision, *["tensorfloat32"] * config.accelerator]
         rates = roofline.rates(dict.fromkeys(precisions), config.square)
         seconds = interleave(ready.candidates | rates, config.rounds, until)
@@ -89,18 +95,18 @@ def lanes_name(lanes: int) -> str:
 def prepared(
     makers: Mapping[str, Callable[[], Candidate]], missing: Mapping[str, str], until: float
 ) -> Ready:
-    """Makes each candidate and has it run once, while half of the time until ``until`` is left.
+    """Makes each candidate and has it run once, while a fifth of the time until ``until`` is left.
 
     What fails for want of memory or of a compiler is missing, and the others go on.
     """
-    ready, end = Ready({}, {}, dict(missing)), (time() + until) / 2
+    ready, end = Ready({}, {}, dict(missing)), until - (until - time()) / 5
     for name, make in makers.items():
         if name in missing:
             continue
         if time() > end:
             ready.missing[name] = "there was no time left for it"
             continue
-        before = _device_memory("bytes_in_use")
+        held, before = (_device_memory(what) for what in ("bytes_in_use", "peak_bytes_in_use"))
         try:
             candidate = make()
             candidate()
@@ -109,7 +115,10 @@ def prepared(
             ready.missing[name] = f"{type(error).__name__}: {said}"
         else:
             ready.candidates[name] = candidate
-            ready.memory[name] = _device_memory("peak_bytes_in_use") - before
+            peak = _device_memory("peak_bytes_in_use")
+            ready.memory[name] = (
+                peak - held if peak > before else 0
+            )  # else it took less than others
     return ready
 
 
@@ -169,7 +178,8 @@ def _epoch(config: BenchConfig) -> int:
 
 
 def _auto(job: Job) -> str:
-    return strategy.choose(strategy.AUTO, job.number, strategy.WORTH_PROCESSES)
+    """What auto takes for a long training."""
+    return strategy.choose(strategy.AUTO, job.number, inf, job.learner.batch_size)
 
 
 def _limit(seconds: Mapping[str, list[float]]) -> list[float]:
@@ -187,10 +197,11 @@ def _table(
     def detail(name: str) -> str:
         own = seconds[name]
         parts = [f"{flops / median(own) / 1e9:.0f} GFLOP/s"]
-        parts += [f"{ratio(limit, own)['median']:.2f} of the products alone"] * bool(limit)
+        if limit:
+            parts.append(f"{ratio(limit, own)['median']:.2f} of the products alone")
         parts.append(f"{ratio(floors, own)['median']:.2f} of the roofline")
         parts.append(f"{1e3 * FOLDS * _epoch(config) * median(own):.0f} ms an epoch of five folds")
-        if ready.memory[name] > 0:
+        if ready.memory[name]:
             parts.append(f"{ready.memory[name] / 1e9:.2f} GB on the device")
         return ", ".join(parts) + ", auto" * (name == _auto(job))
 
@@ -206,9 +217,7 @@ def _table(
     return section(f"Seconds of one lane's train step, {job.number} folds", note, rows)
 
 
-def _floors(
-    config: BenchConfig, job: Job, seconds: Mapping[str, list[float]]
-) -> dict[str, object]:
+def _floors(config: BenchConfig, job: Job, seconds: Mapping[str, list[float]]) -> dict[str, object]:
     """What an epoch of five folds takes at least on an accelerator, in ms, by each limit."""
     works, batches = roofline.work_of(job.learner), _epoch(config)
     compiled = compiled_epochs_of(job).as_text()

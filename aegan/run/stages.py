@@ -154,7 +154,8 @@ def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpo
 
 def strategy_of(plan: Plan) -> str:
     """How the lanes of a plan run on this machine."""
-    return choose(plan.config.train.strategy, len(plan.lanes), plan.flops)
+    batch = plan.learner.batch_size
+    return choose(plan.config.train.strategy, len(plan.lanes), plan.flops, batch)
 
 
 def evaluate_run(

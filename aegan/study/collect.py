@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from aegan.errors import InputError
-from aegan.run import stages
 from aegan.study.registry import EXPERIMENTS, claims, complete, tasks_of
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir

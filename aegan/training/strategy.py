@@ -14,11 +14,17 @@ SEQUENTIAL = "sequential"  # one lane after the other, each on the whole device
 AUTO = "auto"
 STRATEGIES = (VMAP, SHARDED, PROCESSES, SEQUENTIAL)
 
-# Processes take some ten seconds to start and to compile: not worth it for less than a minute.
-WORTH_PROCESSES = 4e12  # floating-point operations
+# Processes take some ten seconds to start and to compile. So much work must there be for them to
+# win it back, in floating-point operations: of vmap's time they save a quarter and more in batches
+# of 64, but a tenth at most in batches of 16, where each way waits for memory.
+WORTH_PROCESSES = 4e12
+WORTH_PROCESSES_SMALL = 2e13  # in batches of fewer rows than
+SMALL_BATCH = 32
 
 
-def choose(wanted: str, lanes: int, flops: float, devices: int | None = None) -> str:
+def choose(
+    wanted: str, lanes: int, flops: float, batch_size: int, devices: int | None = None
+) -> str:
     """The strategy for ``lanes`` lanes of ``flops`` operations in all.
 
     ``wanted`` is a strategy or "auto", which takes, each for a figure of ``experiments.bench``:
@@ -48,5 +54,6 @@ def choose(wanted: str, lanes: int, flops: float, devices: int | None = None) ->
     if not cpu:
         return VMAP
     if lanes > 1 and usable_cores() > 1:
-        return PROCESSES if flops >= WORTH_PROCESSES else VMAP
+        worth = WORTH_PROCESSES_SMALL if batch_size < SMALL_BATCH else WORTH_PROCESSES
+        return PROCESSES if flops >= worth else VMAP
     return SEQUENTIAL
