@@ -20,6 +20,13 @@ MODELS = ("m2", pytest.param("m3", marks=pytest.mark.slow))
 job = cache(small_job)
 
 
+@pytest.fixture(autouse=True)
+def float32():
+    """A GPU's own choice is TF32."""
+    with jax.default_matmul_precision("float32"):
+        yield
+
+
 @cache
 def once(model: str):
     """The state after an epoch."""

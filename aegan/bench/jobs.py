@@ -16,13 +16,29 @@ from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
 from aegan.learning.steps import Learner
 from aegan.models.model import Model, get_model
-from aegan.run.config import DataConfig, MetricsConfig, RunConfig, SampleConfig, TrainConfig
+from aegan.run.config import (
+    PAPER_STEPS,
+    DataConfig,
+    MetricsConfig,
+    RunConfig,
+    SampleConfig,
+    StepConfig,
+    TrainConfig,
+)
 from aegan.run.plan import learner_of
 from aegan.training import lanes
 from aegan.training.job import Job, Trainer
 
-# What configs/m4.py changes; the benchmark does without ml_collections, of which configs are made.
-_OWN = {"m4": {"aux_sees_label": False, "average": 0.1}}
+# What configs/m3.py and m4.py change; the benchmark does without ml_collections, which they need.
+_M3_STEPS = {
+    "autoencoder": StepConfig(0.001),
+    "code_discriminator": StepConfig(0.01),
+    "encoder": StepConfig(0.01),
+}
+_OWN = {
+    "m3": {"gain": 0.5, "updates": 7200, "steps": PAPER_STEPS | _M3_STEPS},
+    "m4": {"aux_sees_label": False, "average": 0.1},
+}
 
 
 def learner_for(config: BenchConfig, model: str, classes: int) -> Learner:
