@@ -24,7 +24,7 @@ def get_config(variant: str = "default") -> BenchConfig:
     config = BenchConfig(variant)
     if variant == "default":
         return config
-    config = replace(config, models=("m2",), steps=False, resources=False)
+    config = replace(config, models=("m2",), steps=False, memory=False)
     if variant == "quick":
         return replace(config, batches=8, rounds=3, metrics=SvmConfig(rows=600, tested=300))
     return replace(

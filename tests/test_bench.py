@@ -19,7 +19,7 @@ from commands import QUICK, ROOT, command
 from aegan.bench import benchmark
 from aegan.bench.benchmark import NOTES, Task, run_benchmark, tasks
 from aegan.bench.jobs import job_of, learner_for, training_of
-from aegan.bench.resources import planned_bytes, state_bytes
+from aegan.bench.memory import planned_bytes, state_bytes
 from aegan.bench.timing import Part, section, spread
 from aegan.errors import InputError
 from aegan.learning.cost import flops_per_update, products
@@ -245,7 +245,7 @@ def blocking(folder) -> str:
 @pytest.mark.parametrize("variant", ["quick", "gpu"])
 def test_the_whole_benchmark_on_tiny_networks(tmp_path, variant):
     folder = tmp_path / "bench"
-    own = ["--config.metrics.rows=120", "--config.metrics.tested=30", "--config.resources=True"]
+    own = ["--config.metrics.rows=120", "--config.metrics.tested=30", "--config.memory=True"]
     own += ["--config.steps=True"]
     done = command(
         tmp_path,

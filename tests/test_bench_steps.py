@@ -13,7 +13,7 @@ from test_cost import M2_STEPS, M3_STEPS
 
 from aegan.bench import accelerator, roofline, training, whole
 from aegan.bench.jobs import learner_for
-from aegan.bench.resources import compiled_epochs_of
+from aegan.bench.memory import compiled_epochs_of
 from aegan.bench.roofline import BANDWIDTH, Work
 from aegan.errors import InputError
 

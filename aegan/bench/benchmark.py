@@ -19,8 +19,8 @@ import jax
 
 from aegan.bench.accelerator import DETERMINISTIC, overlap_part, repeats_part, tests_part
 from aegan.bench.config import BenchConfig
+from aegan.bench.memory import memory_part
 from aegan.bench.metric_stage import metric_part
-from aegan.bench.resources import resources_part
 from aegan.bench.timing import Part, not_run, section, spread
 from aegan.bench.training import PARITY, steps_part, training_part
 from aegan.bench.whole import whole_part
@@ -57,8 +57,6 @@ NOTES = {
     "predictions_differ": "test rows that both searches' SVMs label differently, both kernels",
     "memory_per_lane": "bytes planned for one more lane of M2 over those of its parameters, "
     "optimisers and activations",
-    "linear_in_rows": "R squared of a straight line through seconds by rows",
-    "linear_in_lanes": "R squared of a straight line through seconds by lanes",
 }
 TARGETS = {
     "peak_share": [">=", 0.95],
@@ -73,8 +71,6 @@ TARGETS = {
     "svm_speedup_rbf": [">=", 20],
     "predictions_differ": ["<=", 0],
     "memory_per_lane": ["<=", 1.3],
-    "linear_in_rows": [">=", 0.98],
-    "linear_in_lanes": [">=", 0.98],
 }
 # On an accelerator, where the first batch size is 64: for an H200.
 ACCELERATOR_TARGETS = {
@@ -107,8 +103,8 @@ def tasks(config: BenchConfig) -> Iterator[Task]:
         yield from _on_cpu(config)
     if config.metrics:
         yield Task("metric stage", metric_part, config, 1200)
-    if config.resources:
-        yield Task("memory, compiling, scaling", resources_part, config, 900)
+    if config.memory:
+        yield Task("memory", memory_part, config, 300)
     if config.commands:
         yield Task("whole commands", whole_part, config, 4500)
 

@@ -51,7 +51,7 @@ class BenchConfig:
     square: Annotated[int, at_least(8)] = 2048  # edge of the product that the rate is measured by
     torch: bool = True  # False, or no PyTorch: not run
     steps: bool = True  # the schedule's steps one by one
-    resources: bool = True  # compile time, planned memory, growth with rows and lanes
+    memory: bool = True  # planned, of one more lane
     accelerator: bool = False  # what only matters on a GPU or TPU, see ``benchmark.tasks``
     commands: str = ""  # "simulated", or a table: whole commands are timed on it
     metrics: SvmConfig | None = SvmConfig()

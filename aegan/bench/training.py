@@ -20,8 +20,8 @@ import jax
 from aegan.bench import roofline
 from aegan.bench.config import BenchConfig
 from aegan.bench.jobs import job_of, training_of
+from aegan.bench.memory import compiled_epochs_of
 from aegan.bench.peak import peak_by_core, prepare_peak
-from aegan.bench.resources import compiled_epochs_of
 from aegan.bench.timing import Measurement, Part, interleave, not_run, ratio, section, spread
 from aegan.learning.cost import flops_per_update
 from aegan.training import strategy
