@@ -212,7 +212,7 @@ def test_how_far_states_are_apart():
 )
 def test_the_tests_on_the_device_are_counted(monkeypatch, out, failed, said):
     def run(command, **how):
-        assert "gpu" in command and "deterministic" in how["env"]["XLA_FLAGS"]
+        assert "gpu and not slow" in command and "deterministic" in how["env"]["XLA_FLAGS"]
         return SimpleNamespace(stdout=out, stderr="")
 
     monkeypatch.setattr(subprocess, "run", run)

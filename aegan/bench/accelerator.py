@@ -78,7 +78,17 @@ def apart(state: LaneState, other: LaneState, before: LaneState) -> float:
 def tests_part(_: BenchConfig, until: float) -> Part:
     """The tests marked gpu, on this machine's device, as pytest counts them."""
     headline, reason = {}, ""
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-o", "addopts=", "-x"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "gpu and not slow",
+        "-o",
+        "addopts=",
+        "-x",
+    ]
     command += ["-p", "no:cacheprovider", "tests/test_accelerator.py"]
     try:
         done = subprocess.run(

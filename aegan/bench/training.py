@@ -29,7 +29,9 @@ from aegan.training.job import Job
 from aegan.training.trainers import open_trainer
 
 Candidate = Callable[[], float]  # does some train steps of single lanes, and says how many
-PARITY = 5e-3  # how far PyTorch's losses and updates may be from ours
+PARITY = 5e-3  # how far PyTorch's losses and updates should be from ours
+# On a GPU, which adds up in an order of its own, a unit at its kink may have another gradient.
+GPU_PARITY = 5e-2
 FOLDS = 5  # of an epoch that times are told of
 # Candidates beside the strategies, and what the table calls one that has another name there.
 PEAK, PEAK_BY_CORE = "products alone, together", "products alone, by core"
@@ -75,12 +77,14 @@ def training_part(config: BenchConfig, until: float) -> Part:
         everything = makers | alone | in_torch | products
         order = dict.fromkeys([*first, *everything])
         ready = prepared({name: everything[name] for name in order}, missing, until)
+        # Now, for it compiles: after the rounds there may be no time left.
+        kernels = _kernels(job) if config.accelerator else 0
         precisions = [config.precision, *["tensorfloat32"] * config.accelerator]
         rates = roofline.rates(dict.fromkeys(precisions), config.square)
         seconds = interleave(ready.candidates | rates, config.rounds, until)
     tables = [_table(config, job, seconds, ready)]
     if config.accelerator:
-        tables.append(_floors(config, job, seconds))
+        tables.append(_floors(config, job, seconds, kernels))
     else:
         tables.append(section("The machine meanwhile", "", roofline.told(seconds), ""))
     parity = {"torch_parity": spread([max(apart)])} if apart else {}
@@ -146,11 +150,11 @@ def _without_torch(config: BenchConfig) -> dict[str, str]:
 
 
 def _in_torch(job: Job, form: str, apart: list[float]) -> Candidate:
-    """A form in PyTorch; ``RuntimeError`` if what it computes is further than PARITY from ours."""
+    """A form in PyTorch; ``RuntimeError`` if what it computes is not what ours does."""
     from aegan.bench import torch_m2
 
     far = torch_m2.parity(job, form)
-    if not far <= PARITY:
+    if not far <= (PARITY if jax.default_backend() == "cpu" else GPU_PARITY):
         raise RuntimeError(f"its losses and updates are {far:.2g} from ours")
     apart.append(far)
     return torch_m2.training_of(job, form)
@@ -217,11 +221,16 @@ def _table(
     return section(f"Seconds of one lane's train step, {job.number} folds", note, rows)
 
 
-def _floors(config: BenchConfig, job: Job, seconds: Mapping[str, list[float]]) -> dict[str, object]:
+def _kernels(job: Job) -> int:
+    """Kernels of a train step of all lanes."""
+    return roofline.kernels_of_step(compiled_epochs_of(job).as_text(), job.learner.batches)
+
+
+def _floors(
+    config: BenchConfig, job: Job, seconds: Mapping[str, list[float]], kernels: int
+) -> dict[str, object]:
     """What an epoch of five folds takes at least on an accelerator, in ms, by each limit."""
     works, batches = roofline.work_of(job.learner), _epoch(config)
-    compiled = compiled_epochs_of(job).as_text()
-    kernels = roofline.kernels_of_step(compiled, job.learner.batches)
     amounts = {name: sum(w.flops for w in works) for name in seconds if roofline.RATE in name}
     amounts[roofline.BANDWIDTH] = sum(w.bytes for w in works)
     amounts[roofline.LAUNCH] = kernels / job.number
