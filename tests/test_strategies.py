@@ -243,7 +243,8 @@ def test_auto_chooses_by_machine_and_work(
 @pytest.mark.parametrize(
     ("batch_size", "flops", "chosen"),
     [
-        (16, MIDDLE, s.VMAP),  # processes would not win their start back
+        (16, SMALL, s.VMAP),
+        (16, MIDDLE, s.SEQUENTIAL),  # processes would not win their start back
         (16, BIG, s.PROCESSES),
         (64, MIDDLE, s.PROCESSES),
         (64, SMALL, s.VMAP),

@@ -21,6 +21,7 @@ from aegan.bench.timing import Part, interleave, not_run, ratio, section, spread
 from aegan.data.simulate import simulated_corpus
 from aegan.learning.schedule import LaneState
 from aegan.metrics.svm import SvmProtocol, tune_and_fit
+from aegan.system.ending import PARENT
 from aegan.system.workers import Pool, threads_of, usable_cores
 from aegan.training.job import Job, only
 from aegan.training.trainers import Vmapped
@@ -90,11 +91,13 @@ def tests_part(_: BenchConfig, until: float) -> Part:
         "-x",
     ]
     command += ["-p", "no:cacheprovider", "tests/test_accelerator.py"]
+    own = {"XLA_FLAGS": DETERMINISTIC, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    own[PARENT] = str(os.getpid())  # with which they end
     try:
         done = subprocess.run(
             command,
             cwd=_ROOT,
-            env=os.environ | {"XLA_FLAGS": DETERMINISTIC, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+            env=os.environ | own,
             capture_output=True,
             text=True,
             timeout=max(1.0, until - time()),

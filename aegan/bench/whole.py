@@ -13,6 +13,7 @@ from aegan.bench.config import BenchConfig
 from aegan.bench.timing import Part, not_run, section, spread
 from aegan.errors import InputError
 from aegan.run.workdir import Workdir
+from aegan.system.ending import PARENT
 
 SIMULATED = "simulated"
 _ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ def whole_part(config: BenchConfig, until: float) -> Part:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         own = {"AEGAN_CACHE": f"{folder}/cache", "JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled"}
+        own[PARENT] = str(os.getpid())  # with which a command ends
         run = ["run", f"--config=configs/m2.py{quick}", *table]
         commands = {
             "train, nothing compiled": [*run, "--stage=train", f"--workdir={folder}/first"],

@@ -18,7 +18,7 @@ STRATEGIES = (VMAP, SHARDED, PROCESSES, SEQUENTIAL)
 # win it back, in floating-point operations: of vmap's time they save a quarter and more in batches
 # of 64, but a tenth at most in batches of 16, where each way waits for memory.
 WORTH_PROCESSES = 4e12
-WORTH_PROCESSES_SMALL = 2e13  # in batches of fewer rows than
+WORTH_PROCESSES_SMALL = 2e13  # in batches of fewer rows than this
 SMALL_BATCH = 32
 
 
@@ -32,9 +32,10 @@ def choose(
     * several devices or several hosts: sharded, the only one that uses them all;
     * a GPU or TPU: vmap, since one lane's products are too small to fill it;
     * a CPU with several cores: processes, where lanes and work are enough, since products on one
-      thread each waste nothing on dividing work of a millisecond;
-    * a CPU otherwise: vmap for several lanes, sequential for one or on a single thread, where
-      lanes side by side only compete for its cache.
+      thread each waste nothing on dividing work of a millisecond; in small batches with too little
+      work for that, sequential, whose one lane at a time has the cache to itself;
+    * a CPU otherwise: vmap for several lanes of little work, sequential for one or on a single
+      thread, where lanes side by side only compete for its cache.
 
     ``devices`` is their number, over all hosts; None asks jax. ``InputError``: a strategy that
     this machine has not.
@@ -54,6 +55,8 @@ def choose(
     if not cpu:
         return VMAP
     if lanes > 1 and usable_cores() > 1:
-        worth = WORTH_PROCESSES_SMALL if batch_size < SMALL_BATCH else WORTH_PROCESSES
-        return PROCESSES if flops >= worth else VMAP
+        if flops < WORTH_PROCESSES:
+            return VMAP
+        small = batch_size < SMALL_BATCH and flops < WORTH_PROCESSES_SMALL
+        return SEQUENTIAL if small else PROCESSES
     return SEQUENTIAL
