@@ -26,7 +26,7 @@ from aegan.bench.timing import Measurement, Part, interleave, not_run, ratio, se
 from aegan.learning.cost import flops_per_update
 from aegan.training import strategy
 from aegan.training.job import Job
-from aegan.training.trainers import open_trainer
+from aegan.training.trainers import Vmapped, open_trainer
 
 Candidate = Callable[[], float]  # does some train steps of single lanes, and says how many
 PARITY = 5e-3  # how far PyTorch's losses and updates should be from ours
@@ -88,7 +88,7 @@ def training_part(config: BenchConfig, until: float) -> Part:
     else:
         tables.append(section("The machine meanwhile", "", roofline.told(seconds), ""))
     parity = {"torch_parity": spread([max(apart)])} if apart else {}
-    return Part(tables, parity | _headline(config, job, seconds, ready))
+    return Part(tables, _headline(config, job, seconds, ready) | parity)
 
 
 def lanes_name(lanes: int) -> str:
@@ -287,14 +287,12 @@ def steps_part(config: BenchConfig, until: float) -> Part:
     """Each step of the schedule: the time of the first k steps less that of the first k - 1."""
     job = job_of(config, config.models[0])
     works = roofline.work_by_step(job.learner)
-    cuts = {
-        name: replace(job, learner=roofline.first_steps(job.learner, number))
-        for number, name in enumerate(works, 1)
-    }
-    makers = {
-        name: partial(lambda cut: training_of(cut, _vmapped(cut)), cut)
-        for name, cut in cuts.items()
-    }
+
+    def up_to(number: int) -> Candidate:
+        cut = replace(job, learner=roofline.first_steps(job.learner, number))
+        return training_of(cut, Vmapped(cut))
+
+    makers = {name: partial(up_to, number) for number, name in enumerate(works, 1)}
     ready = prepared(makers, {}, until)
     rates = roofline.rates([config.precision], config.square)
     seconds = interleave(ready.candidates | rates, config.rounds, until)
@@ -309,7 +307,3 @@ def steps_part(config: BenchConfig, until: float) -> Part:
     rows += [{"name": name, **not_run(why)} for name, why in ready.missing.items()]
     note = "Folds vmapped; what the first steps take less what those before it take."
     return Part([section("Seconds of one lane by step of the schedule", note, rows)], {})
-
-
-def _vmapped(job: Job):
-    return open_trainer(strategy.VMAP, job).__enter__()
