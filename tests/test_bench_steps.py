@@ -16,6 +16,7 @@ from aegan.bench.jobs import learner_for
 from aegan.bench.memory import compiled_epochs_of
 from aegan.bench.roofline import BANDWIDTH, Work
 from aegan.errors import InputError
+from aegan.learning.cost import products
 
 PRODUCT = "large product, float32"
 
@@ -104,9 +105,10 @@ def test_kernels_are_counted_in_the_loop_over_batches():
 
 
 def test_kernels_of_a_real_program():
-    few, many = (compiled_epochs_of(small_job(model)).as_text() for model in ("m1", "m2"))
-    # A product and an update for each layer of each step at least, and two steps more in M2.
-    assert 30 < roofline.kernels_of_step(few, 2) < roofline.kernels_of_step(many, 2)
+    job = small_job()
+    found = roofline.kernels_of_step(compiled_epochs_of(job).as_text(), job.learner.batches)
+    # Each product is a kernel at least.
+    assert len(products(job.learner)) < found < 5000
 
 
 def test_what_fails_or_comes_too_late_is_missing(monkeypatch):
