@@ -24,6 +24,13 @@ def test_rounds_take_turns_and_rotate():
     assert [len(seconds[name]) for name in "abc"] == [4, 4, 4]
 
 
+def test_no_round_begins_when_time_is_over(monkeypatch):
+    monkeypatch.setattr(timing.time, "time", lambda: 5.0)
+    assert timing.interleave({"a": lambda: 1}, 4, until=4.0).keys() == {"a"}
+    assert len(timing.interleave({"a": lambda: 1}, 4, until=4.0)["a"]) == 1
+    assert len(timing.interleave({"a": lambda: 1}, 4, until=6.0)["a"]) == 4
+
+
 def test_seconds_are_of_one_part_of_a_candidates_work(monkeypatch):
     clock = iter(range(100))
     monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))

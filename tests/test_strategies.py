@@ -215,7 +215,7 @@ def test_lanes_go_on_in_any_process_and_a_killed_one_is_one_line(monkeypatch):
 # --- the choice ----------------------------------------------------------------------------------
 
 
-BIG, SMALL = 2 * s.WORTH_PROCESSES, s.WORTH_PROCESSES / 2
+BIG, SMALL, MIDDLE = 3e13, 2e12, 9e12  # floating-point operations; MIDDLE: M2 of nEMO
 
 
 @pytest.mark.parametrize(
@@ -237,24 +237,41 @@ def test_auto_chooses_by_machine_and_work(
 ):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     monkeypatch.setattr(s, "usable_cores", lambda: cores)
-    assert s.choose(s.AUTO, lane_count, flops, devices) == chosen
+    assert s.choose(s.AUTO, lane_count, flops, 16, devices) == chosen
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "flops", "chosen"),
+    [
+        (16, SMALL, s.VMAP),
+        (16, MIDDLE, s.SEQUENTIAL),  # processes would not win their start back
+        (16, BIG, s.PROCESSES),
+        (64, MIDDLE, s.PROCESSES),
+        (64, SMALL, s.VMAP),
+    ],
+)
+def test_auto_takes_processes_where_they_win_back_their_start(
+    batch_size, flops, chosen, monkeypatch
+):
+    monkeypatch.setattr(s, "usable_cores", lambda: 2)
+    assert s.choose(s.AUTO, 5, flops, batch_size, 1) == chosen
 
 
 def test_what_is_asked_for_is_taken_on_one_cpu_and_devices_are_those_of_all_hosts(monkeypatch):
-    assert [s.choose(strategy, 6, SMALL) for strategy in s.STRATEGIES] == list(s.STRATEGIES)
+    assert [s.choose(strategy, 6, SMALL, 16) for strategy in s.STRATEGIES] == list(s.STRATEGIES)
     monkeypatch.setattr(jax, "device_count", lambda: 2)
-    assert s.choose(s.AUTO, 6, SMALL) == s.SHARDED
+    assert s.choose(s.AUTO, 6, SMALL, 16) == s.SHARDED
 
 
 def test_processes_on_a_gpu_are_refused(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     with pytest.raises(InputError, match="each take the whole gpu; give vmap or auto"):
-        s.choose(s.PROCESSES, 6, BIG)
+        s.choose(s.PROCESSES, 6, BIG, 16)
 
 
 @pytest.mark.parametrize("strategy", [s.VMAP, s.PROCESSES, s.SEQUENTIAL])
 def test_a_strategy_of_one_host_is_refused_on_several(strategy, monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     with pytest.raises(InputError, match="uses one host of 2; give sharded or auto"):
-        s.choose(strategy, 6, BIG)
-    assert s.choose(s.SHARDED, 6, BIG) == s.SHARDED
+        s.choose(strategy, 6, BIG, 16)
+    assert s.choose(s.SHARDED, 6, BIG, 16) == s.SHARDED

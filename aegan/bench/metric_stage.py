@@ -62,7 +62,7 @@ def _timed(run: Callable[[], tuple[float, np.ndarray]]) -> Search:
     return Search(time.perf_counter() - started, time.process_time() - cpu, *result)
 
 
-def metric_part(config: BenchConfig) -> Part:
+def metric_part(config: BenchConfig, _: float) -> Part:
     """The search of one SVM, as in one fold, against scikit-learn's grid search."""
     cut, tested = config.metrics.rows, config.metrics.tested
     corpus = simulated_corpus(rows=cut + tested, dim=config.features, seed=1)

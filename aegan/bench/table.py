@@ -33,18 +33,19 @@ def markdown(results: Mapping[str, Any]) -> str:
         f"`{results['command']}`, {results['date']}",
         _pairs("Device", results["device"]),
         _pairs("Versions", results["versions"]),
-        "## Headline",
-        *_table(rows, "", [_target(results, name) or DASH for name in results["headline"]]),
     ]
+    if rows:  # at first there are none
+        targets = [_target(results, name) or DASH for name in results["headline"]]
+        parts += ["## Headline", *_table(rows, "", targets)]
     for section in results["sections"]:
         parts += [f"## {section['title']}", textwrap.fill(section["note"], WIDTH)]
         parts += _table(section["rows"], section["unit"])
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def screen_lines(results: Mapping[str, Any]) -> list[str]:
     """The headline figures, whether each reached its target, in lines of at most 80 columns."""
-    width, lines = max(map(len, results["headline"])), []
+    width, lines = max(map(len, results["headline"]), default=0), []
     for name, entry in results["headline"].items():
         target = _target(results, name)
         if number(entry.get("median")) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,19 +24,21 @@ def section(title: str, note: str, rows: list[Measurement], unit: str = "s") -> 
 
 
 def interleave(
-    candidates: Mapping[str, Callable[[], float]], rounds: int
+    candidates: Mapping[str, Callable[[], float]], rounds: int, until: float = math.inf
 ) -> dict[str, list[float]]:
     """Seconds of every candidate, one value a round; the same position is the same round.
 
     A call returns when its work is done and says how much it was: seconds are of one part of it.
     After an untimed call of each, every round runs each once, beginning with another one than the
-    round before.
+    round before. After ``until``, of ``time.time()``, no round but the first begins.
     """
     names = list(candidates)
     for name in names:
         candidates[name]()
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for first in range(rounds):
+        if first and time.time() > until:
+            break
         for place in range(len(names)):
             name = names[(first + place) % len(names)]
             started = time.perf_counter()

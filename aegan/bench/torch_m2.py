@@ -1,8 +1,9 @@
-"""M2's train step in PyTorch on the CPU, as a user would write it instead, to be timed.
+"""M2's train step in PyTorch, as a user would write it instead, to be timed.
 
-Two forms of one mathematics, that of ``aegan.learning.schedule.train_step``: ``Eager``, in the
-manner of the usual tutorials, and ``Tuned``, with every pass that can be shared shared and nothing
-computed that is not used. Neither is compiled. Needs the extra ``bench``.
+Forms of one mathematics, that of ``aegan.learning.schedule.train_step``: ``Eager``, in the manner
+of the usual tutorials; ``Tuned``, with every pass that can be shared shared and nothing computed
+that is not used; ``Compiled``, that by Inductor; ``Graphed``, that as one CUDA graph, on a GPU
+alone. Needs the extra ``bench``.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ class Eager:
     fused = False  # SGD in one kernel for all its tensors
 
     def __init__(self, learner: Learner, params: Params, seed: int = 0) -> None:
+        self.device = device()
         model, n = learner.model, learner.batch_size
         sgd = all(rule.optimiser == "sgd" for rule in learner.rules)
         if type(model) is not m2.M2 or not sgd or learner.fresh_z:
             raise InputError("the PyTorch step is M2's: SGD, a mixture prior, no fresh z in step 5")
         self.prior, self.reduction = model.prior, model.reduction
-        self.networks = networks_from(params)
+        self.networks = {k: net.to(self.device) for k, net in networks_from(params).items()}
         self.encoder, self.decoder = self.networks[m1.ENCODER], self.networks[m1.DECODER]
         self.d1 = self.networks[m1.CODE_DISCRIMINATOR]
         self.d2 = self.networks[m2.FEATURE_DISCRIMINATOR]
@@ -75,17 +77,25 @@ class Eager:
             )
             for step, rule in zip(model.steps, learner.rules, strict=True)
         ]
-        self.generator = torch.Generator().manual_seed(seed)
-        self.means = torch.tensor(self.prior.means(model.classes))
-        self.one_hot = torch.eye(model.classes)
-        self.ones, self.zeros = torch.ones(n, 1), torch.zeros(n, 1)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.means = torch.tensor(self.prior.means(model.classes), device=self.device)
+        self.one_hot = torch.eye(model.classes, device=self.device)
+        self.ones, self.zeros = (
+            fill(n, 1, device=self.device) for fill in (torch.ones, torch.zeros)
+        )
         self.both = torch.cat([self.ones, self.zeros])
 
     def draw(self, rows: int) -> Points:
         """Points of the prior, their classes drawn uniformly."""
-        index = torch.randint(len(self.means), (rows,), generator=self.generator)
-        noise = torch.randn(rows, self.prior.latent, generator=self.generator)
+        own = {"generator": self.generator, "device": self.device}
+        index = torch.randint(len(self.means), (rows,), **own)
+        noise = torch.randn(rows, self.prior.latent, **own)
         return self.means[index] + self.prior.spread * noise, self.one_hot[index]
+
+    def train(self, real: Points) -> None:
+        """All five steps on one batch, with points of its own."""
+        rows = len(real[0])
+        self.step(real, self.draw(rows), self.draw(rows))
 
     def step(self, real: Points, first: Points, second: Points) -> list[Tensor]:
         """All five steps on one batch, in training space, each after those before have learnt.
@@ -144,7 +154,91 @@ class Tuned(Eager):
         network.requires_grad_(True)
 
 
-FORMS: dict[str, type[Eager]] = {"eager": Eager, "tuned": Tuned}
+class Compiled(Tuned):
+    """The networks and the ways back through them compiled."""
+
+    def __init__(self, learner: Learner, params: Params, seed: int = 0) -> None:
+        super().__init__(learner, params, seed)
+        for name in ("encoder", "decoder", "d1", "d2"):
+            setattr(self, name, torch.compile(getattr(self, name)))
+
+
+class Graphed(Tuned):
+    """A step with its draws and updates as one CUDA graph, which the GPU replays."""
+
+    def __init__(self, learner: Learner, params: Params, seed: int = 0) -> None:
+        super().__init__(learner, params, seed)
+        for optimiser, rule in zip(self.optimisers, learner.rules, strict=True):
+            # Before the capture, in which a first step's way of making them would be recorded.
+            for parameter in optimiser.param_groups[0]["params"] if rule.momentum else ():
+                optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        self._twin = Tuned(learner, params, seed)
+        self._graphs: dict[str, tuple[list[Points], Callable[[], None], list[Tensor]]] = {}
+
+    def step(self, *points: Points) -> list[Tensor]:
+        return self._replay("step", Tuned.step, *points)
+
+    def train(self, real: Points) -> None:
+        def run(form: Tuned, real: Points) -> list[Tensor]:
+            return Tuned.step(form, real, form.draw(len(real[0])), form.draw(len(real[0])))
+
+        self._replay("train", run, real)
+
+    def _replay(self, name: str, run: Callable[..., list[Tensor]], *points: Points) -> list[Tensor]:
+        """``run`` of the points, captured when it is first asked for by its name."""
+        if name not in self._graphs:
+            own, losses = [tuple(map(torch.clone, one)) for one in points], []
+
+            def body() -> None:
+                losses[:] = run(self, *own)
+
+            replay = capture(body, lambda: run(self._twin, *own), self.generator)
+            self._graphs[name] = own, replay, losses
+        own, replay, losses = self._graphs[name]
+        for mine, given in zip(own, points, strict=True):
+            for a, b in zip(mine, given, strict=True):
+                a.copy_(b)
+        replay()
+        return losses
+
+
+def capture(
+    body: Callable[[], object], like: Callable[[], object], generator: torch.Generator
+) -> Callable[[], None]:
+    """What replays ``body``, which is recorded and not done; ``like`` readies the libraries."""
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            like()
+    torch.cuda.synchronize()
+    graph.register_generator_state(generator)
+    with torch.cuda.graph(graph):
+        body()
+    return graph.replay
+
+
+FORMS: dict[str, type[Eager]] = {
+    "eager": Eager,
+    "compiled": Compiled,
+    "tuned": Tuned,
+    "graphs": Graphed,
+}
+
+
+def device() -> str:
+    """Where jax computes, as PyTorch calls it; ``InputError`` if PyTorch cannot compute there."""
+    backend = jax.default_backend()
+    if backend == "cpu":
+        return "cpu"
+    if backend != "gpu" or not torch.cuda.is_available():
+        raise InputError(f"PyTorch {torch.__version__} finds no {backend} here")
+    return "cuda"
+
+
+def settle() -> None:
+    """Waits until a GPU has done what it was given."""
+    if device() == "cuda":
+        torch.cuda.synchronize()
 
 
 def training_of(job: Job, form: str) -> Callable[[], int]:
@@ -155,14 +249,17 @@ def training_of(job: Job, form: str) -> Callable[[], int]:
     params = jax.device_get(lanes.init_lanes(job.learner, job.lanes).params)
     every = range(job.number)
     models = [FORMS[form](job.learner, lanes.lane_of(params, i), seed=i) for i in every]
-    half, rows = max(1, job.learner.batches // 2), job.learner.batch_size
+    half = max(1, job.learner.batches // 2)
     batches = [_tensors(_batch(job, i)) for i in range(half)]
     torch.set_num_threads(usable_cores())
+    # TF32 where jax was told to use it.
+    torch.backends.cuda.matmul.allow_tf32 = jax.config.jax_default_matmul_precision != "float32"
 
     def call() -> int:
         for model in models:
             for batch in batches:
-                model.step(batch, model.draw(rows), model.draw(rows))
+                model.train(batch)
+        settle()
         return half * job.number
 
     return call
@@ -182,7 +279,7 @@ def _batch(job: Job, index: int) -> Labelled:
 
 
 def _tensors(batch: Labelled) -> Points:
-    return [torch.tensor(np.asarray(part)) for part in batch]
+    return [torch.tensor(np.asarray(part), device=device()) for part in batch]
 
 
 def parity(job: Job, form: str) -> float:
@@ -206,7 +303,7 @@ def parity(job: Job, form: str) -> float:
         keys = [key_of(which, pass_keys(learner.model, key)) for which in (m1.DRAWN, m2.GENERATED)]
         points = [_tensors(m1.drawn(learner.model, {}, own, batch)) for own in keys]
         state, losses = aegan_step(learner, state, key, batch, 0)
-        found = np.array(other.step(_tensors(batch), *points))
+        found = np.array([loss.item() for loss in other.step(_tensors(batch), *points)])
         worst += [*map(_ratio, found - losses, np.asarray(losses))]
     after = weights_of(other.networks), weights_of(networks_from(state.params)), initial
     worst += [_ratio(a - b, b - c) for a, b, c in zip(*after, strict=True)]
@@ -215,7 +312,7 @@ def parity(job: Job, form: str) -> float:
 
 def weights_of(networks: dict[str, nn.Sequential]) -> list[np.ndarray]:
     """All weights and biases, in the order of the networks and their layers."""
-    return [p.detach().numpy() for network in networks.values() for p in network.parameters()]
+    return [p.detach().cpu().numpy() for network in networks.values() for p in network.parameters()]
 
 
 def _ratio(difference: np.ndarray, scale: np.ndarray) -> float:

@@ -347,5 +347,6 @@ def training(estimator: GeneratorEstimator, plan: Plan) -> Iterator[str]:
     """
     train = plan.config.train
     with quiet(not estimator.verbose), jax.default_matmul_precision(train.matmul_precision):
-        chosen = choose(train.strategy, len(plan.lanes), plan.flops)
+        batch = plan.learner.batch_size
+        chosen = choose(train.strategy, len(plan.lanes), plan.flops, batch)
         yield VMAP if train.strategy == AUTO and chosen == PROCESSES else chosen

@@ -7,10 +7,12 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-
-from ml_collections import ConfigDict
+from typing import TYPE_CHECKING
 
 from aegan.errors import InputError
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 _PACKAGE = Path(__file__).parents[1]
 

@@ -5,18 +5,15 @@ Each reads what the one before wrote into the workdir and is skipped if it has f
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-import aegan
 from aegan.data.audit import Leak, as_json, audit_generator, refuse, title_of
 from aegan.data.contract import check_same
 from aegan.errors import InputError
@@ -30,14 +27,12 @@ from aegan.run.workdir import Workdir, open_generator
 from aegan.sampling.generator import Generator
 from aegan.system.files import read_json, whole, write_json
 from aegan.system.screen import bar, say
+from aegan.system.versions import versions
 from aegan.tables.synthetic import ANEW, belongs, read_passport, read_synthetic
 from aegan.training import checkpoints, hosts, lanes
 from aegan.training.job import Job
 from aegan.training.loop import train_lanes
 from aegan.training.strategy import choose
-
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
-PACKAGES += ("scikit-learn", "pandas", "pyarrow")
 
 
 def train(
@@ -159,7 +154,8 @@ def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpo
 
 def strategy_of(plan: Plan) -> str:
     """How the lanes of a plan run on this machine."""
-    return choose(plan.config.train.strategy, len(plan.lanes), plan.flops)
+    batch = plan.learner.batch_size
+    return choose(plan.config.train.strategy, len(plan.lanes), plan.flops, batch)
 
 
 def evaluate_run(
@@ -249,12 +245,6 @@ def _audit_lanes(plan: Plan, workdir: Workdir, records: list[dict[str, Any]]) ->
 def report(workdir: Workdir) -> Path:
     """report.md, report.html and figures/ from results.json and losses.parquet."""
     return write_report(workdir.root)
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that the numbers depend on."""
-    own = {"aegan": aegan.__version__, "python": platform.python_version()}
-    return own | {name: version(name) for name in PACKAGES}
 
 
 def read_results(workdir: Workdir) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aegan.errors import InputError
-from aegan.run import stages
 from aegan.study.registry import EXPERIMENTS, claims, complete, tasks_of
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir
 from aegan.study.words import told
 from aegan.system.files import read_json, write_json
+from aegan.system.versions import versions
 
 TITLE = "Modeling feature representations for affective speech with GANs: the whole study"
 
@@ -35,7 +35,7 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
         "title": TITLE,
         **{name: study.identity[name] for name in kept},
         "variant": study.config.variant,
-        "versions": stages.versions(),
+        "versions": versions(),
         # Where the models trained, as the first run that did says.
         "device": next((read_json(path)["device"] for path in trained if path.exists()), {}),
         "timing": {

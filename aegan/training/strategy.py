@@ -14,11 +14,17 @@ SEQUENTIAL = "sequential"  # one lane after the other, each on the whole device
 AUTO = "auto"
 STRATEGIES = (VMAP, SHARDED, PROCESSES, SEQUENTIAL)
 
-# Processes take some ten seconds to start and to compile: not worth it for less than a minute.
-WORTH_PROCESSES = 4e12  # floating-point operations
+# Processes take some ten seconds to start and to compile. So much work must there be for them to
+# win it back, in floating-point operations: of vmap's time they save a quarter and more in batches
+# of 64, but a tenth at most in batches of 16, where each way waits for memory.
+WORTH_PROCESSES = 4e12
+WORTH_PROCESSES_SMALL = 2e13  # in batches of fewer rows than this
+SMALL_BATCH = 32
 
 
-def choose(wanted: str, lanes: int, flops: float, devices: int | None = None) -> str:
+def choose(
+    wanted: str, lanes: int, flops: float, batch_size: int, devices: int | None = None
+) -> str:
     """The strategy for ``lanes`` lanes of ``flops`` operations in all.
 
     ``wanted`` is a strategy or "auto", which takes, each for a figure of ``experiments.bench``:
@@ -26,9 +32,10 @@ def choose(wanted: str, lanes: int, flops: float, devices: int | None = None) ->
     * several devices or several hosts: sharded, the only one that uses them all;
     * a GPU or TPU: vmap, since one lane's products are too small to fill it;
     * a CPU with several cores: processes, where lanes and work are enough, since products on one
-      thread each waste nothing on dividing work of a millisecond;
-    * a CPU otherwise: vmap for several lanes, sequential for one or on a single thread, where
-      lanes side by side only compete for its cache.
+      thread each waste nothing on dividing work of a millisecond; in small batches with too little
+      work for that, sequential, whose one lane at a time has the cache to itself;
+    * a CPU otherwise: vmap for several lanes of little work, sequential for one or on a single
+      thread, where lanes side by side only compete for its cache.
 
     ``devices`` is their number, over all hosts; None asks jax. ``InputError``: a strategy that
     this machine has not.
@@ -48,5 +55,8 @@ def choose(wanted: str, lanes: int, flops: float, devices: int | None = None) ->
     if not cpu:
         return VMAP
     if lanes > 1 and usable_cores() > 1:
-        return PROCESSES if flops >= WORTH_PROCESSES else VMAP
+        if flops < WORTH_PROCESSES:
+            return VMAP
+        small = batch_size < SMALL_BATCH and flops < WORTH_PROCESSES_SMALL
+        return SEQUENTIAL if small else PROCESSES
     return SEQUENTIAL
