@@ -27,8 +27,8 @@ from aegan.data.cells import (
     LFS,
     POINTER,
     is_nameless,
-    nobody,
     note_of_row_numbers,
+    notes_of_speakers,
     regression,
     row_numbers,
 )
@@ -177,7 +177,7 @@ def read_corpus(
         if not columns.all():
             contract = FeatureContract.of(np.array(names)[columns].tolist())
     notes += filter(None, [metadata.get("missing")])
-    notes += filter(None, [nobody(labels["speaker"])])
+    notes += notes_of_speakers(labels["speaker"])
     return Corpus(
         name=path.stem,
         features=values,
