@@ -92,7 +92,7 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
 
     ``argv`` is what the flags left over; ``after_interrupt`` is what the user reads after Ctrl-C.
     """
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity(logging.FATAL)  # what orbax logs as an error it raises, too
     ending.listen()
     status = ending.DONE
     try:
