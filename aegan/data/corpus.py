@@ -138,7 +138,7 @@ def read_corpus(
     """
     path = Path(os.path.expanduser(path))
     try:
-        with closing(_open(path)) as table:
+        with closing(open_table(path)) as table:
             metadata = table.metadata
             if metadata.get("synthetic") == "true":
                 raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
@@ -194,7 +194,8 @@ def read_corpus(
     )
 
 
-def _open(path: Path) -> Columnar:
+def open_table(path: Path) -> Columnar:
+    """Opens a Parquet table of anybody's; ``InputError`` for anything else."""
     if path.is_dir():
         raise InputError(f"{path}: is a directory; give the path of one Parquet file")
     if not path.exists():
