@@ -156,28 +156,32 @@ def went_on(job: Job, folder: Path, worker: Worker) -> str:
     return "equal" if left_in(folder) == job.left else "silently wrong"
 
 
-def faults(number: int, rng: Rng, root: Path) -> dict[str, Found]:
-    """So many faults, kind by kind in turn, of commands in turn."""
+def faults(number: int, rng: Rng, root: Path, begin: int = 0) -> dict[str, Found]:
+    """So many faults, kind by kind in turn, of commands in turn; those before ``begin`` not."""
     found = {kind: Counter() for kind in KINDS}
     with Worker(root / "cache") as warm, Worker(root / "cache") as fresh:
         jobs = jobs_in(root)
-        for place in range(number):
+        seed = rng.random()
+        for place in range(begin, number):
             turn, kind = place // len(KINDS), KINDS[place % len(KINDS)]
             job, folder = jobs[TURNS[turn % len(TURNS)]], root / f"fault{place}"
             # A signal may come while much is imported and compiled, or while little is.
             alone = kind == "SIGKILL" or turn % 4 == 0 and kind in SIGNALS
-            outcome = befall(job, kind, alone, folder, Workers(warm, fresh), rng)
+            own = Rng(f"{seed} {place}")
+            outcome = befall(job, kind, alone, folder, Workers(warm, fresh), own)
             found[kind][note(outcome, f"{kind} of {job.name}, fault {place}")] += 1
             shutil.rmtree(folder, ignore_errors=True)
             print(f"{place + 1} faults: {dict(sum(found.values(), Counter()))}", flush=True)
     return found
 
 
-def campaign(part: Callable[..., dict[str, Found]], number: int, seed: int) -> dict[str, Found]:
+def campaign(
+    part: Callable[..., dict[str, Found]], number: int, seed: int, **more: int
+) -> dict[str, Found]:
     """A part of the campaign in a folder of its own; prints its counts."""
     with tempfile.TemporaryDirectory(prefix="aegan-campaign-") as folder:
         begun = time.monotonic()
-        found = part(number, Rng(f"{part.__name__} {seed}"), Path(folder))
+        found = part(number, Rng(f"{part.__name__} {seed}"), Path(folder), **more)
     print(f"{part.__name__}: {number} in {time.monotonic() - begun:.0f} s")
     for kind, outcomes in found.items():
         if outcomes:
@@ -190,11 +194,13 @@ def main() -> int:
     for part in (flips, mutations, faults):
         parser.add_argument(f"--{part.__name__}", type=int, default=0, help=part.__doc__)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--begin", type=int, default=0, help="first of the faults, to go on there")
     given = vars(parser.parse_args())
     wrong = 0
     for part in (flips, mutations, faults):
         if number := given[part.__name__]:
-            wrong += wrong_in(campaign(part, number, given["seed"]))
+            more = {"begin": given["begin"]} if part is faults else {}
+            wrong += wrong_in(campaign(part, number, given["seed"], **more))
     return 1 if wrong else 0
 
 
