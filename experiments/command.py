@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import shlex
@@ -13,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from absl import app, flags, logging
+from absl import app, flags
 
 from aegan.errors import InputError
 from aegan.system import ending
@@ -92,7 +93,7 @@ def guarded(body: Callable[[], None], argv: Sequence[str], after_interrupt: str)
 
     ``argv`` is what the flags left over; ``after_interrupt`` is what the user reads after Ctrl-C.
     """
-    logging.set_verbosity(logging.ERROR)
+    logging.disable(logging.ERROR)  # what orbax and asyncio log as an error is raised, too
     ending.listen()
     status = ending.DONE
     try:

@@ -84,6 +84,7 @@ parse_early(__name__, check=_check)
 import jax
 import numpy as np
 
+from aegan.data.cells import notes_of_speakers
 from aegan.data.corpus import MARK
 from aegan.data.plausibility import rules_of
 from aegan.data.unlabelled import read_unlabelled
@@ -149,6 +150,8 @@ def sample() -> None:
     for name, rows in known.items():
         what = f"{name or 'the speaker'}, told by {rows} unlabelled row{'s' * (rows > 1)}"
         say(*field("speaker", f"rows for {what} (transductive)"))
+    for note in notes_of_speakers(speakers.speakers) if speakers else ():
+        say(*field("NOTE", note))
     draw = Draw(_N.value, counts, columns, _SEED.value, _PLAUSIBLE.value, speakers)
     say(*draw_table(generator, out, draw))
 

@@ -25,25 +25,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from campaign_files import flips, mutations
 from campaign_jobs import Found, Job, left_in, note, run_job, wrong_in
+from campaign_worker import Worker
 from commands import Done
 from small_runs import write_table
 
+Rng = random.Random
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGKILL")
 KINDS = (*SIGNALS, "room", "disk", "pipe", "full", "ascii")
+TURNS = ("train", "csv", "run", "train", "convert", "train", "m5", "train", "parquet")
 
 
 def jobs_in(root: Path) -> dict[str, Job]:
-    """Commands by name, each done once."""
+    """Commands by name, each done once, in a process of its own."""
     table = write_table(root / "table.parquet")
-    run, train = run_job(root), run_job(root, "--stage=train")
-    of = str(run.folder / "run")
 
-    def sampled(suffix: str) -> Callable[[Path], tuple[str, ...]]:
+    def made(make: Callable[..., Job], *arguments: Any, **options: Any) -> Job:
+        with Worker(root / "cache") as worker:
+            return make(worker, *arguments, **options)
+
+    train, closed = made(run_job, root, "--stage=train"), made(run_job, root, model="m5")
+
+    def sampled(of: Job, suffix: str) -> Callable[[Path], tuple[str, ...]]:
         return lambda folder: (
-            *(f"--run={of}", "--fold=0", "--n=9000", "--seed=1"),
+            *(f"--run={of.folder / 'run'}", "--fold=0", "--n=9000", "--seed=1"),
             *(f"--out={folder / 'rows'}.{suffix}", "--overwrite"),
         )
 
@@ -51,11 +59,12 @@ def jobs_in(root: Path) -> dict[str, Job]:
         return f"--in={table}", f"--out={folder / 'table.csv'}", "--overwrite"
 
     return {
-        "run": run,
         "train": train,
-        "csv": Job("csv", "sample", sampled("csv"), root),
-        "parquet": Job("parquet", "sample", sampled("parquet"), root),
-        "convert": Job("convert", "convert", converted, root),
+        "csv": made(Job, "csv", "sample", sampled(train, "csv"), root),
+        "run": made(run_job, root),
+        "convert": made(Job, "convert", "convert", converted, root),
+        "m5": closed,
+        "parquet": made(Job, "parquet", "sample", sampled(closed, "parquet"), root),
     }
 
 
@@ -92,31 +101,40 @@ def small_disk(folder: Path, size: int) -> Iterator[bool]:
             subprocess.run(["umount", "-l", str(folder)])
 
 
-def befall(job: Job, kind: str, folder: Path, cache: Path, rng: random.Random) -> str:
+class Workers(NamedTuple):
+    """Processes for commands."""
+
+    warm: Worker  # one that has done them all before: nothing is imported or compiled again
+    fresh: Worker  # one that begins with the command, and ends after it
+
+
+def befall(job: Job, kind: str, fresh: bool, folder: Path, workers: Workers, rng: Rng) -> str:
     """One fault, then the same command undisturbed; what came of it."""
+    worker = workers.fresh if fresh else workers.warm
     if kind == "disk":
         with small_disk(folder, 4096 * int(10 ** rng.uniform(0, 3))) as mounted:
             kind = kind if mounted else "room"
-            first = judged(job.run(folder, cache), (0, 2)) if mounted else ""
+            first = judged(job.run(worker, folder), (0, 2)) if mounted else ""
             grown = ["mount", "-o", "remount,size=1g", str(folder)]
             if mounted:
                 subprocess.run(grown, check=True)
-                return first or went_on(job, folder, cache)
+                return first or went_on(job, folder, workers.warm)
         shutil.rmtree(folder)
     if kind in SIGNALS:
-        ending = job.start(folder, cache)
-        process = ending.args[0]
-        process.join(rng.uniform(0, 1.1) * job.seconds)
-        if process.is_alive():
-            os.kill(process.pid, getattr(signal, kind))
+        seconds = (job.alone if fresh else job.before) * rng.uniform(0, 1.1)
+        job.start(worker, folder)
+        worker.signal_after(seconds, getattr(signal, kind))
         allowed = {"SIGKILL": -9, "SIGINT": 130}.get(kind, 143)
-        first = judged(ending(), (0, allowed))
+        first = judged(worker.finish(), (0, allowed))
     elif kind == "room":
         before = partial(little_room, int(10 ** rng.uniform(3.6, 5.5)))
-        first = judged(job.run(folder, cache, before), (0, 2))
+        first = judged(job.run(worker, folder, before), (0, 2))
     else:
-        first = judged(job.run(folder, cache, partial(screen_is, kind)), (0,))
-    return first or went_on(job, folder, cache)
+        first = judged(job.run(worker, folder, partial(screen_is, kind)), (0,))
+        job.before = worker.seconds()
+    if fresh:
+        worker.end()
+    return first or went_on(job, folder, workers.warm)
 
 
 def judged(done: Done, allowed: tuple[int, ...]) -> str:
@@ -129,33 +147,41 @@ def judged(done: Done, allowed: tuple[int, ...]) -> str:
     return "" if (done.status == 2) == (len(lines) == 1) else f"not one line: {done.err[-1000:]}"
 
 
-def went_on(job: Job, folder: Path, cache: Path) -> str:
+def went_on(job: Job, folder: Path, worker: Worker) -> str:
     """What was wrong with the same command undisturbed, or "equal"."""
-    if wrong := judged(job.run(folder, cache), (0,)):
+    if wrong := judged(job.run(worker, folder), (0,)):
         return f"did not go on: {wrong}"
     if [path for path in folder.rglob("*") if path.name.endswith(".tmp") or "-tmp" in path.name]:
         return "left a temporary file"
     return "equal" if left_in(folder) == job.left else "silently wrong"
 
 
-def faults(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
-    """So many faults, kind by kind in turn, of commands in turn."""
-    jobs, found = jobs_in(root), {kind: Counter() for kind in KINDS}
-    names = ["train", "csv", "run", "convert", "train", "parquet"]
-    for place in range(number):
-        kind, job = KINDS[place % len(KINDS)], jobs[names[place // len(KINDS) % len(names)]]
-        folder, cache = root / f"fault{place}", root / "cache"
-        outcome = befall(job, kind, folder, cache, rng)
-        found[kind][note(outcome, f"{kind} of {job.folder.name}, fault {place}")] += 1
-        shutil.rmtree(folder, ignore_errors=True)
+def faults(number: int, rng: Rng, root: Path, begin: int = 0) -> dict[str, Found]:
+    """So many faults, kind by kind in turn, of commands in turn; those before ``begin`` not."""
+    found = {kind: Counter() for kind in KINDS}
+    with Worker(root / "cache") as warm, Worker(root / "cache") as fresh:
+        jobs = jobs_in(root)
+        seed = rng.random()
+        for place in range(begin, number):
+            turn, kind = place // len(KINDS), KINDS[place % len(KINDS)]
+            job, folder = jobs[TURNS[turn % len(TURNS)]], root / f"fault{place}"
+            # A signal may come while much is imported and compiled, or while little is.
+            alone = kind == "SIGKILL" or turn % 4 == 0 and kind in SIGNALS
+            own = Rng(f"{seed} {place}")
+            outcome = befall(job, kind, alone, folder, Workers(warm, fresh), own)
+            found[kind][note(outcome, f"{kind} of {job.name}, fault {place}")] += 1
+            shutil.rmtree(folder, ignore_errors=True)
+            print(f"{place + 1} faults: {dict(sum(found.values(), Counter()))}", flush=True)
     return found
 
 
-def campaign(part: Callable[..., dict[str, Found]], number: int, seed: int) -> dict[str, Found]:
+def campaign(
+    part: Callable[..., dict[str, Found]], number: int, seed: int, **more: int
+) -> dict[str, Found]:
     """A part of the campaign in a folder of its own; prints its counts."""
     with tempfile.TemporaryDirectory(prefix="aegan-campaign-") as folder:
         begun = time.monotonic()
-        found = part(number, random.Random(f"{part.__name__} {seed}"), Path(folder))
+        found = part(number, Rng(f"{part.__name__} {seed}"), Path(folder), **more)
     print(f"{part.__name__}: {number} in {time.monotonic() - begun:.0f} s")
     for kind, outcomes in found.items():
         if outcomes:
@@ -168,11 +194,13 @@ def main() -> int:
     for part in (flips, mutations, faults):
         parser.add_argument(f"--{part.__name__}", type=int, default=0, help=part.__doc__)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--begin", type=int, default=0, help="first of the faults, to go on there")
     given = vars(parser.parse_args())
     wrong = 0
     for part in (flips, mutations, faults):
         if number := given[part.__name__]:
-            wrong += wrong_in(campaign(part, number, given["seed"]))
+            more = {"begin": given["begin"]} if part is faults else {}
+            wrong += wrong_in(campaign(part, number, given["seed"], **more))
     return 1 if wrong else 0
 
 

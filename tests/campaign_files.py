@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from builders import small_run, trained
 from campaign_jobs import Found, note, run_job
+from campaign_worker import Worker
 from helpers import META
 from small_runs import write_table
 from test_tables_fuzz import mutated
@@ -43,6 +44,11 @@ class Kind(NamedTuple):
     made_again: Callable[[Any], bool] = lambda value: False  # a value that stands for "absent"
 
 
+def _finished(root: Path) -> Workdir:
+    with Worker(root / "cache") as worker:
+        return Workdir(run_job(worker, root).folder / "run")
+
+
 def plain(value: Any) -> Any:
     """A value whose equality is that of bits."""
     if isinstance(value, dict):
@@ -59,7 +65,7 @@ def plain(value: Any) -> Any:
 
 def kinds_in(root: Path) -> dict[str, Kind]:
     """Files of all kinds, made in a folder."""
-    workdir = Workdir(run_job(root).folder / "run")
+    workdir = _finished(root)
     lanes = workdir.record()["lanes"]
     records = [workdir.config, workdir.features, workdir.train_record, workdir.results]
     generators = list(map(workdir.generator, lanes))
@@ -197,7 +203,7 @@ def flips(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
 
 def mutations(number: int, rng: random.Random, root: Path) -> dict[str, Found]:
     """So many mutated files of a workdir, each read by whoever reads it next."""
-    workdir = Workdir(run_job(root).folder / "run")
+    workdir = _finished(root)
     lane, identity = workdir.record()["lanes"][0], read_json(workdir.config)
     names = tuple(read_json(workdir.features)["names"])
     other = {**identity, "config_hash": "another"}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from commands import Done, finish, start
+from campaign_worker import Worker
+from commands import Done
 from small_runs import OFTEN, tiny
 
 RUN = ("--config.only_folds=(0,1)", "--config.data.folds=3", OFTEN)
@@ -24,30 +23,36 @@ class Job:
     """A command, and what it leaves in its folder if nothing befalls it."""
 
     def __init__(
-        self, name: str, program: str, arguments: Callable[[Path], tuple[str, ...]], root: Path
+        self,
+        worker: Worker,
+        name: str,
+        program: str,
+        arguments: Callable[[Path], tuple[str, ...]],
+        root: Path,
     ) -> None:
-        self.program, self._arguments, self.folder = program, arguments, root / name
-        begun = time.monotonic()
-        done = self.run(self.folder, root / "cache")
+        self.name, self.program, self._arguments = name, program, arguments
+        self.folder = root / name
+        done = self.run(worker, self.folder)
         assert done.status == 0, done.err
-        self.seconds, self.left = time.monotonic() - begun, left_in(self.folder)
+        self.left = left_in(self.folder)
+        # Of the processor: in a process of its own, and the last time in the one that did it before
+        self.alone = self.before = worker.seconds()
 
-    def start(self, folder: Path, cache: Path, before: Callable[[], None] | None = None):
-        """Begins; what comes back waits for its end, and has its process as ``args[0]``."""
+    def start(self, worker: Worker, folder: Path, before: Callable[[], None] | None = None) -> None:
+        """Begins in a folder; its worker waits for its end."""
         folder.mkdir(parents=True, exist_ok=True)
         screen = folder.with_name(f"{folder.name}.screen")
-        options = {"environment": {"AEGAN_CACHE": str(cache)}, "name": self.program}
-        process = start(screen, *self._arguments(folder), **options, before=before)
-        return partial(finish, process, screen)
+        worker.start(screen, self.program, self._arguments(folder), before)
 
-    def run(self, folder: Path, cache: Path, before: Callable[[], None] | None = None) -> Done:
-        return self.start(folder, cache, before)()
+    def run(self, worker: Worker, folder: Path, before: Callable[[], None] | None = None) -> Done:
+        self.start(worker, folder, before)
+        return worker.finish()
 
 
-def run_job(root: Path, *more: str) -> Job:
-    """A whole run of M2, or of the stage named."""
-    name = "-".join(["run", *more]).replace("=", "").replace("--", "")
-    return Job(name, "run", lambda folder: tiny("m2", folder / "run", *RUN, *more), root)
+def run_job(worker: Worker, root: Path, *more: str, model: str = "m2") -> Job:
+    """A whole run of a model, or of the stage named."""
+    name = "-".join([model, *more]).replace("=", "").replace("--", "")
+    return Job(worker, name, "run", lambda folder: tiny(model, folder / "run", *RUN, *more), root)
 
 
 def left_in(folder: Path) -> dict[str, object]:

@@ -10,7 +10,7 @@ import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,15 +35,12 @@ def _child(
     out: str,
     err: str,
     environment: dict[str, str],
-    before: Callable[[], None] | None,
 ) -> None:
     ending.leave_at_once()  # as experiments/__init__.py has it while a command imports
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.environ.update(environment)
     os.chdir(ROOT)
-    if before is not None:
-        before()
     from experiments import command
 
     module = importlib.import_module(f"experiments.{name}")
@@ -57,12 +54,8 @@ def start(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     name: str = "run",
-    before: Callable[[], None] | None = None,
 ):
-    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``.
-
-    ``before`` is called in its process first.
-    """
+    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``."""
     scratch.mkdir(parents=True, exist_ok=True)
     for name_of in ("out", "err"):  # there, however soon the process ends
         (scratch / name_of).write_text("")
@@ -80,7 +73,6 @@ def start(
             str(scratch / "out"),
             str(scratch / "err"),
             {"AEGAN_CACHE": str(scratch / "cache"), **(environment or {})},
-            before,
         ),
     )
     process.start()

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from aegan.data.cells import notes_of_speakers
 from aegan.data.corpus import describe, read_corpus
 from aegan.errors import InputError
 
@@ -334,3 +335,18 @@ def test_real_tables(shared_data, name, counts, speakers, known):
     np.testing.assert_array_equal(corpus.features, frame[list(corpus.feature_names)].to_numpy())
     assert (said["feature_set"], said["feature_hash"]) == ("IS10", "b9df4595521fd9a0")
     assert known in (None, corpus.hash)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["s1", "S1", "s2"], ["'S1' and 's1' count as 2 persons"]),
+        (["01", "1", "1.0", "10"], ["'01' and '1' and '1.0' count as 3 persons"]),
+        (["a", "Unknown", "a"], ["1 row of the speaker 'Unknown'"]),
+        (["a", "b", "1", "10", "a1", "a01"], []),
+    ],
+)
+def test_speakers_whose_names_may_mean_one_person_are_said(names, words):
+    notes = notes_of_speakers(np.array(names))
+    assert len(notes) == len(words)
+    assert all(word in note for note, word in zip(notes, words, strict=True)), notes

@@ -36,6 +36,7 @@ def test_a_signal_that_a_library_swallows_ends_the_next_turn_of_the_loop():
     for name, status in (("SIGTERM", 143), ("SIGHUP", 143), ("SIGINT", 130)):
         done = python(code.format(name=name))
         assert done.stdout == f"3 {status}\n", done
+        assert done.stderr.count("Exception ignored") == 0, done
 
 
 def test_a_signal_that_the_command_was_started_without_stays_so():

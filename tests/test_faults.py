@@ -7,7 +7,9 @@ import random
 import resource
 import subprocess
 import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -211,6 +213,24 @@ def test_a_cache_item_under_another_name_is_not_taken(small_corpus, tmp_path):
     first.write_bytes(both[1])
     second.write_bytes(both[0])
     assert [get(1)["word"], get(2)["word"]] == ["1", "2"] and made == [1, 2, 1, 2]
+
+
+def test_arrays_are_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    """numpy parses a header with `ast`, whose depth Python 3.11 counts for all threads together."""
+    write_npz(tmp_path / "a.npz", {"a": np.arange(3)})
+    at_once, most, load = [], [], np.load
+
+    def noted(*arguments, **options):
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.01)
+        at_once.pop()
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(np, "load", noted)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(read_npz, [tmp_path / "a.npz"] * 8))
+    assert most == [1] * 8 and all(same(one, {"a": np.arange(3)}) for one in found)
 
 
 # --- a disk without room ------------------------------------------------------------------------

@@ -94,6 +94,7 @@ def test_the_labels_of_a_speakers_rows_reach_nothing(corpus, tmp_path):
         (lambda f: f.assign(**{f.columns[2]: "x"}), "is not numeric"),
         (lambda f: f.assign(**{f.columns[2]: np.nan}), "is (nan|None); drop the row"),
         (lambda f: f[:0], "has no rows"),
+        (lambda f: f.assign(speaker=["a", "NA", "b"]), "1 of 3 rows have no speaker; fill"),
     ],
 )
 def test_rows_of_a_speaker_that_cannot_be_used(change, words, corpus, tmp_path):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from study_helpers import tiny_study
 
-from aegan.sampling.generator import load_generator
+from aegan.errors import InputError
+from aegan.sampling.generator import load_generator, save_generator
 from aegan.study.generators import (
     generator_task,
     part_task,
@@ -84,6 +85,27 @@ def test_another_draw_of_a_generator_gives_other_rows(trained):
     (rows, labels), (other, _) = (rows_of(study, "m1", 0, part, 7, draw) for draw in (0, 1))
     assert rows.shape == (7, 24) and labels.shape == (7,)
     assert not np.array_equal(rows, other)
+
+
+def test_a_generator_that_came_to_harm_says_which_task_makes_it_anew(trained):
+    study, part, _ = trained
+    path, sound = study.dir.generator("m1", 0, part), generator(study, part)
+    content = path.read_bytes()
+    others = [
+        replace(sound, trained_on=sound.trained_on[::-1]),
+        replace(sound, passport={**sound.passport, "seed": 1}),
+    ]
+    name = rf"tasks/{part_task('m1', 0, part)}.json and run the same command again"
+    try:
+        for wrong in (None, *others):
+            if wrong is None:
+                path.write_bytes(content[: len(content) // 2])
+            else:
+                save_generator(path, wrong)
+            with pytest.raises(InputError, match=name):
+                rows_of(study, "m1", 0, part, 7)
+    finally:
+        path.write_bytes(content)
 
 
 def test_tasks_cover_what_the_modes_ask_for(tmp_path):

@@ -23,6 +23,7 @@ _NUMBERS = re.compile(
     re.IGNORECASE,
 )
 _MANY = 20  # rows that count by ones by no accident
+_ZEROS = re.compile(r"^0*(\d+)(\.0*)?$")  # 01, 1 and 1.0 may be one speaker
 # Speakers whom nobody knows by name.
 _NOBODY = frozenset(
     (
@@ -85,13 +86,22 @@ def is_nameless(name: str) -> bool:
     return _UNNAMED.fullmatch(name) is not None
 
 
-def nobody(speakers: np.ndarray) -> str:
-    """What to say of speakers (rows,) whose name is that of nobody; "" where all have one."""
-    found = [name for name in np.unique(speakers).tolist() if name.lower() in _NOBODY]
-    if not found:
-        return ""
-    rows = int(np.isin(speakers, found).sum())
-    return (
-        f"{rows} row{'s' * (rows != 1)} of the speaker {', '.join(map(repr, found))}, who counts "
-        "as one person; give each a name of its own, or two folds may share one"
-    )
+def notes_of_speakers(speakers: np.ndarray) -> list[str]:
+    """What to say of speakers (rows,) with the name of nobody, or whose names may mean one."""
+    names = np.unique(speakers).tolist()
+    found, notes = [name for name in names if name.lower() in _NOBODY], []
+    if found:
+        rows = int(np.isin(speakers, found).sum())
+        notes.append(
+            f"{rows} row{'s' * (rows != 1)} of the speaker {', '.join(map(repr, found))}, who "
+            "counts as one person; give each a name of its own, or two folds may share one"
+        )
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(_ZEROS.sub(r"\1", name.casefold()), []).append(name)
+    if alike := [several for several in spellings.values() if len(several) > 1]:
+        notes.append(
+            f"speakers {' and '.join(map(repr, alike[0]))} count as {len(alike[0])} persons; if "
+            "they are one, write one name, or two folds may share it"
+        )
+    return notes

@@ -27,8 +27,8 @@ from aegan.data.cells import (
     LFS,
     POINTER,
     is_nameless,
-    nobody,
     note_of_row_numbers,
+    notes_of_speakers,
     regression,
     row_numbers,
 )
@@ -138,7 +138,7 @@ def read_corpus(
     """
     path = Path(os.path.expanduser(path))
     try:
-        with closing(_open(path)) as table:
+        with closing(open_table(path)) as table:
             metadata = table.metadata
             if metadata.get("synthetic") == "true":
                 raise InputError(f"{path}: holds synthetic rows; give the table of a real corpus")
@@ -177,7 +177,7 @@ def read_corpus(
         if not columns.all():
             contract = FeatureContract.of(np.array(names)[columns].tolist())
     notes += filter(None, [metadata.get("missing")])
-    notes += filter(None, [nobody(labels["speaker"])])
+    notes += notes_of_speakers(labels["speaker"])
     return Corpus(
         name=path.stem,
         features=values,
@@ -194,7 +194,8 @@ def read_corpus(
     )
 
 
-def _open(path: Path) -> Columnar:
+def open_table(path: Path) -> Columnar:
+    """Opens a Parquet table of anybody's; ``InputError`` for anything else."""
     if path.is_dir():
         raise InputError(f"{path}: is a directory; give the path of one Parquet file")
     if not path.exists():

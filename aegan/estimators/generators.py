@@ -330,7 +330,7 @@ def load(path: str | Path, fold: int | None = None, seed: int | None = None) -> 
         workdir = Workdir(path)
         generator = open_generator(workdir, choose_lane(workdir, fold, seed))
     else:
-        generator = load_generator(path)
+        generator = load_generator(path, "save it again")
     kinds = {Path(kind.config).stem: kind for kind in GeneratorEstimator.__subclasses__()}
     gan = kinds.get(generator.model.name, GeneratorEstimator)()
     gan.classes_ = np.array(generator.classes)

@@ -148,21 +148,21 @@ def save_generator(path: Path, generator: Generator) -> None:
     write_npz(path, arrays)
 
 
-def load_generator(path: Path) -> Generator:
-    """Reads what ``save_generator`` wrote.
+def load_generator(path: Path, mend: str = ANEW) -> Generator:
+    """Reads what ``save_generator`` wrote; ``mend`` ends what is said of one that is not whole.
 
     Raises:
       InputError: no such file, a damaged one, or not a generator of this version.
     """
     try:
-        with whole(path, ANEW):
+        with whole(path, mend):
             arrays = read_npz(path)
             meta = json.loads(arrays["meta"].tobytes())
             if meta["format"] not in _FIELDS:
                 raise InputError(f"{path}: a generator of format {meta['format']}; train it again")
             return _generator(arrays, meta)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {ANEW}") from None
+        raise InputError(f"{path}: no such file; {mend}") from None
 
 
 # How each format that can be read gives the model's fields; 1 is of version 0.1.

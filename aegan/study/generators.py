@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from aegan.errors import InputError
 from aegan.models.m1 import ENCODER
 from aegan.run import stages
 from aegan.sampling.generator import flat_arrays, load_generator, nested_arrays
@@ -148,21 +149,32 @@ def rows_of(
     For all of a fold's training part it is the cross-validation's. Another ``draw`` gives other
     rows of the same generator. None where a cell is not finite: that is looked for in raw units,
     for the clip of z-scores would make an infinite cell look finite.
+
+    ``InputError``: the generator's file is not whole, or another's.
     """
     if part.of_a_run:
         path, fold = study.dir.run(model).generator({"seed": seed, "fold": part.fold}), part.fold
     else:
         path, fold = study.dir.generator(model, seed, part), study.part_fold(part).index
-    key = sampling_key(lane_key(seed, fold), draw)
-    features, labels = sample(load_generator(path), key, rows)
+    mend = _again(study, generator_task(model, seed, part))
+    generator = load_generator(path, mend)
+    digests = study.part_plans[study.models[0]].digests[part.rows]
+    if generator.passport["seed"] != seed or not np.array_equal(generator.trained_on, digests):
+        raise InputError(f"{path}: of another seed or trained on other rows; {mend}")
+    features, labels = sample(generator, sampling_key(lane_key(seed, fold), draw), rows)
     return (features, labels) if np.isfinite(features).all() else None
+
+
+def _again(study: Study, task: str) -> str:
+    """How what a task left is made anew."""
+    return f"delete {study.dir.record(task)} and run the same command again"
 
 
 def encoded(study: Study, model: str, seed: int, fold: int, features: np.ndarray) -> np.ndarray:
     """Codes (n, code) float32 of rows (n, features) in raw units, by the encoder of a lane."""
     learner, standardiser = study.plans[model].learner, study.standardiser(fold)
     path = study.dir.encoder(model, seed, fold)
-    with whole(path, f"delete it and the record tasks/train-{model}.json, and run again"):
+    with whole(path, _again(study, f"train-{model}")):
         params = {ENCODER: nested_arrays(read_npz(path))}
     blocks = [np.zeros((0, learner.model.code), np.float32)]
     for start in range(0, len(features), _ROWS_AT_ONCE):

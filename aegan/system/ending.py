@@ -59,6 +59,13 @@ def listen() -> None:
         raise _asked
 
     _handle(stop)
+    sys.unraisablehook = _not_a_signal
+
+
+def _not_a_signal(unraisable: sys.UnraisableHookArgs) -> None:
+    """Says nothing of a signal that came while Python collected garbage, say: ``check`` has it."""
+    if not isinstance(unraisable.exc_value, Stopped):
+        sys.__unraisablehook__(unraisable)
 
 
 def leave_at_once(status: int | None = None) -> None:

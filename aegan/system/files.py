@@ -14,6 +14,7 @@ import platform
 import re
 import shlex
 import sys
+import threading
 import time
 import zipfile
 import zlib
@@ -154,12 +155,16 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         np.savez(file, **{_SEAL: seal}, **arrays)  # first: it tells if others are lost
 
 
+# numpy parses headers with `ast`, which in Python 3.11 fails now and then in two threads at once.
+_reading = threading.Lock()
+
+
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Reads what ``write_npz`` wrote, never a pickle, in no more memory than the file is large.
 
     Raises what numpy and zipfile do; see ``whole``.
     """
-    with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+    with _reading, open(path, "rb") as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         packed = any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members)
         size = sum(member.file_size for member in members)

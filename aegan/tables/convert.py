@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aegan.data.audit import note_of_equal_rows, row_digests
-from aegan.data.cells import nobody
+from aegan.data.cells import notes_of_speakers
 from aegan.data.contract import UNKNOWN, FeatureContract
 from aegan.data.corpus import LABEL_COLUMNS, read_corpus
 from aegan.data.emotions import classes_of, note_of_classes
@@ -153,7 +153,8 @@ def _read_all(
     add("note", renamed)
     if not synthetic:
         speakers, digests = table.labels["speaker"], row_digests(table.features)
-        add("note", nobody(speakers))
+        for note in notes_of_speakers(speakers):
+            add("note", note)
         add("note", note_of_equal_rows(table.features, digests, table.files, speakers))
     if left:
         other_rows = f"{len(left)} row{'s' * (len(left) != 1)} of other emotions"
