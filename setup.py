@@ -49,6 +49,7 @@ setup(
     extras_require={
         "audio": ["opensmile>=2.6"],
         "bench": ["torch==2.13.0"],  # the CPU build will do: see aegan/bench/README.md
+        "peers": ["ForestDiffusion>=1.0.6"],
         "test": [
             "hypothesis>=6.100",
             "liac-arff>=2.5",
