@@ -13,7 +13,7 @@ for each generator. forest_diffusion needs the extra `peers`.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -96,8 +96,10 @@ def _figures(rows: Rows, space: FoldSpace, on_set2: FittedSvm, classes: int) -> 
     return found | {"copies": nearness(None if real else rows[0], space.set1_z).copies}
 
 
-def compare(corpus: Corpus, folds: Sequence[Fold], names: Sequence[str], n: int) -> list[dict]:
-    """For the real rows and each generator the figures of every fold, as lists by their names."""
+def compare(
+    corpus: Corpus, folds: Sequence[Fold], names: Sequence[str], n: int
+) -> Iterator[list[dict]]:
+    """After each generator: its figures of every fold, and those of the ones before, in lists."""
     spaces = [fold_space(*_place(corpus, fold)) for fold in folds]
     on_set2 = [tune_and_fit(space.set2_z, space.labels2, _PROTOCOL) for space in spaces]
     measured = partial(_figures, classes=len(corpus.classes))
@@ -115,10 +117,10 @@ def compare(corpus: Corpus, folds: Sequence[Fold], names: Sequence[str], n: int)
                 found[name].append(measured(made, space, svm) | taken)
             pool.close(kill=True)  # there is nothing that it could still do
         say(f"  {name}: {np.mean([of['seconds'] for of in found[name]]):.1f} s a fold")
-    return [
-        {"name": name} | {key: [of[key] for of in lines] for key in lines[0]}
-        for name, lines in found.items()
-    ]
+        yield [
+            {"name": name} | {key: [of[key] for of in lines] for key in lines[0]}
+            for name, lines in found.items()
+        ]
 
 
 def table(found: Sequence[dict]) -> Table:
@@ -135,7 +137,7 @@ def table(found: Sequence[dict]) -> Table:
         return lambda of: format(times * np.mean(of[key]), form) if key in of else ""
 
     columns = {
-        "": lambda of: of["name"],
+        "rows of": lambda of: of["name"],
         "TSTR": mean("tstr", ".1f", 100),
         "less real": less,
         "TRTS": mean("trts", ".1f", 100),
@@ -156,16 +158,18 @@ def run() -> None:
             raise InputError(f"--peers: no generator '{name}'; there are {', '.join(names)}")
     corpus = read_corpus(Path(_PATH.value))
     folds = make_folds(corpus, _FOLDS.value)
-    shown = table(compare(corpus, folds, _PEERS.value or names, _N.value))
-    lines = [" | ".join(row) for row in (shown.header, ["---"] * len(shown.header), *shown.rows)]
     about = f"{corpus.name}, {len(folds)} folds, {_N.value} rows each. `{command_line('peers')}`"
-    write_text(Path(_OUT.value), "\n".join(["# Peers", "", about, "", *lines, "", _NOTE, ""]))
+    for found in compare(corpus, folds, _PEERS.value or names, _N.value):
+        shown = table(found)
+        lines = (shown.header, ["---"] * len(shown.header), *shown.rows)
+        text = ["# Peers", "", about, "", *map(" | ".join, lines), "", _NOTE, ""]
+        write_text(Path(_OUT.value), "\n".join(text))  # the last generator may take an hour
     say("", *to_text(shown), "", f"peers: {_OUT.value}")
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    return guarded(run, argv, "nothing was written")
+    return guarded(run, argv, "the report has the generators before")
 
 
 if __name__ == "__main__":
