@@ -22,7 +22,11 @@ setup(
     packages=[*find_packages(include=["aegan", "aegan.*"]), "aegan.configs", "aegan.experiments"],
     package_dir={"aegan.configs": "configs", "aegan.experiments": "experiments"},
     entry_points={"console_scripts": ["aegan = aegan.experiments.__main__:main"]},
-    package_data={"aegan.report": ["templates/*"], "aegan.study": ["words.txt", "*/words.txt"]},
+    package_data={
+        "aegan.data": ["structure.json"],
+        "aegan.report": ["templates/*"],
+        "aegan.study": ["words.txt", "*/words.txt"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "flax>=0.12",
@@ -45,6 +49,7 @@ setup(
     extras_require={
         "audio": ["opensmile>=2.6"],
         "bench": ["torch==2.13.0"],  # the CPU build will do: see aegan/bench/README.md
+        "peers": ["ForestDiffusion>=1.0.6"],
         "test": [
             "hypothesis>=6.100",
             "liac-arff>=2.5",

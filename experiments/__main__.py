@@ -14,10 +14,11 @@ USAGE = """aegan PROGRAM [--flag=value ...]
   extract  features of recordings, as a table
   convert  feature files of other tools into a table
   paper    the paper's whole study on a pair of corpora
+  peers    generators of others beside M5
   bench    training and metrics against the machine's limit and PyTorch
 
 aegan PROGRAM --help says more."""
-PROGRAMS = ("run", "sample", "extract", "convert", "paper", "bench")
+PROGRAMS = ("run", "sample", "extract", "convert", "paper", "peers", "bench")
 
 
 def main() -> None:

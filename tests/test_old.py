@@ -40,7 +40,7 @@ def assert_numbers(params, numbers):
 
 
 @pytest.mark.parametrize("name", PAPER)
-def test_three_epochs_on_a_simulated_corpus(name):
+def test_three_epochs_on_the_simulated_corpus_of_then(name):
     assert_numbers(trained(name)[0].params, NUMBERS["small"][name])
 
 

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.cluster import KMeans
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
+from structure import main, structure
 
+from aegan.data import simulate
 from aegan.data.corpus import describe
 from aegan.data.folds import fit_standardiser, make_folds
+from aegan.data.plausibility import breaches, rules_of
 from aegan.data.simulate import (
     CLASS_SIZES,
     TARGET_CLASS_SIZES,
     Model,
     Shift,
+    read_structure,
     simulated_corpus,
     simulated_target,
 )
@@ -47,7 +53,7 @@ def check_layout(corpus, sizes, speakers, sessions, first):
 def test_layout_of_the_default(default):
     said = check_layout(default, CLASS_SIZES, 10, 5, "sim_Ses01F_angry_0001")
     assert said["name"] == "simulated"
-    assert default.feature_names[0] == "sim_0001" and len(set(default.feature_names)) == 1582
+    assert len(set(default.feature_names)) == 1582
 
 
 @pytest.mark.parametrize("rows", [40, 41, 60, 61, 96, 333, 1001])
@@ -56,7 +62,7 @@ def test_any_number_of_rows_has_every_class_in_every_part(rows):
     assert corpus.features.shape == (rows, 8)
     assert len(make_folds(corpus, 5)) == 5  # no class is missing from a training part
     if rows >= 60:
-        target = simulated_target(rows, source_rows=40, dim=8, seed=3)
+        target = simulated_target(rows, dim=8, seed=3)
         assert target.features.shape == (rows, 8)
         for session in np.unique(target.sessions):
             assert set(target.labels[target.sessions == session]) == {0, 1, 2, 3}
@@ -79,15 +85,59 @@ def test_exactly_one_constant_column_and_scales_of_many_orders(default):
     assert np.log10(np.abs(standardiser.mean).max()) > 4
 
 
-def test_tails_are_heavy_and_structure_is_of_low_rank(default):
+@pytest.fixture(scope="module")
+def measured():
+    corpus = simulated_corpus(dim=500)
+    speakers = np.unique(corpus.speakers, return_inverse=True)[1]
+    return structure(corpus.features.astype(np.float64), corpus.labels, speakers)
+
+
+def test_the_structure_that_is_found_is_the_one_that_went_in(measured):
+    """As of nEMO: ten speakers show it but roughly, margins and mends blur it a little."""
+    given = read_structure()
+    for part, variance in given.variance.items():
+        assert measured["variance"][part] == pytest.approx(variance, rel=0.2), part
+        np.testing.assert_allclose(measured["shares"][part], given.shares[part], atol=0.1)
+    for part, count in given.directions.items():
+        assert measured["directions"][part] == pytest.approx(count, rel=0.4), part
+    np.testing.assert_allclose(measured["shares"]["residual"], given.shares["residual"], atol=0.05)
+    apart = [np.sqrt((found**2).sum()) for found in (measured["classes"], given.classes)]
+    assert apart[0] == pytest.approx(apart[1], rel=0.25)
+    assert measured["radius"] == pytest.approx(given.radius, rel=0.2)
+    for share in ("grids", "heaps"):
+        assert measured[share] == pytest.approx(getattr(given, share), abs=0.03)
+
+
+def test_tails_are_those_of_nemo(default):
     z = own_z(default, clip=np.inf)
-    assert (np.abs(z).max(axis=0) > 10).sum() > 100
-    varying = z[:, np.ptp(z, axis=0) > 0]
-    assert np.median(stats.kurtosis(varying, axis=0)) > 0.5  # 0 for a Gaussian
-    share = np.linalg.svd(np.clip(z, -10, 10), compute_uv=False) ** 2
-    share /= share.sum()
-    assert share[:24].sum() > 0.4
-    assert share[0] > 3 * share[20]  # the spectrum decays
+    assert 80 < (np.abs(z).max(axis=0) > 10).sum() < 250  # nEMO: 129
+    assert 0.5 < np.median(stats.kurtosis(z[:, np.ptp(z, axis=0) > 0], axis=0)) < 1.5  # 1.1
+
+
+@pytest.mark.slow
+def test_the_numbers_are_nemos(shared_data, capsys):
+    """To the third digit, which rounding may move."""
+    main(str(shared_data / "nemo.parquet"))
+    found = json.loads(capsys.readouterr().out)
+    file = json.loads(Path(simulate.__file__).with_name("structure.json").read_text())
+    assert found.keys() == file.keys()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 5e-3, 1e-3), found, file)
+
+
+@pytest.mark.parametrize("dim", [8, 88, 768, 1581])
+def test_a_table_of_another_width_has_names_that_say_nothing(dim):
+    corpus = simulated_corpus(rows=60, dim=dim)
+    assert corpus.feature_names == tuple(f"sim_{i + 1:04d}" for i in range(dim))
+    assert rules_of(corpus.feature_names) == ()
+    assert np.isfinite(corpus.features).all()
+
+
+def test_functionals_of_contours_obey_the_rules(default, target):
+    assert default.feature_names[0] == "sim_01_sma_percentile1.0"
+    for corpus in (default, target):
+        rules = rules_of(corpus.feature_names)
+        assert len(rules) == 7 and sum(rule.checks for rule in rules) == 75 * 25
+        assert all(breach.rows == 0 for breach in breaches(rules, corpus.features))
 
 
 def own_z(corpus, features=None, clip=10.0):
@@ -101,7 +151,7 @@ def test_speakers_shift_and_classes_shift_differently_per_speaker():
 
     def spreads_of_means(**changes) -> tuple[float, float]:
         """Of the means of speakers, and of those of their classes beside both."""
-        corpus = simulated_corpus(rows=8000, dim=40, model=Model(**changes))
+        corpus = simulated_corpus(rows=4000, dim=40, model=Model(**changes))
         z, names = own_z(corpus), np.unique(corpus.speakers)
         cells = [(corpus.speakers == n) & (corpus.labels == c) for n in names for c in range(4)]
         means = np.stack([z[cell].mean(axis=0) for cell in cells]).reshape(10, 4, -1)
@@ -109,24 +159,9 @@ def test_speakers_shift_and_classes_shift_differently_per_speaker():
         rest = means - speakers - means.mean(axis=0) + means.mean((0, 1))
         return float(speakers.var(axis=0).mean()), float(rest.var())
 
-    full, flat = spreads_of_means(), spreads_of_means(speaker_shift=0, interaction=0)
+    full, flat = spreads_of_means(), spreads_of_means(speaker=0, interaction=0)
     assert full[0] > 5 * flat[0]
     assert full[1] > 2 * spreads_of_means(interaction=0)[1]
-
-
-def test_classes_hold_clusters():
-    def shares(distance: float) -> list[float]:
-        """Per class: the within-class variance that three clusters leave unexplained."""
-        corpus = simulated_corpus(rows=1000, dim=30, model=Model(cluster_distance=distance))
-        z, out = own_z(corpus), []
-        for label in range(4):
-            rows = z[corpus.labels == label].astype(np.float64)
-            found = KMeans(3, n_init=5, random_state=0).fit(rows)
-            out.append(found.inertia_ / ((rows - rows.mean(axis=0)) ** 2).sum())
-        return out
-
-    assert max(shares(30.0)) < 0.55
-    assert min(shares(0.0)) > 0.6
 
 
 def svm_uar(train, labels, test, test_labels) -> float:
@@ -145,40 +180,37 @@ def real_to_real(corpus) -> float:
     return float(np.mean(scores))
 
 
-def test_class_overlap_is_that_of_emotional_speech(default):
-    assert 0.52 <= real_to_real(default) <= 0.62
+def test_class_overlap_is_that_of_nemo(default):
+    assert 0.48 <= real_to_real(default) <= 0.58  # nEMO: 0.53
 
 
 def test_separation_rules_the_overlap(default):
-    flat = Model(separation=0, interaction=0, cluster_distance=0)
-    nothing = simulated_corpus(rows=800, dim=300, model=flat)
-    easy = simulated_corpus(rows=800, dim=300, model=Model(separation=1.5))
+    nothing = simulated_corpus(rows=800, dim=300, model=Model(separation=0, interaction=0))
+    easy = simulated_corpus(rows=800, dim=300, model=Model(separation=3))
     shuffled = np.random.default_rng(0).permutation(default.labels)
     assert real_to_real(easy) > 0.8
-    # Only the spread differs between classes, which a linear classifier can hardly use.
-    assert real_to_real(nothing) < 0.36
+    assert real_to_real(nothing) < 0.30
     assert real_to_real(dataclasses.replace(default, labels=shuffled)) < 0.30
 
 
 @pytest.mark.parametrize(
-    ("fields", "rows", "columns", "known"),
+    ("fields", "known"),
     [
-        ({"rows": 110, "dim": 12}, [0, 57, 109], [0, 5, 11], [-1.995396, 542.6035, -66.27817]),
-        (
-            {"rows": 1001, "dim": 33, "seed": 7, "model": Model(1.5, 0.7, 0, 0.8, 2, 9)},
-            *([0, 600, 1000], [1, 20, 32], [3115.747, -4.160403, 19.16338]),
-        ),
+        ({"rows": 110, "dim": 12}, [-1.407769, 40.21423, 0.0002737808]),
+        ({"rows": 1001, "dim": 33, "seed": 7}, [2.376854, -0.03344066, -1.159282]),
+        ({"rows": 40}, [-0.01485516, -75.35881, -4.496599]),
     ],
 )
-def test_values_of_the_source_are_those_of_earlier_versions(fields, rows, columns, known):
-    """Figures of earlier runs stay comparable; hashes differ in last bits between machines."""
-    corpus = simulated_corpus(**fields)
-    np.testing.assert_allclose(corpus.features[rows, columns], known, rtol=1e-5)
+def test_values_are_those_of_every_machine(fields, known):
+    """And of later versions, or figures of runs can't be compared; last bits may differ."""
+    features = simulated_corpus(**fields).features
+    rows, columns = np.array(features.shape)[:, None] * [0, 1, 2] // 3
+    np.testing.assert_allclose(features[rows, columns], known, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
 def target():
-    return simulated_target(2000, source_rows=2000)
+    return simulated_target(2000)
 
 
 def test_layout_of_the_target(default, target):
@@ -194,23 +226,22 @@ def test_layout_of_the_target(default, target):
 
 
 def test_the_target_has_the_papers_rows():
-    said = describe(simulated_target(source_rows=40, dim=8))
+    said = describe(simulated_target(dim=8))
     assert said["classes"] == {"angry": 792, "happy": 2644, "neutral": 3477, "sad": 885}
 
 
 def test_a_seed_fixes_the_target_and_moves_it():
-    fields = [{"seed": 1}, {"seed": 1}, {"seed": 2}, {"seed": 1, "source_rows": 200}]
-    drawn = [simulated_target(300, **{"source_rows": 100, "dim": 20} | of).hash for of in fields]
-    assert drawn[0] == drawn[1] and len(set(drawn)) == 3
+    drawn = [simulated_target(300, dim=20, seed=seed).hash for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] and len(set(drawn)) == 2
 
 
 def test_without_any_shift_the_target_is_the_sources_world():
     """The same columns: without a shift of its own the target's means and deviations are there."""
-    source = simulated_corpus(20_000, 30, seed=5, model=Model(speaker_shift=0, interaction=0))
+    source = simulated_corpus(8000, 30, seed=5, model=Model(speaker=0, interaction=0))
 
     def difference(shift) -> float:
         """Of the means per column, in deviations of the source."""
-        target = simulated_target(20_000, source_rows=20_000, dim=30, seed=5, shift=shift)
+        target = simulated_target(8000, dim=30, seed=5, shift=shift)
         return float(np.abs(own_z(source, target.features).mean(axis=0)).mean())
 
     none = Shift(separation=1, common=0, interaction=0, offset=0, gain=0)
@@ -226,8 +257,8 @@ def test_own_statistics_help_and_transfer_stays_between_chance_and_the_ceiling(d
     by_source = svm_uar(*rows, own_z(default, target.features), target.labels)
     ceiling = real_to_real(target)
     assert 0.30 < by_source < by_own - 0.04
-    assert 0.43 < by_own < ceiling - 0.02
-    assert ceiling < 0.60
+    assert 0.38 < by_own < ceiling - 0.02
+    assert 0.55 < ceiling < 0.75
 
 
 @pytest.mark.parametrize(
@@ -235,9 +266,8 @@ def test_own_statistics_help_and_transfer_stays_between_chance_and_the_ceiling(d
     [
         (simulated_corpus, "data.simulated_rows=39", {"rows": 39}),
         (simulated_corpus, "data.simulated_features=7", {"dim": 7}),
-        (simulated_target, "target.simulated_rows=59", {"rows": 59, "source_rows": 40}),
-        (simulated_target, "source.simulated_rows=39", {"rows": 60, "source_rows": 39}),
-        (simulated_target, "source.simulated_features=7", {"source_rows": 40, "dim": 7}),
+        (simulated_target, "target.simulated_rows=59", {"rows": 59}),
+        (simulated_target, "source.simulated_features=7", {"dim": 7}),
     ],
 )
 def test_too_small(draw, field, kwargs):

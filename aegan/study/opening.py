@@ -70,7 +70,6 @@ def _target(config: StudyConfig, prepared: Prepared) -> tuple[Corpus | None, tup
     elif source.simulated:
         target = simulated_target(
             rows=config.target.simulated_rows,
-            source_rows=given.simulated_rows,
             dim=given.simulated_features,
             seed=given.simulated_seed,
         )
