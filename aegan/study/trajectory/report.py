@@ -1,0 +1,89 @@
+"""The curves along the way, and at which lengths the orders of the paper's tables hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aegan.report import along
+from aegan.report.kit.documents import Fold, Section
+from aegan.report.kit.numbers import Results, said
+from aegan.report.kit.tables import Table
+from aegan.study import words as W
+from aegan.study.rule import FAILS, HOLDS, UNDECIDED
+from aegan.study.trajectory.tasks import NAME
+
+_SHORT = {HOLDS: "holds", FAILS: "not", UNDECIDED: "open"}
+
+
+def sections(results: Results, folder: Path | None) -> Iterator[Section]:
+    found = W.of_experiment(results, NAME)
+    classes = {"corpus": {"classes": W.classes(results)}}
+    runs = {model: run | classes for model, run in found["models"].items()}
+    yield W.measured(
+        results,
+        "source",
+        "Along the way: which order holds at which length",
+        orders_table(found),
+        along.figure(runs, "trajectory") if folder else None,
+        *(f"{model.upper()}. {along.length(run)}" for model, run in runs.items()),
+        Fold("Every figure behind the verdicts", (parts_table(found),)),
+    )
+
+
+def orders_table(found: Results) -> Table:
+    """Verdicts on the claims of Tables 2 and 3, and on their parts, by the length of training."""
+    rows: dict[str, dict[Any, Any]] = {}
+    for length in found["lengths"]:
+        for claim in length["claims"]:
+            of_claim = rows.setdefault(_title(claim), {})
+            of_claim[length["updates"]] = _SHORT[claim["verdict"]]
+            for part in claim["parts"]:
+                rows.setdefault(part["what"], {})[length["updates"]] = _SHORT[part["verdict"]]
+    marked = [_title(claim) for claim in found["lengths"][0]["claims"]]
+    ends = {model.upper(): run["along"]["points"][-1]["updates"]
+            for model, run in found["models"].items()}  # fmt: skip
+    rows_of = next(iter(found["models"].values()))["along"]["rows"]
+    caption = W.told(NAME, "orders", ends=ends, rows=rows_of)
+    return W.grid(caption, "After updates", rows, _columns(found), marked)
+
+
+def parts_table(found: Results) -> Table:
+    """The paired difference of each part, by the length of training."""
+    rows: dict[str, dict[Any, Any]] = {}
+    for length in found["lengths"]:
+        for claim in length["claims"]:
+            for part in claim["parts"]:
+                text = said(part["value"], part["unit"])
+                rows.setdefault(part["what"], {})[length["updates"]] = text
+    return W.grid(W.told(NAME, "parts"), "After updates", rows, _columns(found))
+
+
+def _title(claim: Results) -> str:
+    return f"{claim['where']}: {claim['short']}"
+
+
+def _columns(found: Results) -> dict[str, tuple[Any, str]]:
+    return {str(length["updates"]): (length["updates"], "") for length in found["lengths"]}
+
+
+def in_short(results: Results) -> list[str]:
+    """At which lengths each claim holds, and at which it does not."""
+    lengths = W.of_experiment(results, NAME)["lengths"]
+    claims: dict[str, dict[str, list[int]]] = {}
+    for length in lengths:
+        for claim in length["claims"]:
+            of_verdict = claims.setdefault(_title(claim), {})
+            of_verdict.setdefault(claim["verdict"], []).append(length["updates"])
+    return [W.told(NAME, "in_short", corpus=W.corpus_name(results["source"]), claims=claims)]
+
+
+def summary(results: Results) -> list[str]:
+    """The verdicts on the claims, a line each."""
+    lengths = W.of_experiment(results, NAME)["lengths"]
+    lines = ["Orders of Tables 2 and 3 after so many updates of the longest training:"]
+    for place, claim in enumerate(lengths[0]["claims"]):
+        said = (f"{one['updates']} {_SHORT[one['claims'][place]['verdict']]}" for one in lengths)
+        lines.append(f"{claim['number']:>2}  {', '.join(said)}"[:80])
+    return lines
