@@ -107,7 +107,7 @@ def made_up(points: dict[int, dict], effect=(0.0, 0.01, -0.01, 0.0, 0.0), printe
         }
         for updates, values in points.items()
     ]
-    folds = [{"valid_rows": 20, "train_rows": 80}] * 5
+    folds = [{"fold": fold, "split": 0, "valid_rows": 20, "train_rows": 80} for fold in range(5)]
     real = {name: summarise([0.6] * 5, lanes) for name in MEASURED}
     along = {"rows": 2000, "points": told, "real": real}
     return {"along": along, "lanes": lanes, "folds": folds, "paper": printed}
@@ -116,7 +116,7 @@ def made_up(points: dict[int, dict], effect=(0.0, 0.01, -0.01, 0.0, 0.0), printe
 @pytest.mark.parametrize(
     ("before", "end", "words"),
     [
-        ({}, {}, "the length was enough"),
+        ({}, {}, "as far as these folds tell the length was enough"),
         ({}, {"tstr_set2": 0.6}, "a longer training may pay"),
         ({}, {"fid_over_floor": 0.7}, "a shorter training may do better"),
         ({"variance_ratio": 1.1}, {"variance_ratio": 1.4}, "a shorter training may do better"),
@@ -128,6 +128,11 @@ def test_whether_the_length_was_enough(before, end, words):
     results = made_up({10: {"tstr_set2": 0.1}, 40: before, 60: {"tstr_set2": 0.9}, 100: end})
     text = length(results)
     assert text.startswith("From 40 to 100 updates") and words in text
+    alone = results | {"lanes": [lane for lane in results["lanes"] if lane["fold"] == 2]}
+    for point in alone["along"]["points"]:
+        for of in point["metrics"].values():
+            of["per_lane"] = of["per_lane"][2:3]
+    assert "without intervals nothing tells" in length(alone)
     assert "too few points" in length(made_up({60: {}, 100: {}})).lower()
 
 

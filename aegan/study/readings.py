@@ -20,11 +20,10 @@ from aegan.report.kit.numbers import Results
 from aegan.report.kit.tables import Table
 from aegan.run.schema import plain
 from aegan.study import words as W
-from aegan.study.rule import FAILS, HOLDS, UNDECIDED
+from aegan.study.rule import FAILS, HOLDS, SHORT
 from aegan.study.study import Study
 
 AS_CONFIGURED = "as configured"
-_SHORT = {HOLDS: "holds", FAILS: "not", UNDECIDED: "open"}
 
 
 def changed(values: Mapping[str, Any], reading: str) -> dict[str, Any]:
@@ -112,7 +111,7 @@ def blocks(results: Results) -> tuple[str, Table] | tuple[()]:
         for claim in one["claims"]:
             title = f"{claim['number']}. {claim['where']}: {claim['short']}"
             parts = f"{sum(claim['holding'])} of {len(claim['holding'])}"
-            rows.setdefault(title, {})[place] = f"{_SHORT[claim['verdict']]} ({parts})"
+            rows.setdefault(title, {})[place] = f"{SHORT[claim['verdict']]} ({parts})"
         held = [holds for claim in one["claims"] for holds in claim["holding"]]
         rows.setdefault("Parts that hold", {})[place] = f"{sum(held)} of {len(held)}"
     rows["Parts that hold"] = rows.pop("Parts that hold")  # last

@@ -11,10 +11,8 @@ from aegan.report.kit.documents import Fold, Section
 from aegan.report.kit.numbers import Results, said
 from aegan.report.kit.tables import Table
 from aegan.study import words as W
-from aegan.study.rule import FAILS, HOLDS, UNDECIDED
+from aegan.study.rule import SHORT
 from aegan.study.trajectory.tasks import NAME
-
-_SHORT = {HOLDS: "holds", FAILS: "not", UNDECIDED: "open"}
 
 
 def sections(results: Results, folder: Path | None) -> Iterator[Section]:
@@ -38,9 +36,9 @@ def orders_table(found: Results) -> Table:
     for length in found["lengths"]:
         for claim in length["claims"]:
             of_claim = rows.setdefault(_title(claim), {})
-            of_claim[length["updates"]] = _SHORT[claim["verdict"]]
+            of_claim[length["updates"]] = SHORT[claim["verdict"]]
             for part in claim["parts"]:
-                rows.setdefault(part["what"], {})[length["updates"]] = _SHORT[part["verdict"]]
+                rows.setdefault(part["what"], {})[length["updates"]] = SHORT[part["verdict"]]
     marked = [_title(claim) for claim in found["lengths"][0]["claims"]]
     ends = {model.upper(): run["along"]["points"][-1]["updates"]
             for model, run in found["models"].items()}  # fmt: skip
@@ -84,6 +82,6 @@ def summary(results: Results) -> list[str]:
     lengths = W.of_experiment(results, NAME)["lengths"]
     lines = ["Orders of Tables 2 and 3 after so many updates of the longest training:"]
     for place, claim in enumerate(lengths[0]["claims"]):
-        said = (f"{one['updates']} {_SHORT[one['claims'][place]['verdict']]}" for one in lengths)
+        said = (f"{one['updates']} {SHORT[one['claims'][place]['verdict']]}" for one in lengths)
         lines.append(f"{claim['number']:>2}  {', '.join(said)}"[:80])
     return lines
