@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,38 +32,34 @@ def sections(results: Results, folder: Path | None) -> Iterator[Section]:
 
 def orders_table(found: Results) -> Table:
     """Verdicts on the claims of Tables 2 and 3, and on their parts, by the length of training."""
-    rows: dict[str, dict[Any, Any]] = {}
-    for length in found["lengths"]:
-        for claim in length["claims"]:
-            of_claim = rows.setdefault(_title(claim), {})
-            of_claim[length["updates"]] = SHORT[claim["verdict"]]
-            for part in claim["parts"]:
-                rows.setdefault(part["what"], {})[length["updates"]] = SHORT[part["verdict"]]
-    marked = [_title(claim) for claim in found["lengths"][0]["claims"]]
-    ends = {model.upper(): run["along"]["points"][-1]["updates"]
-            for model, run in found["models"].items()}  # fmt: skip
-    rows_of = next(iter(found["models"].values()))["along"]["rows"]
-    caption = W.told(NAME, "orders", ends=ends, rows=rows_of)
-    return W.grid(caption, "After updates", rows, _columns(found), marked)
+    ends = {m.upper(): run["along"]["points"][-1]["updates"] for m, run in found["models"].items()}
+    rows = next(iter(found["models"].values()))["along"]["rows"]
+    caption = W.told(NAME, "orders", ends=ends, rows=rows)
+    return _table(found, caption, lambda one: SHORT[one["verdict"]], claims=True)
 
 
 def parts_table(found: Results) -> Table:
     """The paired difference of each part, by the length of training."""
+    return _table(
+        found, W.told(NAME, "parts"), lambda part: said(part["value"], part["unit"]), claims=False
+    )
+
+
+def _table(found: Results, caption: str, show: Callable[[Results], str], claims: bool) -> Table:
+    """A line per part of a claim, marked ones for the claims themselves, a column per length."""
     rows: dict[str, dict[Any, Any]] = {}
     for length in found["lengths"]:
         for claim in length["claims"]:
-            for part in claim["parts"]:
-                text = said(part["value"], part["unit"])
-                rows.setdefault(part["what"], {})[length["updates"]] = text
-    return W.grid(W.told(NAME, "parts"), "After updates", rows, _columns(found))
+            shown = {_title(claim): claim} if claims else {}
+            for title, one in (shown | {part["what"]: part for part in claim["parts"]}).items():
+                rows.setdefault(title, {})[length["updates"]] = show(one)
+    columns = {str(length["updates"]): (length["updates"], "") for length in found["lengths"]}
+    marked = [_title(claim) for claim in found["lengths"][0]["claims"]]
+    return W.grid(caption, "After updates", rows, columns, marked)
 
 
 def _title(claim: Results) -> str:
     return f"{claim['where']}: {claim['short']}"
-
-
-def _columns(found: Results) -> dict[str, tuple[Any, str]]:
-    return {str(length["updates"]): (length["updates"], "") for length in found["lengths"]}
 
 
 def in_short(results: Results) -> list[str]:
