@@ -31,6 +31,9 @@ def get_config(variant: str = "default") -> ConfigDict:
     config.experiments = PAPERS
     # Of the generators; each trains every fold.
     config.seeds = (0, 1, 2, 3, 4) if variant == "full" else (0,)
+    # Readings of what the paper leaves open, each a study of its own beside this one with some
+    # fields changed: ("source.statistics=speaker m3.train.updates=2400",).
+    config.readings = ()
     config.jobs = 0  # worker processes; 0: one per core, and one alone on a GPU or TPU
 
     # The source: fields as `config.data` of experiments.run, explained in aegan/run/config.py.

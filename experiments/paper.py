@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
@@ -45,10 +46,12 @@ from aegan.study.collect import collect, read_study_results
 from aegan.study.experiment import Task
 from aegan.study.opening import check_folder, claim_folder, read_study
 from aegan.study.projection import Projection
+from aegan.study.readings import AS_CONFIGURED, changed, folder, share, verdicts
 from aegan.study.report import text_summary, write_study_report
 from aegan.study.runner import Opening, Workers, records_of, run_tasks
 from aegan.study.study import Study, StudyDir
 from aegan.system.cache import references_dir
+from aegan.system.files import write_json
 
 
 def summary(study: Study) -> list[str]:
@@ -102,7 +105,31 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
     cache = references_dir()
     study = read_study(values, root, cache, command)
     check_folder(study)
+    others = {}
+    for reading in study.config.readings:
+        there = changed(values, reading)
+        others[reading] = there, read_study(there, folder(root, reading), cache, command)
+        check_folder(others[reading][1])
     say(*summary(study))
+    found = {AS_CONFIGURED: carry_out(study, values, dry_run)}
+    for reading, (there, other) in others.items():
+        say("", f"reading: {reading}")
+        found[reading] = carry_out(other, there, dry_run, study)
+    if dry_run:
+        return
+    results = found[AS_CONFIGURED]
+    if others:
+        results |= {"readings": verdicts(found)}
+        with claim_folder(study):
+            write_json(study.dir.results, results)
+    say("", text_summary(results), "", f"report: {write_study_report(root)}")
+
+
+def carry_out(
+    study: Study, values: dict[str, Any], dry_run: bool, first: Study | None = None
+) -> dict[str, Any]:
+    """Runs what is left of a study and collects it; a reading takes what is as in the ``first``."""
+    root, cache, command = study.dir.root, study.cache_dir, study.identity["command"]
     tasks = registry.tasks_of(study, study.config.experiments)
     done = list(records_of(study.dir, tasks))
     opening = Opening(
@@ -112,11 +139,14 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
     with Workers(opening, study.config.jobs) as workers:
         say(*workload(study, tasks, done, workers))
         if dry_run:
-            return
+            return {}
         with claim_folder(study):
+            if first:
+                share(first, study)
             run_tasks(tasks, workers, study)
             results = collect(study, workers.jobs, time.perf_counter() - started)
-    say("", text_summary(results), "", f"report: {write_study_report(root)}")
+            write_study_report(root)
+    return results
 
 
 def main(argv: Sequence[str]) -> int:

@@ -70,14 +70,14 @@ class FailingEarlierTheSecondTime(Failing):
 def train(monkeypatch, tmp_path):
     """``train_lanes`` by a given trainer, with its checkpoints under ``tmp_path``."""
 
-    def call(trainer: type, epochs: int, save_every: float, folder: str = "one"):
+    def call(trainer: type, epochs: int, save_every: float, folder: str = "one", **along):
         @contextmanager
         def opened(strategy, job):
             yield trainer(job)
 
         monkeypatch.setattr(loop, "open_trainer", opened)
         with keeper_of(tmp_path / folder, job()) as keeper:
-            return loop.train_lanes(job(), "vmap", keeper, epochs, save_every, NAMES)
+            return loop.train_lanes(job(), "vmap", keeper, epochs, save_every, NAMES, **along)
 
     return call
 
@@ -103,6 +103,28 @@ def test_training_does_not_depend_on_checkpoints(train, save_every):
     state, history = reference(5)
     assert end.epochs == 5 and end.seconds > 0
     assert same_bits((end.state, end.history), (state, history))
+
+
+def test_states_along_the_way_change_nothing_and_survive_an_interruption(train):
+    kept, parts = {}, {}
+    end = train(Vmapped, 5, OFTEN, along=(1, 3, 4), keep=kept.__setitem__)
+    assert list(kept) == [1, 3, 4]
+    for epoch, state in kept.items():
+        assert same_bits(state, reference(epoch)[0]), epoch
+    assert same_bits((end.state, end.history), reference(5))
+    train(Vmapped, 3, NEVER, "cut", along=(1, 3, 4), keep=parts.__setitem__)
+    assert list(parts) == [1, 3]  # kept before the checkpoint of epoch 3
+    train(Vmapped, 5, NEVER, "cut", along=(1, 3, 4), keep=parts.__setitem__)
+    assert same_bits(parts, kept)
+
+
+def test_a_lane_that_went_wrong_is_marked_along_the_way(train, monkeypatch):
+    monkeypatch.setattr(Failing, "failing", {2: 2})
+    kept = {}
+    train(Failing, 4, NEVER, along=(1, 3), keep=kept.__setitem__)
+    assert kept[1].diverged.tolist() == [0] * 6
+    assert kept[3].diverged.tolist() == [0, 0, 2, 0, 0, 0]
+    assert_lane(kept[3], 1, 3, 0)
 
 
 def test_training_goes_on_where_it_ended(train, capsys):

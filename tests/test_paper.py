@@ -132,6 +132,26 @@ def test_another_study_in_the_folder_is_refused(tmp_path):
     assert done.status == 2 and "holds another study" in done.err
 
 
+@SLOW
+def test_readings_are_studies_beside_the_study(tmp_path):
+    workdir, reading = tmp_path / "study", "toy.updates=60"
+    flags = tiny(workdir, f"--config.readings=('{reading}',)", config="toy")
+    done = command(tmp_path, *flags, name="paper")
+    assert done.status == 0, done.err
+    results = json.loads((workdir / "results.json").read_text())
+    assert [one["reading"] for one in results["readings"]] == ["as configured", reading]
+    other = json.loads((workdir / "readings" / "toy.updates-60" / "results.json").read_text())
+    assert other["config"]["toy"]["updates"] == 60 and "readings" not in other
+    assert [claim["number"] for claim in results["readings"][1]["claims"]] == [12]
+    assert "Readings side by side" in (workdir / "report.md").read_text()
+    before = bits(workdir)
+    assert command(tmp_path, *flags, name="paper").status == 0
+    assert bits(workdir) == before
+    wrong = tiny(workdir, "--config.readings=('toy.update=60',)", config="toy")
+    done = command(tmp_path, *wrong, name="paper")
+    assert done.status == 2 and "config.readings: 'toy.update=60'" in done.err
+
+
 def test_the_report_stage_needs_results(tmp_path):
     done = command(tmp_path, *tiny(tmp_path / "study", "--stage=report"), name="paper")
     assert done.status == 2 and "results.json: not there yet" in done.err
@@ -141,9 +161,17 @@ def test_the_report_stage_needs_results(tmp_path):
 def test_every_experiment_has_a_config_of_its_own(name):
     assert f"--config=configs/{name}.py" in programs.path_of(name).read_text()
     whole, alone = (programs.load(program, "quick").to_dict() for program in ("paper", name))
+    if name == "trajectory":  # which has nothing to show without points
+        assert alone["metrics"]["along"] and not whole["metrics"]["along"]
+        whole["metrics"]["along"] = alone["metrics"]["along"]
     assert alone == whole | {"experiments": (name,)}
     assert whole["experiments"] == PAPERS
-    assert set(EXPERIMENTS) - set(PAPERS) == {"information", "fidelity", "speaker"}
+    assert set(EXPERIMENTS) - set(PAPERS) == {
+        "trajectory",
+        "information",
+        "fidelity",
+        "speaker",
+    }
 
 
 @SLOW

@@ -69,7 +69,8 @@ class M7(M1):
 def test_the_models_are_those_of_the_config(tmp_path):
     section = tiny_config()["m1"]
     section["model"]["name"] = "m7"
-    study = tiny_study(tmp_path, models=("m7", "m3"), m7=section, low_resource__honest=("m7",))
+    changes = {"m7": section, "low_resource__honest": ("m7",), "metrics__along": 3}
+    study = tiny_study(tmp_path, models=("m7", "m3"), **changes)
     assert study.models == tuple(study.plans)[:2] == tuple(study.part_plans) == ("m7", "m3")
     names = {task.name for task in tasks_of(study, EXPERIMENTS)}
     for name in ("train-m7", "evaluate-m3", "codes-svm-m7-fold0", "table4-tstr-m7-0"):

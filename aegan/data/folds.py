@@ -30,6 +30,7 @@ class Fold:
     held_out: tuple[str, ...]  # the speakers of `valid`, sorted
     name: str  # "session Ses01", "speakers A, B", "fold 1" or "all rows"
     split: int = 0  # number of the cutting that it belongs to
+    scaled: np.ndarray | None = None  # rows whose statistics make z-scores; None: `train`
 
 
 def all_rows(rows: int) -> Fold:
@@ -190,6 +191,11 @@ class Standardiser(NamedTuple):
         features = np.multiply(z, self.scale, dtype=np.float32)
         features += self.mean
         return features
+
+
+def standardiser_of(features: np.ndarray, fold: Fold, clip: float) -> Standardiser:
+    """Statistics of the rows that a fold is standardised by."""
+    return fit_standardiser(features, fold.train if fold.scaled is None else fold.scaled, clip)
 
 
 def fit_standardiser(features: np.ndarray, rows: np.ndarray, clip: float = 10.0) -> Standardiser:

@@ -19,9 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from aegan.data.contract import check_same
 from aegan.data.corpus import Corpus
-from aegan.data.folds import Fold, fit_standardiser
+from aegan.data.folds import Fold, standardiser_of
 from aegan.data.plausibility import breaches, rules_of
 from aegan.errors import InputError
+from aegan.metrics.along import HELD_OUT, MEASURED, Along, finite, summary_along
 from aegan.metrics.classifiers import SVM, learn
 from aegan.metrics.diversity import nearness, variance_ratio
 from aegan.metrics.fid import FidProtocol, fid_scores
@@ -71,6 +72,7 @@ def evaluate(
     cache_dir: Path | None,
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    along: Along | None = None,
 ) -> dict:
     """Metrics, references, per_class, confusion, svm, plausibility and verdict of all lanes.
 
@@ -87,11 +89,13 @@ def evaluate(
         jobs: threads, by default one per core (8 at most). Results do not depend on it: every
             product runs on one thread.
         progress: called as (what, done, total), with done 0 and after every finished task.
+        along: what is judged along the way of the training, told as "along".
 
     Raises:
         InputError: a synthetic table is missing, or is of other features or classes.
     """
-    total = (len(_FOLD_TASKS) + len(REFERENCES)) * len(folds) + len(lanes)
+    points = [(i, epoch) for i in range(len(lanes)) for epoch in (along.epochs if along else ())]
+    total = (len(_FOLD_TASKS) + len(REFERENCES)) * len(folds) + len(lanes) + len(points)
     report = progress or (lambda what, done, total: None)
     report("start", 0, total)
     done = count(1)
@@ -108,7 +112,7 @@ def evaluate(
         return found
 
     places: dict[int, Place] = {
-        fold.index: (corpus, fold, fit_standardiser(corpus.features, fold.train, protocol.clip))
+        fold.index: (corpus, fold, standardiser_of(corpus.features, fold, protocol.clip))
         for fold in folds
     }
     of_folds = {
@@ -131,7 +135,13 @@ def evaluate(
             for name in REFERENCES
             for k, bench in benches.items()
         }
-        found = run(of_lanes | of_references)
+        of_points = {
+            f"{words_of(lanes[i])}, epoch {epoch}": partial(
+                benches[lanes[i]["fold"]].point, partial(along.drawn, along.rows, lanes[i], epoch)
+            )
+            for i, epoch in points
+        }
+        found = run(of_lanes | of_references | of_points)
     model = [found[words] for words in of_lanes]
     references = {
         name: {k: found[f"reference {name}, fold {k}"] for k in places} for name in REFERENCES
@@ -148,7 +158,14 @@ def evaluate(
     split_of = {fold.index: fold.split for fold in folds}
     lanes = [{**lane, "split": split_of[lane["fold"]]} for lane in lanes]
     uses = list(dict.fromkeys((SVM, *protocol.classifiers, AUGMENTED)))
-    return summary_of(corpus.classes, lanes, tools, tested, uses, model, references, words)
+    told = summary_of(corpus.classes, lanes, tools, tested, uses, model, references, words)
+    if along:
+        of = dict(zip(points, (found[words] for words in of_points), strict=True))
+        real = {
+            k: references["real"][k]["metrics"] | bench.held_out() for k, bench in benches.items()
+        }
+        told["along"] = summary_along(along, lanes, of, real)
+    return told
 
 
 def _tested(corpus: Corpus, fold: Fold) -> HeldOut:
@@ -195,6 +212,24 @@ class _Bench:
         breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
         uses = {use: self.right_by(use, rows) for use in self.uses()}
         return found | {"plausibility": breached, "right": {SVM: found["right"], **uses}}
+
+    def point(self, drawn: Callable[[], Rows | None]) -> dict | None:
+        """The metrics of rows along the way."""
+        rows = finite(drawn())
+        if rows is None:
+            return None
+        z = self.place[2].to_z(rows[0]), rows[1]
+        found = self.measure(z, near=False)["metrics"] | self.held_out(z[0])
+        return {name: found[name] for name in MEASURED}
+
+    def held_out(self, rows_z: np.ndarray | None = None) -> dict:
+        """FID of rows, without any of set-1's, against set-2, over the floor of its halves."""
+        space = fold_space(*self.place)
+        if len(space.set2_z) < 4:
+            return {HELD_OUT: None}
+        rows_z = space.set1_z if rows_z is None else rows_z
+        found = fid_scores(self.tools.nets, space.set2_z, rows_z, self.protocol.fid)
+        return {HELD_OUT: found.fid_over_floor}
 
     def reference(self, name: str) -> dict:
         index, protocol = self.place[1].index, asdict(self.protocol)
@@ -247,8 +282,10 @@ class _Bench:
         counts = by_speaker(space.labels2, predicted, space.speakers2, names, classes)
         return np.diagonal(counts, axis1=1, axis2=2).tolist()
 
-    def measure(self, synthetic: Rows | Callable[[], Rows] | None) -> dict:
+    def measure(self, synthetic: Rows | Callable[[], Rows] | None, near: bool = True) -> dict:
         """Every metric of synthetic rows in z, or of what makes them; None: of set-1.
+
+        Without ``near`` none of what the nearest rows tell, which takes long.
 
         JSON values: "metrics" {name: value}, "confusion" {test: counts}, "per_class" {figure:
         value of each class}, "c" and "note" of the SVM trained on the synthetic rows, "right" rows
@@ -280,16 +317,18 @@ class _Bench:
             right = self.right(space, predicted["tstr_set2"])
         fid = fid_scores(tools.nets, space.set1_z, rows if synthetic else None, protocol.fid)
         variance = variance_ratio(rows, labels, space.set1_z, space.labels1)
-        near = nearness(rows if synthetic else None, space.set1_z, protocol.seed)
         metrics = dict.fromkeys(TESTS) | {name: uar(counts) for name, counts in confusion.items()}
-        metrics |= fid._asdict() | near._asdict() | {"variance_ratio": variance.overall}
+        metrics |= fid._asdict() | {"variance_ratio": variance.overall}
+        if near:
+            looked_at = rows if synthetic else None
+            metrics |= nearness(looked_at, space.set1_z, protocol.seed)._asdict()
         per_class = {"variance_ratio": [variance.per_class.get(c) for c in range(n_classes)]}
         for test in ("trts_set2", "tstr_set2"):
             known = test in confusion
             found = recalls(confusion[test]).tolist() if known else [None] * n_classes
             per_class[f"{test}_recall"] = found
         return {
-            "metrics": {name: metrics[name] for name in METRICS},
+            "metrics": {name: metrics.get(name) for name in METRICS},
             "confusion": {name: counts.tolist() for name, counts in confusion.items()},
             "right": right,
             "per_class": per_class,

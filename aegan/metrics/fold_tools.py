@@ -80,6 +80,8 @@ def cached(
     corpus, fold, standardiser = place
     parts |= {"corpus": corpus.hash, "clip": float(standardiser.clip), "cache_format": FORMAT}
     parts["libraries"] = [version(name) for name in _LIBRARIES]
+    if fold.scaled is not None:
+        parts["scaled"] = hashlib.sha256(fold.scaled.tobytes()).hexdigest()
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     for rows in (fold.train, fold.valid):
         digest.update(f"{rows.dtype.str}{rows.shape}".encode() + rows.tobytes())

@@ -8,7 +8,7 @@ import pandas as pd
 
 from aegan.data.parquet import read_frame
 from aegan.errors import InputError
-from aegan.report import figures, tables
+from aegan.report import along, figures, tables
 from aegan.report.kit.documents import Document, Section, paragraphs, section, words, write
 from aegan.report.kit.numbers import Results, number, plain
 from aegan.system.files import read_json, whole
@@ -69,6 +69,7 @@ def _sections(results: Results, table: pd.DataFrame) -> list[Section]:
         section("What the rows are good for", tables.use_table(results)),
         section("How to read this", *paragraphs("run", "reading", rule=verdict.get("rule"))),
         section("The same figures as a picture", figures.comparison(results)),
+        section("Along the way of the training", *along.blocks(results)),
         section("Classes", tables.class_table(results), figures.variance(results), titled=True),
         section("Confusion: who is taken for whom", figures.confusion(results)),
         section(

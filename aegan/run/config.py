@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, s.at_least(1)]
 _folds = s.Rule(lambda folds: folds == ALL or folds > 1, "must be 2 or more, or all")
+_along = s.Rule(lambda points: points == 0 or points > 1, "must be 0, or 2 or more")
 _classifiers = s.Rule(
     lambda names: bool(names) and len(set(names)) == len(names) and set(names) <= set(CLASSIFIERS),
     f"must be different names of {', '.join(CLASSIFIERS)}",
@@ -29,7 +30,7 @@ Widths = Annotated[tuple[int, ...], s.widths]
 
 
 # Fields that joined after version 0.1, each with the value that makes a run one of before.
-ADDED = {"splits": 1, "classifiers": [SVM], "average": None, "missing": "refuse"}
+ADDED = {"splits": 1, "classifiers": [SVM], "average": None, "missing": "refuse", "along": 0}
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ class DataConfig:
     splits: Count = 1  # cuttings into folds, at random from the second on; by speaker alone
     allow_leaks: bool = False  # True: folds that share speakers or rows run, with a banner
     licence: str = ""  # for the passport of synthetic rows; empty: as the table says
-    # "speaker": each speaker by its own rows (transductive).
-    statistics: Annotated[str, s.one_of("fold", "speaker")] = "fold"
+    # By a fold's training part; "speaker": each speaker by its own rows, "corpus": by all rows,
+    # held out or not (both transductive).
+    statistics: Annotated[str, s.one_of("fold", "speaker", "corpus")] = "fold"
     clip: Annotated[float, s.positive] = 10.0  # z-scores beyond are cut
     simulated_rows: int = 2000
     simulated_features: int = 1582
@@ -142,6 +144,9 @@ class MetricsConfig:
     # first. Metrics 1 and 2 are always the SVM's.
     classifiers: Annotated[tuple[str, ...], _classifiers] = (SVM,)
     fid_nets: Count = 3  # nets, each with its own seed, that the FID is averaged over
+    # Points of the training, evenly spaced in log updates, whose weights are kept and judged too;
+    # 0: none. Two are the first epoch and the last.
+    along: Annotated[int, _along] = 0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,19 +16,28 @@ from aegan.data.folds import Fold, Standardiser
 from aegan.data.parquet import read_frame, write_frame
 from aegan.data.plausibility import confirmed
 from aegan.errors import InputError
-from aegan.learning.schedule import idle
+from aegan.learning.schedule import LaneState, idle
 from aegan.run import sentinel
 from aegan.run.plan import Plan
-from aegan.run.workdir import Workdir
-from aegan.sampling.generator import Generator, constant_columns, params_of_rows, save_generator
+from aegan.run.workdir import Workdir, open_generator
+from aegan.sampling.generator import (
+    Generator,
+    constant_columns,
+    flat_arrays,
+    nested_arrays,
+    params_of_rows,
+    save_generator,
+)
 from aegan.sampling.rows import Rows, sample, sampling_key
 from aegan.speakers.margins import Margins, fit_margins
 from aegan.speakers.offsets import Offsets
+from aegan.system.files import read_npz, whole, write_npz
 from aegan.system.screen import say
-from aegan.tables.synthetic import ANEW, write_synthetic
-from aegan.training import lanes
+from aegan.tables.synthetic import ANEW, belongs, write_synthetic
+from aegan.training import hosts, lanes
 from aegan.training.checkpoints import Checkpoint
 
+_OF = "of"  # of which lane, run and epoch kept weights are, among their arrays
 LOOKED_AT = 20_000  # training rows that a lane's health and plausibility are judged by
 
 
@@ -104,6 +114,45 @@ def write_lanes(
             say(f"seed {record['seed']}, fold {record['fold']}: {said}")
         records.append(record)
     return records
+
+
+def write_weights(plan: Plan, workdir: Workdir, epoch: int, state: LaneState) -> None:
+    """Keeps the weights that rows are made with, after an epoch, of every lane that is well."""
+    if not hosts.is_first():
+        return
+    for i, (seed, fold) in enumerate(plan.lanes):
+        lane = lanes.lane_of(state, i)
+        if not lane.diverged:
+            of = {"seed": seed, "fold": fold, "run_hash": plan.identity["config_hash"]}
+            arrays = flat_arrays(params_of_rows(plan.learner.model, lane.weights), "params")
+            arrays[_OF] = np.array(json.dumps(of | {"epoch": epoch}))
+            write_npz(workdir.weights(of, epoch), arrays)
+
+
+def rows_along(
+    plan: Plan, workdir: Workdir, rows: int, lane: Mapping[str, Any], epoch: int
+) -> Rows | None:
+    """Rows, raw, of a lane after an epoch of ``plan.along``, the first that it would give.
+
+    None if it had gone wrong by then. ``InputError``: its weights are lost, or another run's.
+    """
+    generator = open_generator(workdir, lane)
+    if lane["last_good_epoch"] < epoch:
+        return None
+    if epoch < plan.epochs:
+        path, mend = workdir.weights(lane, epoch), f"delete {workdir.root} to train anew"
+        try:
+            with whole(path, mend):
+                arrays = read_npz(path)
+                of = json.loads(str(arrays.pop(_OF)))
+                if of["epoch"] != epoch:
+                    raise ValueError(f"of epoch {of['epoch']}")
+                generator = replace(generator, params=nested_arrays(arrays))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; {mend}") from None
+        belongs(path, of, lane, plan.identity["config_hash"])
+    key = sampling_key(lanes.lane_key(lane["seed"], lane["fold"]))
+    return sample(generator, key, rows)
 
 
 def _some(plan: Plan, fold: Fold) -> np.ndarray:

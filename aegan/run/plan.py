@@ -15,7 +15,13 @@ import numpy as np
 from aegan.data.audit import Leak, as_json, audit, note_of_equal_rows, refuse, row_digests
 from aegan.data.corpus import Corpus, describe, read_corpus
 from aegan.data.emotions import CLASSES
-from aegan.data.folds import Fold, Standardiser, fit_standardiser, make_folds, speaker_standardised
+from aegan.data.folds import (
+    Fold,
+    Standardiser,
+    make_folds,
+    speaker_standardised,
+    standardiser_of,
+)
 from aegan.data.simulate import simulated_corpus
 from aegan.errors import InputError
 from aegan.learning.cost import flops_per_update
@@ -91,6 +97,7 @@ class Plan(Prepared):
     lanes: tuple[tuple[int, int], ...]  # (seed, fold), seeds outermost
     learner: Learner
     epochs: int
+    along: tuple[int, ...]  # epochs (from 1) whose weights are kept and judged; the last included
     protocol: EvaluationProtocol
 
     @cached_property
@@ -150,6 +157,9 @@ def prepared(corpus: Corpus, data: DataConfig, section: str = "config.data") -> 
         refuse(f"corpus '{corpus.name}'", leaks, way_around)
     if data.statistics == "speaker":
         corpus = speaker_standardised(corpus, section)
+    if data.statistics == "corpus":
+        everything = np.arange(len(corpus.labels), dtype=np.int32)
+        folds = tuple(replace(fold, scaled=everything) for fold in folds)
     return Prepared(corpus, digests, folds, leaks)
 
 
@@ -175,7 +185,7 @@ def plan_of(
     """The plan of a run on a prepared corpus, its ``standardisers`` where known already."""
     corpus, folds, data = source.corpus, source.folds, config.data
     standardisers = standardisers or tuple(
-        fit_standardiser(corpus.features, fold.train, data.clip) for fold in folds
+        standardiser_of(corpus.features, fold, data.clip) for fold in folds
     )
     batches = math.ceil(max(len(fold.train) for fold in folds) / config.train.batch_size)
     trained = _folds_to_train(config.only_folds, folds)
@@ -184,7 +194,9 @@ def plan_of(
     parts = ([values[f.train] for f in folds] for values in (corpus.labels, corpus.speakers))
     model = model.for_rows(*parts)
     given = corpus, source.digests, folds, source.leaks
+    epochs = training_length(config.train, batches) if model.steps else 0
     svm = asdict(config.metrics)
+    along = svm.pop("along")
     fid = FidProtocol(net_seeds=tuple(range(svm.pop("fid_nets"))))
     judges = {"classifiers": svm.pop("classifiers")}
     return Plan(
@@ -194,7 +206,8 @@ def plan_of(
         standardisers=standardisers,
         lanes=lanes,
         learner=learner_of(model, config, batches),
-        epochs=training_length(config.train, batches) if model.steps else 0,
+        epochs=epochs,
+        along=points_along(along, epochs),
         protocol=EvaluationProtocol(
             svm=SvmProtocol(**svm),
             fid=fid,
@@ -223,6 +236,13 @@ def learner_of(model: Model, config: RunConfig, batches: int) -> Learner:
 def training_length(train: TrainConfig, batches: int) -> int:
     """``train.epochs``, or as many as hold ``train.updates`` batches, at least ``min_epochs``."""
     return train.epochs or max(train.min_epochs, math.ceil(train.updates / batches))
+
+
+def points_along(points: int, epochs: int) -> tuple[int, ...]:
+    """At most so many numbers of epochs (from 1), evenly spaced in their logarithm."""
+    if not points or not epochs:
+        return ()
+    return tuple(np.unique(np.geomspace(1, epochs, points).round().astype(int)).tolist())
 
 
 def _folds_to_train(only: tuple[int, ...], folds: tuple[Fold, ...]) -> tuple[int, ...]:

@@ -6,8 +6,9 @@ Each reads what the one before wrote into the workdir and is skipped if it has f
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from aegan.data.audit import Leak, as_json, audit_generator, refuse, title_of
 from aegan.data.contract import check_same
 from aegan.errors import InputError
 from aegan.learning.schedule import Lane, LaneState
+from aegan.metrics.along import ROWS, Along
 from aegan.metrics.evaluate import evaluate
 from aegan.report.paper import paper_figures
 from aegan.report.run import write_report
-from aegan.run.outputs import read_losses, write_lanes, write_losses
+from aegan.run.outputs import read_losses, rows_along, write_lanes, write_losses, write_weights
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir, open_generator
 from aegan.sampling.generator import Generator
@@ -67,7 +69,7 @@ def train(
     device = {"platform": first.platform, "kind": first.device_kind, "count": jax.device_count()}
     device["matmul_precision"] = plan.config.train.matmul_precision
     device |= {"hosts": jax.process_count(), "strategy": strategy}
-    trained = train_plan(plan, strategy, workdir.checkpoints)
+    trained = train_plan(plan, strategy, workdir.checkpoints, partial(write_weights, plan, workdir))
     hosts.leave()
     if not hosts.is_first():
         return
@@ -138,8 +140,16 @@ def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
     return found.state
 
 
-def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpoints.Checkpoint:
-    """Trains all lanes, with the checkpoints in a folder; without one it writes nothing."""
+def train_plan(
+    plan: Plan,
+    strategy: str,
+    folder: Path | None = None,
+    keep: Callable[[int, LaneState], None] | None = None,
+) -> checkpoints.Checkpoint:
+    """Trains all lanes, with the checkpoints in a folder; without one it writes nothing.
+
+    ``keep(epoch, state)`` gets the states after the epochs of ``plan.along`` but the last.
+    """
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
     every = plan.config.train.checkpoint_seconds
     # What is drawn and learnt does not depend on what the caller's jax is set to.
@@ -149,7 +159,8 @@ def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpo
             shape = (0, 2, len(plan.lanes), 0)
             return checkpoints.Checkpoint(0, state, np.zeros(shape, np.float32), 0.0)
         job = Job(plan.learner, lanes.make_table(plan.corpus), stacked)
-        return train_lanes(job, strategy, keeper, plan.epochs, every, names)
+        along = {"along": plan.along[:-1], "keep": keep} if keep else {}
+        return train_lanes(job, strategy, keeper, plan.epochs, every, names, **along)
 
 
 def strategy_of(plan: Plan) -> str:
@@ -189,8 +200,12 @@ def evaluate_run(
         bars[0].update(done - bars[0].n)
 
     trained = lanes, workdir.synthetic
+    rows = min(ROWS, plan.config.sample.rows)
+    drawn = partial(rows_along, plan, workdir)
+    along = Along(plan.along, plan.learner.batches, rows, drawn) if plan.along else None
+    real = plan.corpus, plan.folds
     measured = evaluate(
-        plan.corpus, plan.folds, *trained, plan.protocol, cache_dir, jobs, progress=on_progress
+        *real, *trained, plan.protocol, cache_dir, jobs, progress=on_progress, along=along
     )
     for progress in bars:
         progress.close()

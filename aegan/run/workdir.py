@@ -49,6 +49,11 @@ class Workdir:
         """The generator of the lane with that ``seed`` and ``fold``."""
         return self.root / "generators" / f"seed{lane['seed']}-fold{lane['fold']}.npz"
 
+    def weights(self, lane: Mapping[str, Any], epoch: int) -> Path:
+        """The weights of the lane with that ``seed`` and ``fold`` after an epoch along the way."""
+        name = f"seed{lane['seed']}-fold{lane['fold']}.npz"
+        return self.root / "along" / f"epoch{epoch}" / name
+
     def check(self, identity: Mapping[str, Any], contract: FeatureContract) -> None:
         """Refuses a workdir that holds another run; writes nothing."""
         place = f"--workdir={self.root}"

@@ -37,6 +37,7 @@ class StudyConfig:
     seeds: Annotated[tuple[int, ...], distinct_seeds]
     models: Annotated[tuple[str, ...], _models]
     jobs: Annotated[int, _jobs]
+    readings: tuple[str, ...]  # changes of the config, each a study beside this one
     source: DataConfig
     target: TargetConfig
     sample: SampleConfig
@@ -64,7 +65,7 @@ def read_study_config(
     Raises:
         InputError: a value that no study could use, by its field.
     """
-    values, read = plain(config), {}
+    values, read = {"readings": (), **plain(config)}, {}
     own = {name: typed(kind, values[name], f"config.{name}") for name, kind in settings.items()}
     wanted: dict[str, tuple[str, Mapping[str, Any]]] = {m: (m, {}) for m in values["models"]}
     for name, of_experiment in runs.items():

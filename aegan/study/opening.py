@@ -110,7 +110,7 @@ def _that_counts(values: Mapping[str, Any]) -> dict[str, Any]:
     What studies of version 0.1 had not, other models and experiments, goes without saying where it
     is as its variant has it.
     """
-    apart = ("jobs", "experiments")
+    apart = ("jobs", "experiments", "readings")
     found = {name: value for name, value in that_counts(values).items() if name not in apart}
     known = that_counts(plain(load("paper", found.get("variant", "default"))))
     for name in {"models", *known} - _OF_VERSION_01:

@@ -25,12 +25,14 @@ from aegan.study.low_resource import LOW_RESOURCE
 from aegan.study.speaker import SPEAKER
 from aegan.study.study import Study
 from aegan.study.toy import TOY
+from aegan.study.trajectory import TRAJECTORY
 
 # In the order of the report.
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         CROSS_VALIDATION,  # Tables 2 and 3, Fig. 3
+        TRAJECTORY,  # Tables 2 and 3 over the length of training
         INFORMATION,  # section 6
         EMBEDDING,  # Fig. 4
         CODES,  # Fig. 5, section 4.2

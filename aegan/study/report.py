@@ -14,6 +14,7 @@ from aegan.report.kit.tables import Table, tabulate
 from aegan.report.tables import leak_banner, quick_banner, settings_table
 from aegan.study import words as W
 from aegan.study.experiment import Experiment
+from aegan.study.readings import section_of
 from aegan.study.registry import EXPERIMENTS
 from aegan.study.rule import VERDICTS
 from aegan.system.files import read_json, whole
@@ -41,7 +42,7 @@ def write_study_report(folder: Path) -> Path:
 
 def document(results: Results, folder: Path | None = None) -> Document:
     """The report of ``results.json``; with the figures where the folder of the study is given."""
-    sections = [_claims(results)]
+    sections = [_claims(results), section_of(results)]
     for experiment in _shown(results):
         sections.extend(experiment.sections(results, folder))
     reading = W.texts("", "reading", drawn_over=W.drawn_over(results))

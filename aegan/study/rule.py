@@ -17,6 +17,7 @@ Estimate = Mapping[str, Any]  # {"mean", "ci95", "values"}
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 VERDICTS = (HOLDS, FAILS, UNDECIDED)
+SHORT = {HOLDS: "holds", FAILS: "not", UNDECIDED: "open"}  # in cells of wide tables
 
 UNKNOWN = {"mean": None, "ci95": None, "values": []}
 

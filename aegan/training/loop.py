@@ -7,7 +7,7 @@ take as much memory as the states themselves. They are trained once more, from t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -24,13 +24,22 @@ SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
 
 
 def train_lanes(
-    job: Job, strategy: str, keeper: Keeper, epochs: int, save_every: float, names: Sequence[str]
+    job: Job,
+    strategy: str,
+    keeper: Keeper,
+    epochs: int,
+    save_every: float,
+    names: Sequence[str],
+    along: Sequence[int] = (),
+    keep: Callable[[int, LaneState], None] = lambda epoch, state: None,
 ) -> Checkpoint:
     """Trains to the end, after ``epochs`` in all, from the last checkpoint if there is one.
 
     The keeper has the run's checkpoints, saved every so many seconds and at the end; ``names`` is
     what to call each lane on the screen. On several hosts all return the same. A lane that went
     wrong has the state before that epoch, and the epoch's number (from 1) in ``diverged``.
+    ``keep(epoch, state)`` gets the states after the epochs ``along`` the way, before a checkpoint
+    that goes beyond them is saved; a lane marked there has none that counts.
     ``InputError``: the checkpoints are of another run, or none can be read.
     """
     now = keeper.restore(jax.eval_shape(init_lanes, job.learner, job.lanes))
@@ -49,7 +58,7 @@ def train_lanes(
         progress = None
         while done < epochs:
             started = time.perf_counter()
-            count = min(count, epochs - done)
+            count = min(count, *(end - done for end in (*along, epochs) if end > done))
             trained = trainer.run(done, count)
             trained = trained._replace(history=_absent(job, trained.history, done))
             spent = time.perf_counter() - started
@@ -70,6 +79,8 @@ def train_lanes(
                 stopped |= _before_failing(job, trainer, keeper, fresh)
                 trainer.load(state)
                 del state
+            if done in along:
+                keep(done, trainer.state())
             seconds += time.perf_counter() - started
             # The first call compiles as well: it says nothing about the next.
             if not first_call:

@@ -31,7 +31,6 @@ def results(study: Study, records: Records) -> dict[str, Any]:
     runs = {model: stages.read_results(study.dir.run(model)) for model in study.models}
     first = runs[study.models[0]]
     by_fold = {model: values_by_fold(run) for model, run in runs.items()}
-    names = [name for name in METRICS if all(name in of for of in by_fold.values())]
     return {
         "models": {
             model: {name: run[name] for name in _KEPT}
@@ -39,11 +38,26 @@ def results(study: Study, records: Records) -> dict[str, Any]:
             for model, run in runs.items()
         },
         "references": first["references"],
+        **compared(study, by_fold),
+        "losses": {
+            model: losses_of(read_losses(study.dir.run(model)), run["lanes"])
+            for model, run in runs.items()
+        },
+    }
+
+
+def compared(
+    study: Study, by_fold: Mapping[str, Mapping[str, list[float | None]]]
+) -> dict[str, Any]:
+    """Paired "differences" between models and between "sets", of values by model and metric."""
+    first = next(iter(by_fold.values()))
+    names = [name for name in first if all(name in of for of in by_fold.values())]
+    return {
         "differences": {
             f"{a}-{b}": {
                 name: study.over_folds(by_fold[a][name], by_fold[b][name]) for name in names
             }
-            for a, b in permutations(study.models, 2)
+            for a, b in permutations(by_fold, 2)
         },
         "sets": {
             model: {
@@ -51,10 +65,6 @@ def results(study: Study, records: Records) -> dict[str, Any]:
                 for test in ("trts", "tstr")
             }
             for model, values in by_fold.items()
-        },
-        "losses": {
-            model: losses_of(read_losses(study.dir.run(model)), run["lanes"])
-            for model, run in runs.items()
         },
     }
 
