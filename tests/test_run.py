@@ -174,6 +174,9 @@ def test_losses_are_one_row_per_lane_epoch_and_split(finished):
         assert ((table["split"] == "train") & (table["epoch"] == 2)).equals(idle)
     others = [name for name in names if name != "feature_discriminator"]
     assert np.isfinite(table[others].to_numpy()).all()
+    if finished.epochs:
+        so_far = pd.read_csv(finished.workdir / "losses.csv")
+        pd.testing.assert_frame_equal(so_far.astype(table.dtypes), table)
 
 
 def test_synthetic_tables_are_in_the_corpus_units_and_carry_their_passport(finished):
@@ -238,6 +241,8 @@ def assert_same_run(one: Path, other: Path, trained: bool = True):
     assert figures_of(one) == figures_of(other)
     if not trained:
         return
+    so_far = [(workdir / "losses.csv").read_bytes() for workdir in (one, other)]
+    assert so_far[0] == so_far[1]
     states = [parameters(workdir) for workdir in (one, other)]
     assert states[0].keys() == states[1].keys() and len(states[0]) > 10
     assert states[0] == states[1]

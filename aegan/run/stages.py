@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from aegan.learning.schedule import Lane, LaneState
 from aegan.metrics.evaluate import evaluate
 from aegan.report.paper import paper_figures
 from aegan.report.run import write_report
-from aegan.run.outputs import read_losses, write_lanes, write_losses
+from aegan.run.losses import LossLog, read_losses, write_losses
+from aegan.run.outputs import write_lanes
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir, open_generator
 from aegan.sampling.generator import Generator
@@ -72,13 +73,13 @@ def train(
     device = {"platform": first.platform, "kind": first.device_kind, "count": jax.device_count()}
     device["matmul_precision"] = plan.config.train.matmul_precision
     device |= {"hosts": jax.process_count(), "strategy": strategy}
-    trained = train_plan(plan, strategy, workdir.checkpoints)
+    trained = train_plan(plan, strategy, workdir)
     hosts.leave()
     if not hosts.is_first():
         return
     started = time.perf_counter()
     records = write_lanes(plan, workdir, trained, keep_rows)
-    write_losses(plan, workdir, trained.history, records)
+    write_losses(plan, workdir, trained)
     training = {
         "epochs": plan.epochs,
         "batches_per_epoch": plan.learner.batches,
@@ -143,18 +144,22 @@ def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
     return found.state
 
 
-def train_plan(plan: Plan, strategy: str, folder: Path | None = None) -> checkpoints.Checkpoint:
-    """Trains all lanes, with the checkpoints in a folder; without one it writes nothing."""
+def train_plan(plan: Plan, strategy: str, workdir: Workdir | None = None) -> checkpoints.Checkpoint:
+    """Trains all lanes; checkpoints and losses so far lie in a workdir, without one nowhere."""
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
     every = plan.config.train.checkpoint_seconds
     # What is drawn and learnt does not depend on what the caller's jax is set to.
-    with jax.enable_x64(False), _opened(plan, folder) as (stacked, keeper):
+    folder = workdir and workdir.checkpoints
+    with jax.enable_x64(False), _opened(plan, folder) as (stacked, keeper), ExitStack() as stack:
         if not plan.epochs:  # nothing is trained
             state = jax.device_get(lanes.init_lanes(plan.learner, stacked))
             shape = (0, 2, len(plan.lanes), 0)
             return checkpoints.Checkpoint(0, state, np.zeros(shape, np.float32), 0.0)
         job = Job(plan.learner, lanes.make_table(plan.corpus), stacked)
-        return train_lanes(job, strategy, keeper, plan.epochs, every, names)
+        log = None
+        if workdir and hosts.is_first():
+            log = stack.enter_context(closing(LossLog(plan, workdir)))
+        return train_lanes(job, strategy, keeper, plan.epochs, every, names, log)
 
 
 def strategy_of(plan: Plan) -> str:

@@ -7,7 +7,7 @@ take as much memory as the states themselves. They are trained once more, from t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -24,17 +24,26 @@ SECONDS_PER_CALL = 5.0  # how often the screen hears from the device
 
 
 def train_lanes(
-    job: Job, strategy: str, keeper: Keeper, epochs: int, save_every: float, names: Sequence[str]
+    job: Job,
+    strategy: str,
+    keeper: Keeper,
+    epochs: int,
+    save_every: float,
+    names: Sequence[str],
+    log: Callable[[Checkpoint], None] | None = None,
 ) -> Checkpoint:
     """Trains to the end, after ``epochs`` in all, from the last checkpoint if there is one.
 
     The keeper has the run's checkpoints, saved every so many seconds and at the end; ``names`` is
-    what to call each lane on the screen. On several hosts all return the same. A lane that went
-    wrong has the state before that epoch, and the epoch's number (from 1) in ``diverged``.
+    what to call each lane on the screen; ``log`` is told of every checkpoint, the one gone on from
+    included. On several hosts all return the same. A lane that went wrong has the state before that
+    epoch, and the epoch's number (from 1) in ``diverged``.
     ``InputError``: the checkpoints are of another run, or none can be read.
     """
     now = keeper.restore(jax.eval_shape(init_lanes, job.learner, job.lanes))
+    log = log or (lambda checkpoint: None)
     if now is not None:
+        log(now)
         say(f"train: goes on after epoch {now.epochs} of {epochs}")
         if now.epochs == epochs:
             return now
@@ -78,11 +87,15 @@ def train_lanes(
             count = hosts.agree(-(-count // trainer.pieces) * trainer.pieces)
             first_call = False
             if done < epochs and hosts.agree(time.monotonic() - saved > save_every):
-                keeper.save(Checkpoint(done, _with(trainer.state(), stopped), history, seconds))
+                so_far = Checkpoint(done, _with(trainer.state(), stopped), history, seconds)
+                keeper.save(so_far)
+                log(so_far)
+                del so_far
                 saved = time.monotonic()
         progress.close()
         end = Checkpoint(done, _with(trainer.state(), stopped), history, seconds)
     keeper.save(end)
+    log(end)
     return end
 
 
