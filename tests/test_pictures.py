@@ -87,4 +87,4 @@ def test_a_class_without_rows_is_shown_as_nothing(rows):
     only = rows[:300], LABELS[:300]
     found = pictures_of(NAMES, CLASSES, (rows, LABELS), only)
     assert found["points"]["sad"]["synthetic"] == {"x": [], "y": []}
-    assert len(list(sides({"pictures": found | {"seed": 0, "fold": 0}}))) == 2
+    assert set(found["columns"][0]["synthetic"]["sad"]) == {0}

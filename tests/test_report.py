@@ -212,7 +212,7 @@ def test_headline_names_figures_verdict_banner_and_bad_lanes(reports):
         results, workdir = reports[name]
         mean = f"{100 * results['metrics']['tstr_set2']['mean']:.1f}"
         row = next(row for row in read_html(workdir).tables[0] if row[0] == "M2, this run")
-        assert row[4].startswith(mean + " [")
+        assert row[5].startswith(mean + " [")
         for text in ("".join(read_html(workdir).text), (workdir / "report.md").read_text()):
             assert re.search(rf"Can a classifier learn from them\?\W*{mean}\s%", text)
             assert "Verdict: prototype-like (clean, narrow classes" in text

@@ -22,6 +22,7 @@ from small_runs import EPOCHS, OFTEN, OWN, assert_refused, hashes, tiny
 from aegan.data.simulate import simulated_corpus
 from aegan.metrics.references import GENERATORS
 from aegan.models.model import MODELS
+from aegan.report.compare import compare
 from aegan.sampling.generator import load_generator
 from aegan.system.screen import duration
 from aegan.tables.synthetic import read_synthetic
@@ -259,6 +260,14 @@ def newest(workdir: Path) -> dict:
     whole = [path for path in workdir.glob("checkpoints/*") if path.name.isdigit()]
     place = max(whole, key=lambda path: int(path.name))  # beside what a kill in mid-save left
     return ocp.StandardCheckpointer().restore((place / "state").resolve())
+
+
+def test_two_runs_are_compared_by_speaker(runs, one):
+    found = compare([runs("m5").workdir, one.workdir])
+    less = found.lines[1].less["tstr_set2"]
+    scores = [run.results["metrics"]["tstr_set2"]["mean"] for run in (one, runs("m5"))]
+    assert found.by_speaker and found.lanes == 5
+    assert less.mean == pytest.approx(scores[0] - scores[1]) and less.low < less.mean < less.high
 
 
 def test_rows_are_made_by_the_averaged_weights(runs):

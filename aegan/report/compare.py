@@ -54,6 +54,12 @@ class Comparison:
         return next(iter(self.runs.values()))
 
     @property
+    def told(self) -> dict[str, Any]:
+        """What captions tell of it."""
+        names = list(self.runs)
+        return {"names": names, "lanes": self.lanes, "by_speaker": self.by_speaker}
+
+    @property
     def metrics(self) -> list[str]:
         """Those that were measured."""
         return T.measured(self.first, _SHOWN)
@@ -89,14 +95,13 @@ def compare(paths: Sequence[Path]) -> Comparison:
             "the same config.seeds and config.only_folds"
         )
     lanes = [lane for lane in _lanes(first) if lane in common]
-    groups = {name: (results, "model") for name, results in runs.items()}
-    groups |= {_REAL: (first, "real")}
-    by_speaker = all("tested" in (results.get("use") or {}) for results in runs.values())
-    lines = tuple(
-        _line(name, results, who, first, lanes, by_speaker)
-        for name, (results, who) in groups.items()
-    )
-    return Comparison(runs, lines, len(lanes), by_speaker)
+    by_speaker = T.holds_out(first) and all("tested" in (r.get("use") or {}) for r in runs.values())
+    lines = []
+    for name, path in zip((*names, _REAL), (*paths, paths[0]), strict=True):
+        with whole(path / "results.json"):
+            who = "real" if name == _REAL else "model"
+            lines.append(_line(name, runs.get(name, first), who, first, lanes, by_speaker))
+    return Comparison(runs, tuple(lines), len(lanes), by_speaker)
 
 
 def _read(path: Path) -> Results:
@@ -160,7 +165,7 @@ def _line(
         own = values(results, who, metric)
         cells[metric] = summarise(own, known)
         less[metric] = summarise(_less(own, values(first, "model", metric)), known)
-    if by_speaker and T.holds_out(results):
+    if by_speaker:
         tested = {
             of["fold"]: HeldOut(tuple(of["speakers"]), np.array(of["rows"]))
             for of in first["use"]["tested"]["folds"]
@@ -185,7 +190,7 @@ def _less(own: Sequence, base: Sequence) -> list:
 def document(found: Comparison) -> Document:
     """The report of a comparison."""
     names, corpus = list(found.runs), found.first["corpus"]
-    told = {"names": names, "lanes": found.lanes, "by_speaker": found.by_speaker}
+    told = found.told
     return Document(
         title=" and ".join([", ".join(names[:-1]), names[-1]]),
         subtitle=words("compare", "subtitle", corpus=corpus, **told),
@@ -244,20 +249,19 @@ def table(found: Comparison) -> Table:
     columns = {"Run": lambda line: line.row.label, "Verdict": lambda line: line.verdict}
     for metric in found.metrics:
         columns[T.TITLES[metric]] = lambda line, metric=metric: line.row.said(metric)
-    caption = words("compare", "table", lanes=found.lanes)
-    return tabulate(caption, found.lines, columns, words=("Verdict",))
+    return tabulate(
+        words("compare", "table", **found.told), found.lines, columns, words=("Verdict",)
+    )
 
 
 def differences(found: Comparison) -> Table:
     """Each run less the first."""
-    name = next(iter(found.runs))
     columns = {"Run": lambda line: line.row.label}
     for metric in found.metrics:
         columns[T.TITLES[metric].replace("(%)", "(points)")] = lambda line, metric=metric: (
             _said_less(line, metric)
         )
-    caption = words("compare", "differences", base=name, by_speaker=found.by_speaker)
-    return tabulate(caption, found.lines[1:], columns)
+    return tabulate(words("compare", "differences", **found.told), found.lines[1:], columns)
 
 
 def configs(found: Comparison) -> Table | None:
@@ -336,8 +340,7 @@ def text(found: Comparison) -> str:
     columns["verdict"] = lambda line: line.verdict
     lines = to_text(tabulate("", found.lines, columns))
     lines.insert(1, "-" * max(map(len, lines)))
-    told = {"base": next(iter(found.runs)), "lanes": found.lanes, "by_speaker": found.by_speaker}
-    chance = T.chance(found.first)
-    notes = [words("compare", "terminal", metric=T.SHORT[metric], chance=chance, **told)]
+    known = {"metric": T.SHORT[metric], "chance": T.chance(found.first)}
+    notes = [words("compare", "terminal", **known, **found.told)]
     notes += banners(found)
     return "\n".join(lines + [part for note in notes for part in textwrap.wrap(note, WIDTH)])

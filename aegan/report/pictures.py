@@ -16,6 +16,7 @@ from aegan.report.scatter import Below, Plane, scatter, square
 
 _AXES = ("first component", "second component")
 _WHO = ("real", "synthetic")
+_FAR = 0.01  # share of the points that are drawn at the edge, not to press all others together
 
 
 def sides(results: Results) -> Iterator[Figure]:
@@ -34,9 +35,11 @@ def _plane(found: Results, style: kit.Style) -> Figure:
         for who in _WHO
     ]
     data = pd.concat(parts, ignore_index=True).astype({"x": float, "y": float})
-    plane, panels = Plane(square(data), _AXES), []
+    ends = data[["x", "y"]].quantile([_FAR, 1 - _FAR])
+    near = data.assign(**{axis: data[axis].clip(*ends[axis]) for axis in ends})
+    plane, panels = Plane(square(near), _AXES), []
     for place, (name, look) in enumerate(style.items()):
-        own = data[data["class"] == name]
+        own = near[near["class"] == name]
         real, made = (own[own["rows"] == who] for who in _WHO)
         below = Below(real, GREY, "real rows", 0.55)
         alt = f"{name}: real and synthetic rows in the plane of two principal components."

@@ -156,11 +156,11 @@ def main_table(results: Results) -> Table:
     verdicts = {REFERENCES[k]: word for k, word in (verdict.get("references") or {}).items()}
     rows = main_rows(results)
     columns = {"Generator": lambda row: row.label}
-    for metric in measured(results, MAIN_COLUMNS):
-        columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
     if verdicts:
         verdicts[rows[0].label] = verdict.get("word")
         columns[_VERDICT] = lambda row: verdicts.get(row.label)
+    for metric in measured(results, MAIN_COLUMNS):
+        columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
     caption = words("run", "generators", model=model_name(results), chance=chance(results))
     return tabulate(caption, rows, columns, words=(_VERDICT,), marked=lambda row: row is rows[0])
 
