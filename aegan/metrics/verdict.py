@@ -76,11 +76,12 @@ def judge(
 
 def _collapsed_classes(ratios: Mapping[str, float | None], lanes: Sequence[Mapping]) -> list[str]:
     missing = sorted({name for lane in lanes for name in lane.get("classes_missing") or ()})
+    low = ", ".join(
+        f"{name} {r:.3f}" for name, r in ratios.items() if r is not None and r < COLLAPSED_RATIO
+    )
     return [f"classes missing: {', '.join(missing)}"] * bool(missing) + [
-        f"rows of class {name} vary {ratio:.3f} times as much as real ones (variance ratio)"
-        for name, ratio in ratios.items()
-        if ratio is not None and ratio < COLLAPSED_RATIO
-    ]
+        f"rows of a class vary so many times as much as real ones (variance ratio): {low}"
+    ] * bool(low)
 
 
 def _first_that_holds(
