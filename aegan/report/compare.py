@@ -191,10 +191,11 @@ def document(found: Comparison) -> Document:
     """The report of a comparison."""
     names, corpus = list(found.runs), found.first["corpus"]
     told = found.told
+    line = words("compare", "headline", metric=found.metrics[0], **told)
     return Document(
         title=" and ".join([", ".join(names[:-1]), names[-1]]),
         subtitle=words("compare", "subtitle", corpus=corpus, **told),
-        headline=" ".join([*_said(T.quick_banner, found), words("compare", "headline", **told)]),
+        headline=" ".join([*_said(T.quick_banner, found), line]),
         short=_sentences(found),
         sections=[
             section("Side by side", table(found), differences(found)),
