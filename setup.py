@@ -58,7 +58,9 @@ setup(
             "pytest-xdist>=3.6",
             "ruff==0.17.6",
             "setuptools>=77",  # builds the wheel that is tested
+            "tensorboardX>=2.6.2",
         ],
+        "tensorboard": ["tensorboardX>=2.6.2"],
         "tsne": ["openTSNE>=1.0"],
         "cuda": ["jax[cuda13]"],
         "tpu": ["jax[tpu]"],

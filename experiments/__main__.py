@@ -11,6 +11,7 @@ USAGE = """aegan PROGRAM [--flag=value ...]
 
   run      train, sample and evaluate a model on every fold, and write the report
   sample   draw synthetic rows from a finished run
+  compare  several finished runs side by side
   extract  features of recordings, as a table
   convert  feature files of other tools into a table
   paper    the paper's whole study on a pair of corpora
@@ -18,7 +19,7 @@ USAGE = """aegan PROGRAM [--flag=value ...]
   bench    training and metrics against the machine's limit and PyTorch
 
 aegan PROGRAM --help says more."""
-PROGRAMS = ("run", "sample", "extract", "convert", "paper", "peers", "bench")
+PROGRAMS = ("run", "sample", "compare", "extract", "convert", "paper", "peers", "bench")
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from aegan.data.folds import fit_standardiser
 from aegan.errors import InputError
 from aegan.metrics.fold_tools import cached
 from aegan.report.run import write_report
-from aegan.run.outputs import read_losses
+from aegan.run.losses import read_losses
 from aegan.run.workdir import Workdir, choose_lane, open_generator
 from aegan.sampling.generator import load_generator
 from aegan.system.files import read_json

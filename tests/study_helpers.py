@@ -94,8 +94,8 @@ def run_here(study: Study, tasks: Iterable[Task]) -> dict[str, Any]:
 
 
 def markdown_page(results) -> str:
-    return page(document(results), "study.md")
+    return page(document(results), "report.md")
 
 
 def html_page(results) -> str:
-    return page(document(results), "study.html")
+    return page(document(results), "report.html")

@@ -98,7 +98,7 @@ def results(corpus, folds, tables, cache):
 def test_shape_of_the_results(results, corpus):
     found, calls = results
     keys = {"metrics", "references", "use", "per_class", "confusion", "svm"}
-    assert set(found) == keys | {"plausibility", "verdict"}
+    assert set(found) == keys | {"plausibility", "verdict", "pictures"}
     assert found["plausibility"] == []  # no openSMILE names, no rule
     json.dumps(found, allow_nan=False)
     assert tuple(found["references"]) == REFERENCES

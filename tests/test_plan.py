@@ -16,6 +16,7 @@ from small_runs import write_table
 
 from aegan.errors import InputError
 from aegan.models.priors import MixturePrior, NormalPrior
+from aegan.run import config
 from aegan.run.config import read_config
 from aegan.run.plan import make_plan, training_length
 from configs import m1, m2, m3, m4
@@ -297,3 +298,15 @@ def test_a_class_with_few_rows_is_said_before_training(tmp_path):
     notes = make_plan(config_of(data__path=path, data__folds=4)).corpus.notes
     assert "class 'neutral' has but 12 training rows in fold 3: too few to learn it from" in notes
     assert make_plan(config_of(data__simulated_rows=300)).corpus.notes == ()
+
+
+def test_tensorboard_needs_its_extra_and_makes_no_other_run(monkeypatch):
+    wanted = config_of(train__tensorboard=True)
+    monkeypatch.setattr(config, "find_spec", lambda name: None)
+    with pytest.raises(
+        InputError, match=r"train.tensorboard=True: needs tensorboardX; pip install"
+    ):
+        read_config(wanted)
+    monkeypatch.setattr(config, "find_spec", lambda name: name)
+    hashes = {make_plan(c).identity["config_hash"] for c in (wanted, config_of())}
+    assert len(hashes) == 1

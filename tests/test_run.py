@@ -22,6 +22,7 @@ from small_runs import EPOCHS, OFTEN, OWN, assert_refused, hashes, tiny
 from aegan.data.simulate import simulated_corpus
 from aegan.metrics.references import GENERATORS
 from aegan.models.model import MODELS
+from aegan.report.compare import compare
 from aegan.sampling.generator import load_generator
 from aegan.system.screen import duration
 from aegan.tables.synthetic import read_synthetic
@@ -174,6 +175,9 @@ def test_losses_are_one_row_per_lane_epoch_and_split(finished):
         assert ((table["split"] == "train") & (table["epoch"] == 2)).equals(idle)
     others = [name for name in names if name != "feature_discriminator"]
     assert np.isfinite(table[others].to_numpy()).all()
+    if finished.epochs:
+        so_far = pd.read_csv(finished.workdir / "losses.csv")
+        pd.testing.assert_frame_equal(so_far.astype(table.dtypes), table)
 
 
 def test_synthetic_tables_are_in_the_corpus_units_and_carry_their_passport(finished):
@@ -238,6 +242,8 @@ def assert_same_run(one: Path, other: Path, trained: bool = True):
     assert figures_of(one) == figures_of(other)
     if not trained:
         return
+    so_far = [(workdir / "losses.csv").read_bytes() for workdir in (one, other)]
+    assert so_far[0] == so_far[1]
     states = [parameters(workdir) for workdir in (one, other)]
     assert states[0].keys() == states[1].keys() and len(states[0]) > 10
     assert states[0] == states[1]
@@ -254,6 +260,14 @@ def newest(workdir: Path) -> dict:
     whole = [path for path in workdir.glob("checkpoints/*") if path.name.isdigit()]
     place = max(whole, key=lambda path: int(path.name))  # beside what a kill in mid-save left
     return ocp.StandardCheckpointer().restore((place / "state").resolve())
+
+
+def test_two_runs_are_compared_by_speaker(runs, one):
+    found = compare([runs("m5").workdir, one.workdir])
+    less = found.lines[1].less["tstr_set2"]
+    scores = [run.results["metrics"]["tstr_set2"]["mean"] for run in (one, runs("m5"))]
+    assert found.by_speaker and found.lanes == 5
+    assert less.mean == pytest.approx(scores[0] - scores[1]) and less.low < less.mean < less.high
 
 
 def test_rows_are_made_by_the_averaged_weights(runs):

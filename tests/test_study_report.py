@@ -129,7 +129,7 @@ def test_claims_count_their_parts(study):
 
 def test_the_headline_counts_the_claims(study):
     def headline(*verdicts):
-        return S.headline({"claims": [{"verdict": verdict} for verdict in verdicts]})
+        return S.headline(study | {"claims": [{"verdict": verdict} for verdict in verdicts]})
 
     no, yes, open_ = "does not hold", "holds", "undecided"
     words = "claims of the paper tested"
@@ -143,6 +143,21 @@ def test_the_headline_counts_the_claims(study):
     gain = gains_of(found)["honest", "m1", 10, 6000]["mean"]
     assert f"and by {100 * gain:+.1f} [" in text
     assert "Note: 1 of 10 lanes of M3 diverged: seed 1, fold 4." in text
+
+
+def test_the_headline_says_what_was_run_of_a_part(study):
+    part = dict.fromkeys(("toy", "codes"), {"figures": 1})
+    timing = {"tasks": 30, "tasks_of_paper": 120}
+    of = {"config": {"models": ["m1", "m3"], "seeds": [0]}, "claims": [], "timing": timing}
+    found = S.headline(study | of | {"experiments": part})
+    assert found == (
+        "Only a part of the study was run: of the paper's 6 experiments 2 (codes, toy); models M1, "
+        "M3; seed 0; 30 of 120 tasks. No claim of the paper was tested"
+    )
+    assert "Only a part" in S.headline(study | of)  # all experiments, but two models
+    of |= {"experiments": {"fidelity": {"figures": 1}}, "timing": {"tasks": 1}}
+    assert "experiments none, beyond them fidelity; " in S.headline(study | of)
+    assert "seed 0; 1 task. No claim" in S.headline(study | of)
 
 
 def test_html_is_self_contained_and_whole(written):

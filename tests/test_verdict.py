@@ -79,25 +79,32 @@ def test_word(changes, word):
 
 def test_reasons_name_the_figures():
     for changes, figures in (
-        ({"variance_ratio": 0.21, "trts_set2": 0.71}, ("0.21", "0.710", "0.480")),
-        ({"tstr_set2": 0.44, "fid_over_floor": 80.0}, ("0.80", "0.50")),
+        ({"variance_ratio": 0.21, "trts_set2": 0.71}, ("0.21", "71.0 %", "48.0 %")),
+        ({"tstr_set2": 0.44, "fid_over_floor": 80.0}, ("0.80", "0.50", "44.0 %")),
     ):
         reasons = " ".join(verdict(**changes)["reasons"])
         assert all(figure in reasons for figure in figures)
 
 
 @pytest.mark.parametrize(
-    ("status", "folds", "word", "reason"),
+    ("status", "folds", "word", "count", "more"),
     [
-        ("collapsed", 2, "collapsed", "2 of 4 lanes collapsed"),
-        ("collapsed", 1, "faithful", "1 of 4 lanes collapsed"),
-        ("diverged", 1, "faithful", "1 of 4 lanes diverged"),
-        ("diverged", 3, "faithful", "3 of 4 lanes diverged"),
-        ("diverged", 4, "diverged", "4 of 4 lanes diverged; none has a value"),
+        ("collapsed", 2, "collapsed", "2 of 4", ""),
+        ("collapsed", 1, "faithful", "1 of 4", ""),
+        ("diverged", 1, "faithful", "1 of 4", ""),
+        ("diverged", 3, "faithful", "3 of 4", ""),
+        (
+            "diverged",
+            4,
+            "diverged",
+            "4 of 4",
+            "; none has a value",
+        ),
     ],
 )
-def test_lanes_count(status, folds, word, reason):
+def test_lanes_count(status, folds, word, count, more):
     found = verdict(lanes(*[status] * folds))
+    reason = f"{count} trainings (one per fold and seed) {status}{more}"
     assert found["word"] == word and reason in found["reasons"]
 
 
@@ -131,7 +138,7 @@ HELD_OUT = dict.fromkeys(("trts_set2", "tstr_set2", "real_to_real"))
 
 def test_where_nothing_is_held_out_fid_decides():
     found = verdict(**HELD_OUT)
-    assert found["word"] == "faithful" and "nothing was held out" in found["reasons"][0]
+    assert found["word"] == "faithful" and "nothing was held out" in found["reasons"]
     assert verdict(**HELD_OUT, fid_over_floor=20.0)["word"] == "off the data"
     assert verdict(**HELD_OUT, copies=0.5)["word"] == "copying"
 

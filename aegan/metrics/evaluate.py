@@ -37,6 +37,7 @@ from aegan.metrics.fold_tools import (
     svm_on_set2,
 )
 from aegan.metrics.intervals import HeldOut, by_speaker
+from aegan.metrics.pictures import pictures_of
 from aegan.metrics.references import GENERATORS, Rows, reference_seed
 from aegan.metrics.summary import AUGMENTED, METRICS, REFERENCES, TESTS, summary_of, words_of
 from aegan.metrics.svm import SvmProtocol, confusion_counts, predict, recalls, tune_and_fit, uar
@@ -74,7 +75,7 @@ def evaluate(
     progress: Callable[[str, int, int], None] | None = None,
     along: Along | None = None,
 ) -> dict:
-    """Metrics, references, per_class, confusion, svm, plausibility and verdict of all lanes.
+    """Metrics, references, use, per_class, confusion, svm, plausibility, verdict and pictures.
 
     A lane with status "diverged" or with a non-finite cell has None for every metric and enters
     no mean. No value is NaN. What needs set-2 is None where a fold holds nothing out.
@@ -146,6 +147,12 @@ def evaluate(
     references = {
         name: {k: found[f"reference {name}, fold {k}"] for k in places} for name in REFERENCES
     }
+    known = [lane for lane, value in zip(lanes, model, strict=True) if value is not None]
+    shown = min(known, key=lambda lane: lane["status"] != "ok", default=None)  # the first sound one
+    pictures = {}
+    if shown is not None:
+        with threadpool_limits(1):
+            pictures = benches[shown["fold"]].pictures(shown, synthetic_path)
     words = asdict(protocol.svm) | {
         "selection": "balanced accuracy over stratified shuffled inner folds of the SVM's own "
         f"training set; the smallest C within {protocol.svm.tie:g} of the best",
@@ -159,6 +166,7 @@ def evaluate(
     lanes = [{**lane, "split": split_of[lane["fold"]]} for lane in lanes]
     uses = list(dict.fromkeys((SVM, *protocol.classifiers, AUGMENTED)))
     told = summary_of(corpus.classes, lanes, tools, tested, uses, model, references, words)
+    told["pictures"] = pictures
     if along:
         of = dict(zip(points, (found[words] for words in of_points), strict=True))
         real = {
@@ -188,10 +196,19 @@ class _Bench:
     protocol: EvaluationProtocol
     cache_dir: Path | None
 
-    def lane(self, lane: Mapping, synthetic_path: Callable[[dict], Path]) -> dict | None:
-        if lane["status"] == "diverged":
-            return None
-        corpus, fold, standardiser = self.place
+    def pictures(self, lane: Mapping, synthetic_path: Callable[[dict], Path]) -> dict:
+        """Of the rows of a lane that has figures, beside those of set-1."""
+        corpus, space = self.place[0], fold_space(*self.place)
+        rows, _ = self.synthetic(lane, synthetic_path)
+        real = space.set1_z, space.labels1
+        found = pictures_of(corpus.feature_names, corpus.classes, real, rows)
+        return found and {key: lane[key] for key in ("seed", "fold")} | found
+
+    def synthetic(
+        self, lane: Mapping, synthetic_path: Callable[[dict], Path]
+    ) -> tuple[Rows, np.ndarray] | None:
+        """Rows of a lane in z with their labels, and as they were; None for no rows or NaN."""
+        corpus, _, standardiser = self.place
         path = synthetic_path(lane)
         table = read_synthetic(path)
         check_same(str(path), table.contract, f"corpus {corpus.name!r}", corpus.contract)
@@ -205,11 +222,17 @@ class _Bench:
         if len(table.labels) == 0 or not np.isfinite(table.features).all():
             return None
         labels = np.array([corpus.classes.index(c) for c in table.classes], np.int32)
-        rows = standardiser.to_z(table.features), labels[table.labels]
+        return (standardiser.to_z(table.features), labels[table.labels]), table.features
+
+    def lane(self, lane: Mapping, synthetic_path: Callable[[dict], Path]) -> dict | None:
+        found = None if lane["status"] == "diverged" else self.synthetic(lane, synthetic_path)
+        if found is None:
+            return None
+        (corpus, fold, _), (rows, raw) = self.place, found
         found = self.measure(rows)
         rules = rules_of(corpus.feature_names)
-        parts = {"real": corpus.features[fold.train], "synthetic": table.features}
-        breached = {who: [asdict(b) for b in breaches(rules, raw)] for who, raw in parts.items()}
+        parts = {"real": corpus.features[fold.train], "synthetic": raw}
+        breached = {who: [asdict(b) for b in breaches(rules, of)] for who, of in parts.items()}
         uses = {use: self.right_by(use, rows) for use in self.uses()}
         return found | {"plausibility": breached, "right": {SVM: found["right"], **uses}}
 

@@ -31,6 +31,8 @@ METRICS = (
 TESTS = METRICS[:5]  # those with a confusion matrix
 REFERENCES = ("real", *GENERATORS)
 
+_COMPARED = ("model", "real")  # whose rows several runs are compared by
+
 AUGMENTED = "augmented"  # use of rows: real and synthetic ones together
 
 Values = Sequence[dict | None]  # of `evaluate.measure`, per lane
@@ -110,7 +112,7 @@ def summary_of(
     return {
         "metrics": metrics["model"],
         "references": of_references,
-        "use": {"uar": use, "less": less},
+        "use": {"uar": use, "less": less, "tested": _tested(groups, tested)},
         "per_class": per_class,
         "confusion": confusion,
         "svm": {
@@ -126,6 +128,16 @@ def summary_of(
         "plausibility": _plausibility(model, lanes),
         "verdict": verdict,
     }
+
+
+def _tested(groups: Mapping[str, Values], tested: Mapping[int, HeldOut]) -> dict:
+    """Speakers and rows of each set-2, and per lane those that TSTR's SVM recognised."""
+    right = {name: [value and value["right"][SVM] for value in groups[name]] for name in _COMPARED}
+    folds = [
+        {"fold": fold, "speakers": list(of.speakers), "rows": of.rows.tolist()}
+        for fold, of in tested.items()
+    ]
+    return {"folds": folds, "right": right}
 
 
 def _uses(

@@ -60,7 +60,8 @@ def judge(
         lanes: lane records; "status" and, where present, "classes_missing" are read.
     """
     lost = {what: sum(r["status"] == what for r in lanes) for what in ("diverged", "collapsed")}
-    said = {what: f"{n} of {len(lanes)} lanes {what}" for what, n in lost.items() if n}
+    of = f"of {len(lanes)} trainings (one per fold and seed)"
+    said = {what: f"{n} {of} {what}" for what, n in lost.items() if n}
     if metrics["variance_ratio"]["mean"] is not None:
         collapsed = [said["collapsed"]] if 2 * lost["collapsed"] >= len(lanes) > 0 else []
         collapsed += _collapsed_classes(per_class["variance_ratio"], lanes)
@@ -75,11 +76,12 @@ def judge(
 
 def _collapsed_classes(ratios: Mapping[str, float | None], lanes: Sequence[Mapping]) -> list[str]:
     missing = sorted({name for lane in lanes for name in lane.get("classes_missing") or ()})
+    low = ", ".join(
+        f"{name} {r:.3f}" for name, r in ratios.items() if r is not None and r < COLLAPSED_RATIO
+    )
     return [f"classes missing: {', '.join(missing)}"] * bool(missing) + [
-        f"class {name} has a variance ratio of {ratio:.3f}"
-        for name, ratio in ratios.items()
-        if ratio is not None and ratio < COLLAPSED_RATIO
-    ]
+        f"rows of a class vary so many times as much as real ones (variance ratio): {low}"
+    ] * bool(low)
 
 
 def _first_that_holds(
@@ -103,9 +105,16 @@ def _first_that_holds(
     lacking = value["tstr_set2"] < TSTR_SHARE * ceiling
     over, far = value["fid_over_floor"], mean(references["class_mean"]["fid_over_floor"]) or nan
     scores = (value["trts_set2"], mean(real["trts_set2"]))
-    shown = ("unknown" if isnan(score) else f"{score:.3f}" for score in scores)
-    trts = "TRTS on set-2 is {}, of real rows {}".format(*shown)
-    spread = f"the variance ratio is {ratio:.2f}"
+    shown = ("an unknown share" if isnan(score) else f"{100 * score:.1f} %" for score in scores)
+    trts = (
+        "a classifier trained on held-out speakers' rows recognises {} of the synthetic rows and "
+        "{} of the real ones (TRTS, set-2)"
+    ).format(*shown)
+    tstr = (
+        f"a classifier trained on the rows recognises {100 * value['tstr_set2']:.1f} % of held-out "
+        f"speakers' rows, {reached:.2f} of what one trained on real rows does (TSTR, set-2)"
+    )
+    spread = f"rows of a class vary {ratio:.2f} times as much as real ones (variance ratio)"
     rule = (
         ("collapsed", *collapsed),
         (
@@ -114,35 +123,31 @@ def _first_that_holds(
         ),
         (
             "off the data",
-            lacking
-            and above < -TRTS_TOLERANCE
-            and f"{trts}: an SVM of other speakers does not know the classes",
+            lacking and above < -TRTS_TOLERANCE and f"{trts}: it does not know the classes",
         ),
         (
             "prototype-like",
-            ratio < NARROW_RATIO and f"{spread}: rows of a class are nearly alike",
+            ratio < NARROW_RATIO and f"{spread}: they are nearly alike",
             above > TRTS_TOLERANCE
             and (gap["ci95"] is None or gap["ci95"][0] > 0)
             and f"{trts}: classes are cleaner than real ones",
         ),
         (
             "off the data",
-            ratio > WIDE_RATIO and f"{spread}: rows are more spread than real ones",
-            lacking
-            and f"TSTR on set-2 is {value['tstr_set2']:.3f}, {reached:.2f} of real_to_real "
-            f"({ceiling:.3f})",
+            ratio > WIDE_RATIO and f"{spread}: they are spread too far",
+            lacking and tstr,
             (lacking or isnan(reached))
             and over > FID_SHARE * far
-            and f"the FID over its floor is {over:.1f}, {over / far:.2f} of that of the class "
-            "means",
+            and f"the distance of the distributions (FID above its floor) is {over:.1f}, "
+            f"{over / far:.2f} of that of rows at the bare class means",
         ),
     )
     for word, *reasons in rule:
         if any(reasons):
             return word, [reason for reason in reasons if reason]
     if isnan(reached):
-        return "faithful", [f"{spread}; no copying; nothing was held out"]
-    return "faithful", [f"{spread}; {trts}; TSTR on set-2 {reached:.2f} of real; no copying"]
+        return "faithful", [spread, "no copying", "nothing was held out"]
+    return "faithful", [tstr, trts, spread, "no copying"]
 
 
 def _copied(

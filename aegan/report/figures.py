@@ -19,8 +19,8 @@ from aegan.report.kit.numbers import Estimate, Results, number
 _MARKS = {"model": ("o", INK, INK, 7, 2.4), "paper": ("D", INK, "white", 5.5, 1.4)}
 _OTHERS = ("s", GREY, "white", 5.5, 1.4)
 
-_COMPARED = {key: f"Metric {1 + (key[:4] == 'tstr')}, {T.TITLES[key][:-4]}" for key in T.UARS}
-_COMPARED |= {"fid_over_floor": "FID above its floor", "variance_ratio": "Variance ratio"}
+COMPARED = {key: f"Metric {1 + (key[:4] == 'tstr')}, {T.TITLES[key][:-4]}" for key in T.UARS}
+COMPARED |= {"fid_over_floor": "FID above its floor", "variance_ratio": "Variance ratio"}
 _MATRICES = {key: T.TITLES[key][:-4] for key in T.UARS} | {
     "real_to_real": "Real \u2192 real, set-2"
 }
@@ -49,20 +49,20 @@ def comparison(results: Results) -> Figure:
             "ci95_low": row.cells[metric].low,
             "ci95_high": row.cells[metric].high,
         }
-        for metric in _COMPARED
+        for metric in COMPARED
         for row in rows
     ).astype({"mean": float, "ci95_low": float, "ci95_high": float})
     panels = []
-    for metric, title in ((m, _COMPARED[m]) for m in T.measured(results, _COMPARED)):
+    for metric, title in ((m, COMPARED[m]) for m in T.measured(results, COMPARED)):
         if any(row.cells[metric].mean is not None for row in rows):
             file, alt = f"comparison-{metric}", words("run", "compared", title=title)
-            panels.append(panel(file, alt, 2.5, _compare, results, rows, metric))
+            panels.append(panel(file, alt, 2.5, dots, results, rows, metric))
     paper = any(row.kind == "paper" for row in rows)
     text = paragraphs("run", "comparison", model=T.model_name(results), paper=paper)
     return Figure("comparison", *text, tuple(panels), data)
 
 
-def _compare(axes: Axes, results: Results, rows: list[T.Row], metric: str) -> None:
+def dots(axes: Axes, results: Results, rows: list[T.Row], metric: str) -> None:
     """One metric of all rows, with the value to come near to."""
     scale = 100 if T.unit(metric) == "%" else 1
     means = []
@@ -82,17 +82,18 @@ def _compare(axes: Axes, results: Results, rows: list[T.Row], metric: str) -> No
     target = {"variance_ratio": 1.0, "fid_over_floor": 0.0}.get(metric, real)
     if target is not None:
         axes.axvline(target * scale, color=GREY, lw=1, ls=":", zorder=1)
-    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    axes.set_yticks(range(len(rows)), [kit.short(row.label, 22) for row in rows])
     axes.tick_params(axis="y", length=0)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("bold" if row.kind == "model" else "normal")
-    axes.set(ylim=(len(rows) - 0.4, -0.6), title=_COMPARED[metric])
+    axes.set(ylim=(len(rows) - 0.4, -0.6), title=COMPARED[metric])
     axes.spines["left"].set_visible(False)
     if scale == 100:
         axes.set(xlim=(0, 102), xlabel="UAR (%)")
         axes.axvline(100 * T.chance(results), color=PALE, lw=1, zorder=0)
     elif metric == "variance_ratio":
-        axes.set_xlim(left=-0.04 * max([*means, 1.0]))
+        most = max([*means, 1.0])
+        axes.set_xlim(-0.04 * most, 1.04 * most)
         axes.set_xlabel("variance within classes, real = 1")
     else:
         # Class means lie far away, and there are negatives.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from aegan.data.parquet import read_frame
 from aegan.errors import InputError
-from aegan.report import along, figures, tables
+from aegan.report import along, figures, pictures, tables
 from aegan.report.kit.documents import Document, Section, paragraphs, section, words, write
 from aegan.report.kit.numbers import Results, number, plain
 from aegan.system.files import read_json, whole
@@ -33,23 +33,22 @@ def write_report(workdir: Path) -> Path:
     table = read_frame(losses, "run with --stage=train, which writes it anew")
     with whole(figures, mend):
         page = document(results, table)
-    return write(page, "run", workdir)
+    return write(page, workdir)
 
 
 def document(results: Results, table: pd.DataFrame) -> Document:
     """The report of ``results.json`` and of ``losses.parquet``."""
-    known = {key: results.get(key) or {} for key in ("metrics", "verdict", "paper", "references")}
+    known = {key: results.get(key) or {} for key in ("verdict", "paper")}
     word = str(known["verdict"].get("word") or "none")
     return Document(
         title=results["title"],
         subtitle=words("run", "subtitle", results=results),
         headline=" ".join([*tables.quick_banner(results), words("run", "verdict", word=word)]),
-        short=paragraphs(
-            "run", "short", lanes=results["lanes"], chance=tables.chance(results), **known
-        ),
+        short=paragraphs("run", "short", lanes=results["lanes"], **known),
         sections=[part for part in _sections(results, table) if part.blocks],
         banners=tables.banners(results),
         intro=results.get("about", ""),
+        facts=tables.facts(results),
     )
 
 
@@ -67,9 +66,14 @@ def _sections(results: Results, table: pd.DataFrame) -> list[Section]:
     return [
         section("Figures beside the paper and the references", tables.main_table(results)),
         section("What the rows are good for", tables.use_table(results)),
-        section("How to read this", *paragraphs("run", "reading", rule=verdict.get("rule"))),
+        section(
+            "Real and synthetic rows side by side",
+            *pictures.sides(results),
+            titled=True,
+        ),
         section("The same figures as a picture", figures.comparison(results)),
         section("Along the way of the training", *along.blocks(results)),
+        section("How to read this", *paragraphs("run", "reading", rule=verdict.get("rule"))),
         section("Classes", tables.class_table(results), figures.variance(results), titled=True),
         section("Confusion: who is taken for whom", figures.confusion(results)),
         section(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from aegan.report.kit.documents import words
+from aegan.report.kit.documents import Fact, paragraphs, words
 from aegan.report.kit.numbers import UNITS, Estimate, Results, number, percent, plain, said
 from aegan.report.kit.tables import Table, tabulate, to_text
 from aegan.system.screen import WIDTH
@@ -44,13 +44,14 @@ TITLES = {key: f"{key[:4].upper()} set-{key[-1]} (%)" for key in UARS} | {
 MAIN_COLUMNS = (*UARS, "fid", "fid_over_floor", "variance_ratio", "nn_distance", "copies")
 MAIN_COLUMNS += ("interpolated",)
 CEILING, PAPER = "Real \u2192 real", "Paper, IEMOCAP"
+_FACTS = ("fact_use", "fact_variety", "fact_copies", "fact_classes", "fact_distance")
 _CLASSIFIERS = {"svm": "SVM", "logistic": "Logistic regression"}
 _CLASSIFIERS |= {"forest": "Random forest", "mlp": "The paper's net"}
 _VERDICT = "Verdict by the same rule"
 # Of the same table in a terminal.
-_SHORT = {key: f"{key[:4].upper()}-{key[-1]}" for key in UARS}
-_SHORT |= {"fid": "FID", "fid_over_floor": "-floor", "variance_ratio": "var"}
-_SHORT_LABELS = {REFERENCES["real"]: "Real rows", "Class Gaussian": "Gaussian", PAPER: "Paper"}
+SHORT = {key: f"{key[:4].upper()}-{key[-1]}" for key in UARS}
+SHORT |= {"fid": "FID", "fid_over_floor": "-floor", "variance_ratio": "var"}
+SHORT_LABELS = {REFERENCES["real"]: "Real rows", "Class Gaussian": "Gaussian", PAPER: "Paper"}
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,22 @@ def main_table(results: Results) -> Table:
     verdicts = {REFERENCES[k]: word for k, word in (verdict.get("references") or {}).items()}
     rows = main_rows(results)
     columns = {"Generator": lambda row: row.label}
-    for metric in measured(results, MAIN_COLUMNS):
-        columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
     if verdicts:
         verdicts[rows[0].label] = verdict.get("word")
         columns[_VERDICT] = lambda row: verdicts.get(row.label)
+    for metric in measured(results, MAIN_COLUMNS):
+        columns[TITLES[metric]] = lambda row, metric=metric: row.said(metric)
     caption = words("run", "generators", model=model_name(results), chance=chance(results))
     return tabulate(caption, rows, columns, words=(_VERDICT,), marked=lambda row: row is rows[0])
+
+
+def facts(results: Results) -> tuple[Fact, ...]:
+    """The main figures as answers to what a newcomer asks; those that were measured."""
+    real = (results.get("references") or {}).get("real") or {}
+    means = (results.get("references") or {}).get("class_mean") or {}
+    known = {"metrics": results["metrics"], "real": real, "means": means}
+    found = (paragraphs("run", name, chance=chance(results), **known) for name in _FACTS)
+    return tuple(Fact(*texts) for texts in found if texts)
 
 
 def use_table(results: Results) -> Table | None:
@@ -189,7 +199,7 @@ def _use_lines(results: Results) -> list[str]:
     less = (results.get("use") or {}).get("less") or {}
     told = {
         key: "; ".join(
-            f"{_SHORT_LABELS.get(label, label)} {said(less[key][name], 'points')}"
+            f"{SHORT_LABELS.get(label, label)} {said(less[key][name], 'points')}"
             for name, label in REFERENCES.items()
             if number((less.get(key, {}).get(name) or {}).get("mean")) is not None
         )
@@ -203,12 +213,12 @@ def _use_lines(results: Results) -> list[str]:
 
 
 def _short_table(rows: Sequence[Row], half_widths: bool, metrics: Sequence[str]) -> Table:
-    columns = [[_SHORT_LABELS.get(row.label, row.label[:20]) for row in rows]]
+    columns = [[SHORT_LABELS.get(row.label, row.label[:20]) for row in rows]]
     for metric in metrics:
         parts = [row.short(metric, half_widths) for row in rows]
         width = max(len(tail) for _, tail in parts)
         columns.append([text + tail.ljust(width) for text, tail in parts])
-    return Table("", ("", *map(_SHORT.get, metrics)), tuple(zip(*columns, strict=True)))
+    return Table("", ("", *map(SHORT.get, metrics)), tuple(zip(*columns, strict=True)))
 
 
 def text_table(results: Results) -> str:
@@ -218,7 +228,7 @@ def text_table(results: Results) -> str:
     """
     rows = main_rows(results)
     for half_widths in (True, False):
-        lines = to_text(_short_table(rows, half_widths, measured(results, _SHORT)))
+        lines = to_text(_short_table(rows, half_widths, measured(results, SHORT)))
         if max(map(len, lines)) <= WIDTH:
             break
     lines.insert(1, "-" * max(map(len, lines)))
@@ -324,13 +334,14 @@ def svm_table(results: Results) -> Table | None:
 def settings_table(caption: str, value: Results) -> Table:
     """Nested settings by their dotted names."""
     columns = {"Setting": lambda item: item[0], "Value": lambda item: item[1]}
-    return tabulate(caption, _flat(value), columns, words=("Value",))
+    return tabulate(caption, flat(value), columns, words=("Value",))
 
 
-def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Nested settings as pairs of a dotted name and a value."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+            yield from flat(inner, f"{prefix}.{key}" if prefix else str(key))
     elif isinstance(value, (list, tuple)):
         yield prefix, ", ".join("null" if item is None else str(item) for item in value)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 from aegan.data.emotions import CLASSES
@@ -26,11 +27,16 @@ _classifiers = s.Rule(
     lambda names: bool(names) and len(set(names)) == len(names) and set(names) <= set(CLASSIFIERS),
     f"must be different names of {', '.join(CLASSIFIERS)}",
 )
+_board = s.Rule(
+    lambda wanted: not wanted or find_spec("tensorboardX") is not None,
+    "needs tensorboardX; pip install 'aegan[tensorboard]'",
+)
 Widths = Annotated[tuple[int, ...], s.widths]
 
 
 # Fields that joined after version 0.1, each with the value that makes a run one of before.
 ADDED = {"splits": 1, "classifiers": [SVM], "average": None, "missing": "refuse", "along": 0}
+ADDED |= {"tensorboard": False}
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,7 @@ class TrainConfig:
     # The lower ones are for a GPU or TPU.
     matmul_precision: Annotated[str, s.one_of("float32", "tensorfloat32", "bfloat16")] = "float32"
     checkpoint_seconds: Annotated[float, s.at_least(0)] = 60.0
+    tensorboard: Annotated[bool, _board] = False  # losses so far for TensorBoard, at checkpoints
     # How lanes run; the results are the same up to rounding. aegan/training/strategy.py says how
     # auto chooses.
     strategy: Annotated[str, s.one_of(AUTO, *STRATEGIES)] = AUTO

@@ -1,4 +1,4 @@
-"""What a trained lane leaves: its record, its generator, its synthetic rows, its losses."""
+"""What a trained lane leaves: its record, its generator, its synthetic rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 
 import jax
 import numpy as np
-import pandas as pd
 
 import aegan
 from aegan.data.folds import Fold, Standardiser
-from aegan.data.parquet import read_frame, write_frame
 from aegan.data.plausibility import confirmed
 from aegan.errors import InputError
-from aegan.learning.schedule import LaneState, idle
+from aegan.learning.schedule import LaneState
 from aegan.run import sentinel
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir, open_generator
@@ -33,7 +31,7 @@ from aegan.speakers.margins import Margins, fit_margins
 from aegan.speakers.offsets import Offsets
 from aegan.system.files import read_npz, whole, write_npz
 from aegan.system.screen import say
-from aegan.tables.synthetic import ANEW, belongs, write_synthetic
+from aegan.tables.synthetic import belongs, write_synthetic
 from aegan.training import hosts, lanes
 from aegan.training.checkpoints import Checkpoint
 
@@ -186,36 +184,3 @@ def _passport(plan: Plan, seed: int, fold: Fold) -> dict[str, Any]:
         "licence": corpus["licence"],
         "aegan": aegan.__version__,
     }
-
-
-def write_losses(
-    plan: Plan, workdir: Workdir, history: np.ndarray, records: list[dict[str, Any]]
-) -> None:
-    """losses.parquet: a row per lane, epoch and split, a column per loss."""
-    names = [loss.name for loss in plan.learner.model.losses()]
-    # A diverged lane's later epochs were thrown away; some losses are not had in every epoch.
-    idles = np.zeros((len(history), len(names)), bool)
-    for epoch, row in enumerate(idles):
-        row[:] = idle(plan.learner, epoch)
-    frames = []
-    for i, lane in enumerate(records):
-        kept = lane["last_good_epoch"] + 1
-        for s, split in enumerate(("train", "valid")):
-            values = history[:kept, s, i]
-            there = np.isfinite(values) & ~(idles[:kept] & (split == "train"))
-            epochs = np.arange(1, len(values) + 1)
-            own = {"seed": lane["seed"], "fold": lane["fold"], "epoch": epochs, "split": split}
-            columns = zip(names, np.where(there, values, np.nan).T, strict=True)
-            frames.append(pd.DataFrame(own | dict(columns)))
-    write_frame(workdir.losses, pd.concat(frames))
-
-
-def read_losses(workdir: Workdir) -> pd.DataFrame:
-    """losses.parquet; ``InputError`` if it is not there or not whole."""
-    try:
-        table = read_frame(workdir.losses, ANEW)
-    except FileNotFoundError:
-        raise InputError(f"{workdir.losses}: no such file; {ANEW}") from None
-    if {"seed", "fold", "epoch", "split"} <= set(table.columns):
-        return table
-    raise InputError(f"{workdir.losses}: not a table of losses; {ANEW}")

@@ -265,8 +265,8 @@ def _identity(
         "licence": data.licence or source.corpus.licence or "not stated",
         "leaks": as_json(source.leaks),
     }
-    apart = {"data": "path", "train": "strategy"}
-    counts = {k: {n: v for n, v in values[k].items() if n != apart[k]} for k in apart}
+    apart = {"data": ("path",), "train": ("strategy", "tensorboard")}
+    counts = {k: {n: v for n, v in values[k].items() if n not in apart[k]} for k in apart}
     hashed = {"config": that_counts({**values, **counts}), "corpus": corpus["hash"], "lanes": lanes}
     return {
         "format": 1,

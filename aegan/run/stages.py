@@ -6,8 +6,8 @@ Each reads what the one before wrote into the workdir and is skipped if it has f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from aegan.metrics.along import ROWS, Along
 from aegan.metrics.evaluate import evaluate
 from aegan.report.paper import paper_figures
 from aegan.report.run import write_report
-from aegan.run.outputs import read_losses, rows_along, write_lanes, write_losses, write_weights
+from aegan.run.losses import LossLog, read_losses, write_losses
+from aegan.run.outputs import rows_along, write_lanes, write_weights
 from aegan.run.plan import Plan
 from aegan.run.workdir import Workdir, open_generator
 from aegan.sampling.generator import Generator
@@ -69,13 +70,13 @@ def train(
     device = {"platform": first.platform, "kind": first.device_kind, "count": jax.device_count()}
     device["matmul_precision"] = plan.config.train.matmul_precision
     device |= {"hosts": jax.process_count(), "strategy": strategy}
-    trained = train_plan(plan, strategy, workdir.checkpoints, partial(write_weights, plan, workdir))
+    trained = train_plan(plan, strategy, workdir)
     hosts.leave()
     if not hosts.is_first():
         return
     started = time.perf_counter()
     records = write_lanes(plan, workdir, trained, keep_rows)
-    write_losses(plan, workdir, trained.history, records)
+    write_losses(plan, workdir, trained)
     training = {
         "epochs": plan.epochs,
         "batches_per_epoch": plan.learner.batches,
@@ -140,27 +141,24 @@ def trained_state(plan: Plan, workdir: Workdir) -> LaneState:
     return found.state
 
 
-def train_plan(
-    plan: Plan,
-    strategy: str,
-    folder: Path | None = None,
-    keep: Callable[[int, LaneState], None] | None = None,
-) -> checkpoints.Checkpoint:
-    """Trains all lanes, with the checkpoints in a folder; without one it writes nothing.
-
-    ``keep(epoch, state)`` gets the states after the epochs of ``plan.along`` but the last.
-    """
+def train_plan(plan: Plan, strategy: str, workdir: Workdir | None = None) -> checkpoints.Checkpoint:
+    """Trains all lanes; checkpoints and losses so far lie in a workdir, without one nowhere."""
     names = [f"seed {seed}, fold {fold}" for seed, fold in plan.lanes]
     every = plan.config.train.checkpoint_seconds
     # What is drawn and learnt does not depend on what the caller's jax is set to.
-    with jax.enable_x64(False), _opened(plan, folder) as (stacked, keeper):
+    folder = workdir and workdir.checkpoints
+    with jax.enable_x64(False), _opened(plan, folder) as (stacked, keeper), ExitStack() as stack:
         if not plan.epochs:  # nothing is trained
             state = jax.device_get(lanes.init_lanes(plan.learner, stacked))
             shape = (0, 2, len(plan.lanes), 0)
             return checkpoints.Checkpoint(0, state, np.zeros(shape, np.float32), 0.0)
         job = Job(plan.learner, lanes.make_table(plan.corpus), stacked)
-        along = {"along": plan.along[:-1], "keep": keep} if keep else {}
-        return train_lanes(job, strategy, keeper, plan.epochs, every, names, **along)
+        log, along = None, {}
+        if workdir:
+            along = {"along": plan.along[:-1], "keep": partial(write_weights, plan, workdir)}
+            if hosts.is_first():
+                log = stack.enter_context(closing(LossLog(plan, workdir)))
+        return train_lanes(job, strategy, keeper, plan.epochs, every, names, log, **along)
 
 
 def strategy_of(plan: Plan) -> str:

@@ -36,6 +36,8 @@ class Workdir:
     config = file("config.json")  # what the run is
     features = file("features.json")  # feature set and names of its corpus
     checkpoints = file("checkpoints")
+    losses_so_far = file("losses.csv")  # appended to while it trains
+    tensorboard = file("tensorboard")  # the same, if asked for
     losses = file("losses.parquet")
     train_record = file("train.json")  # lanes, timing and device of a finished training
     results = file("results.json")
@@ -143,7 +145,7 @@ def first_difference(
             flatten_dict({part: that_counts(run.get(part, {}))}, sep=".") for run in (there, here)
         )
         for name in sorted(set(old) | set(new)):
-            counts = not name.endswith((".path", ".train.strategy"))
+            counts = not name.endswith((".path", ".train.strategy", ".train.tensorboard"))
             if counts and old.get(name) != new.get(name):
                 return f"{name} is {old.get(name)!r} there and {new.get(name)!r} here"
     return "its hash differs"

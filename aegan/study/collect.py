@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aegan.errors import InputError
-from aegan.study.registry import EXPERIMENTS, claims, complete, tasks_of
+from aegan.study.registry import EXPERIMENTS, claims, complete, number_of_tasks, tasks_of
 from aegan.study.runner import records_of
 from aegan.study.study import Study, StudyDir
 from aegan.study.words import told
@@ -40,6 +40,7 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
         "device": next((read_json(path)["device"] for path in trained if path.exists()), {}),
         "timing": {
             "tasks": len(records),
+            "tasks_of_paper": number_of_tasks(study),
             "task_seconds": round(sum(record["seconds"] for record in records.values()), 1),
             "processes": processes,
             "wall_s": round(wall_seconds, 1),

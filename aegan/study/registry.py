@@ -127,6 +127,16 @@ def claims(experiments: Mapping[str, Any], classes: int = 4) -> list[dict[str, A
     return sorted(filter(None, tested), key=lambda claim: claim["number"])
 
 
+def number_of_tasks(study: Study) -> int | None:
+    """Of the paper's whole study with these models and seeds; None where some cannot be run."""
+    if study.target is None and any(needs_target(study.config, name) for name in PAPERS):
+        return None
+    try:
+        return len(tasks_of(study, PAPERS))
+    except (InputError, LookupError):  # the config does not allow it
+        return None
+
+
 def complete(study: Study, names: Iterable[str], done: Container[str]) -> list[str]:
     """The experiments to report: those named, and others whose tasks are all done already."""
     named = set(names)

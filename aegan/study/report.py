@@ -15,8 +15,8 @@ from aegan.report.tables import leak_banner, quick_banner, settings_table
 from aegan.study import words as W
 from aegan.study.experiment import Experiment
 from aegan.study.readings import section_of
-from aegan.study.registry import EXPERIMENTS
-from aegan.study.rule import VERDICTS
+from aegan.study.registry import EXPERIMENTS, PAPERS
+from aegan.study.rule import MODELS, VERDICTS
 from aegan.system.files import read_json, whole
 from aegan.system.screen import WIDTH
 
@@ -37,7 +37,7 @@ def write_study_report(folder: Path) -> Path:
     results = read_json(folder / "results.json")
     with whole(folder / "results.json"):
         page = document(results, folder)
-    return write(page, "study", folder)
+    return write(page, folder)
 
 
 def document(results: Results, folder: Path | None = None) -> Document:
@@ -97,10 +97,24 @@ def banners(results: Results) -> list[str]:
 
 
 def headline(results: Results) -> str:
-    """How many claims hold."""
+    """What was run, where that is a part of the study, and how many claims hold."""
     words = [claim["verdict"] for claim in results.get("claims") or ()]
     counts = {verdict: words.count(verdict) for verdict in VERDICTS}
-    return " ".join([*quick_banner(results), W.told("", "headline", counts=counts)])
+    said = W.told("", "headline", counts=counts)
+    return " ".join(filter(None, [*quick_banner(results), extent(results), said]))
+
+
+def extent(results: Results) -> str:
+    """What was run of the paper's study and beyond it; empty of the whole of it."""
+    ran = [experiment.name for experiment in _shown(results)]
+    papers, models = [name for name in PAPERS if name in ran], W.models(results)
+    if len(papers) == len(PAPERS) and set(MODELS) <= set(models):
+        return ""
+    beyond = [name for name in ran if name not in PAPERS]
+    seeds, timing = (results.get("config") or {}).get("seeds"), results.get("timing") or {}
+    known = {"papers": papers, "all": len(PAPERS), "beyond": beyond, "models": models.values()}
+    tasks = timing.get("tasks"), timing.get("tasks_of_paper")
+    return W.told("", "extent", seeds=seeds or (), tasks=tasks, **known)
 
 
 def in_short(results: Results) -> list[str]:

@@ -30,20 +30,24 @@ def train_lanes(
     epochs: int,
     save_every: float,
     names: Sequence[str],
+    log: Callable[[Checkpoint], None] | None = None,
     along: Sequence[int] = (),
     keep: Callable[[int, LaneState], None] = lambda epoch, state: None,
 ) -> Checkpoint:
     """Trains to the end, after ``epochs`` in all, from the last checkpoint if there is one.
 
     The keeper has the run's checkpoints, saved every so many seconds and at the end; ``names`` is
-    what to call each lane on the screen. On several hosts all return the same. A lane that went
-    wrong has the state before that epoch, and the epoch's number (from 1) in ``diverged``.
+    what to call each lane on the screen; ``log`` is told of every checkpoint, the one gone on from
+    included. On several hosts all return the same. A lane that went wrong has the state before that
+    epoch, and the epoch's number (from 1) in ``diverged``.
     ``keep(epoch, state)`` gets the states after the epochs ``along`` the way, before a checkpoint
     that goes beyond them is saved; a lane marked there has none that counts.
     ``InputError``: the checkpoints are of another run, or none can be read.
     """
     now = keeper.restore(jax.eval_shape(init_lanes, job.learner, job.lanes))
+    log = log or (lambda checkpoint: None)
     if now is not None:
+        log(now)
         say(f"train: goes on after epoch {now.epochs} of {epochs}")
         if now.epochs == epochs:
             return now
@@ -89,11 +93,15 @@ def train_lanes(
             count = hosts.agree(-(-count // trainer.pieces) * trainer.pieces)
             first_call = False
             if done < epochs and hosts.agree(time.monotonic() - saved > save_every):
-                keeper.save(Checkpoint(done, _with(trainer.state(), stopped), history, seconds))
+                so_far = Checkpoint(done, _with(trainer.state(), stopped), history, seconds)
+                keeper.save(so_far)
+                log(so_far)
+                del so_far
                 saved = time.monotonic()
         progress.close()
         end = Checkpoint(done, _with(trainer.state(), stopped), history, seconds)
     keeper.save(end)
+    log(end)
     return end
 
 

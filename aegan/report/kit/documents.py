@@ -1,7 +1,7 @@
 """A document as a value: sections of sentences, tables and figures.
 
-Of the templates ``base`` holds the page and ``blocks`` what stands on it. A report extends
-``base`` and has its words in a file of macros. Both pages escape every text.
+Of the templates ``report`` holds the page and ``blocks`` what stands on it. A report has its words
+in a file of macros. Both pages escape every text.
 """
 
 from __future__ import annotations
@@ -48,6 +48,15 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """A question that a newcomer has, and its answer."""
+
+    question: str
+    figure: str
+    meaning: str  # a sentence or two
+
+
+@dataclass(frozen=True)
 class Document:
     """A report: what stands above the sections, and the sections."""
 
@@ -58,6 +67,7 @@ class Document:
     sections: list[Section]
     banners: list[str]  # what a reader has to know before any figure
     intro: str = ""  # a paragraph below the box
+    facts: tuple[Fact, ...] = ()  # in the box
 
 
 def section(title: str, *blocks: Block | None, **options: Any) -> Section:
@@ -66,19 +76,19 @@ def section(title: str, *blocks: Block | None, **options: Any) -> Section:
     return Section(title, tuple(kept), **options)
 
 
-def page(document: Document, template: str) -> str:
+def page(document: Document, name: str) -> str:
     """The text of ``report.html`` (pictures inside) or ``report.md`` (pictures are links)."""
-    return _environment().get_template(template).render(document=document).strip() + "\n"
+    return _environment().get_template(name).render(document=document).strip() + "\n"
 
 
-def write(document: Document, report: str, folder: Path) -> Path:
+def write(document: Document, folder: Path) -> Path:
     """Writes both pages and ``figures/``; the path of ``report.html``."""
     for part in document.sections:
         for block in part.blocks:
             if isinstance(block, Figure):
                 block.save(folder / "figures")
-    for kind in ("md", "html"):
-        write_text(folder / f"report.{kind}", page(document, f"{report}.{kind}"))
+    for name in ("report.md", "report.html"):
+        write_text(folder / name, page(document, name))
     return folder / "report.html"
 
 

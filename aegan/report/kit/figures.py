@@ -6,7 +6,7 @@ Colours are Okabe and Ito's; a class keeps its colour and its marker in every fi
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -27,6 +27,7 @@ from aegan.tables.text import for_spreadsheet
 mpl.use("Agg")
 
 INK, GREY, PALE = "#222222", "#767676", "#BBBBBB"
+Style = Mapping[Any, tuple[str, str]]  # colour and marker of each group
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _STYLE = Path(__file__).parents[1] / "templates" / "figures.mplstyle"
@@ -121,7 +122,7 @@ def short(name: str, most: int = 18) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def class_style(classes: Sequence[str], shift: int = 0) -> dict[str, tuple[str, str]]:
+def class_style(classes: Sequence[str], shift: int = 0) -> Style:
     """Colour and marker of each class, by its place in the corpus."""
     return {
         name: (_COLOURS[(i + shift) % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
@@ -129,7 +130,7 @@ def class_style(classes: Sequence[str], shift: int = 0) -> dict[str, tuple[str, 
     }
 
 
-def model_style(models: Sequence[str]) -> dict[str, tuple[str, str]]:
+def model_style(models: Sequence[str]) -> Style:
     """Colour and marker of each model, by its place in the study."""
     return class_style(models, shift=4)
 

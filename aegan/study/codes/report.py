@@ -12,9 +12,9 @@ from aegan.report.kit.documents import Section
 from aegan.report.kit.figures import INK, Figure, class_style, panel
 from aegan.report.kit.numbers import Results, number, said
 from aegan.report.kit.tables import Table
+from aegan.report.scatter import Plane, scatter, square
 from aegan.study import words as W
 from aegan.study.codes.tasks import NAME
-from aegan.study.scatter import Plane, scatter, square
 
 # Title, unit and unit of a difference.
 _COLUMNS = {

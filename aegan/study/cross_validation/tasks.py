@@ -12,7 +12,7 @@ import pandas as pd
 from aegan.metrics.evaluate import METRICS
 from aegan.metrics.intervals import fold_means
 from aegan.run import stages
-from aegan.run.outputs import read_losses
+from aegan.run.losses import read_losses
 from aegan.run.sentinel import convergence
 from aegan.study import generators
 from aegan.study.experiment import Records, Task

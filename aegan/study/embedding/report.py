@@ -11,11 +11,11 @@ from aegan.report.kit.documents import Section
 from aegan.report.kit.figures import PALE, Figure, class_style, model_style, panel
 from aegan.report.kit.numbers import Results, plain, said
 from aegan.report.kit.tables import Table
+from aegan.report.scatter import Below, Plane, scatter, square
 from aegan.report.tables import REFERENCES
 from aegan.study import words as W
 from aegan.study.cross_validation.report import pairs_once
 from aegan.study.embedding.tasks import NAME
-from aegan.study.scatter import Below, Plane, scatter, square
 
 
 def sections(results: Results, folder: Path | None) -> Iterator[Section]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from aegan.models.m3 import INFORMATION
 from aegan.run import stages
-from aegan.run.outputs import read_losses
+from aegan.run.losses import read_losses
 from aegan.run.schema import at_least, each, is_number
 from aegan.study import generators
 from aegan.study.cross_validation.tasks import losses_of, values_by_fold

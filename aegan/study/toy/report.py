@@ -11,8 +11,8 @@ from aegan.report.kit.documents import Section
 from aegan.report.kit.figures import GREY, Figure, panel
 from aegan.report.kit.numbers import Results, said
 from aegan.report.kit.tables import Table
+from aegan.report.scatter import Below, Plane, scatter, square
 from aegan.study import words as W
-from aegan.study.scatter import Below, Plane, scatter, square
 from aegan.study.toy.tasks import NAME
 
 _COLOURS = ("#0072B2", "#D55E00", "#000000", "#9970AB")  # of clusters: no emotions

@@ -1,8 +1,8 @@
-"""Scatter plots of the study: groups that do not hide one another, in a plane to one scale."""
+"""Scatter plots: groups that do not hide one another, in a plane to one scale."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from aegan.report.kit.figures import INK, legend
+from aegan.report.kit.figures import INK, Style, legend
 
 _SLICES = 8  # no group hides another
 _DOT = {"ms": 2.6, "mew": 0}
 Limits = tuple[tuple[float, float], tuple[float, float]]
-Style = Mapping[object, tuple[str, str]]  # colour and marker of each group
 
 
 class Plane(NamedTuple):
