@@ -370,19 +370,6 @@ def test_durations_in_words():
     assert [duration(s) for s in (3.2, 600, 9000)] == ["3 s", "10 min", "2.5 h"]
 
 
-CONFIGS = ("--config=configs/m8.py", "--config configs/no.py")
-
-
-@pytest.mark.parametrize("given", CONFIGS)
-@pytest.mark.parametrize("more", [(), ("--config.data.folds=2",)])
-def test_a_config_that_is_not_there_is_one_line(tmp_path, given, more):
-    done = command(tmp_path, *given.split(), *more)
-    assert done.status == 2 and "Traceback" not in done.err
-    path = given.replace("=", " ").split()[1]
-    assert f"--config={path}: cannot be read from here; " in done.err
-    assert len(done.err.strip().splitlines()) == 1
-
-
 def test_a_generator_of_all_rows(tmp_path):
     """Nothing is held out, which terminal and report say; rows can be drawn; no stage fails."""
     done = command(tmp_path, *tiny("m1", tmp_path / "run", "--config.data.folds=all"))

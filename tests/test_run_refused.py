@@ -122,3 +122,16 @@ def test_a_workdir_with_another_corpus_of_the_same_features_is_refused(tmp_path)
     other = {"config_hash": "2", "config": {}, "corpus": {**corpus, "classes": {}, "hash": "2"}}
     with pytest.raises(InputError, match="another corpus .*corpus.classes.sad is 80 there"):
         workdir.check(other, contract)
+
+
+CONFIGS = ("--config=configs/m8.py", "--config configs/no.py")
+
+
+@pytest.mark.parametrize("given", CONFIGS)
+@pytest.mark.parametrize("more", [(), ("--config.data.folds=2",)])
+def test_a_config_that_is_not_there_is_one_line(tmp_path, given, more):
+    done = command(tmp_path, *given.split(), *more)
+    assert done.status == 2 and "Traceback" not in done.err
+    path = given.replace("=", " ").split()[1]
+    assert f"--config={path}: cannot be read from here; " in done.err
+    assert len(done.err.strip().splitlines()) == 1

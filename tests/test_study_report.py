@@ -9,12 +9,11 @@ import re
 import pandas as pd
 import pytest
 from study_helpers import html_page, markdown_page
-from study_results import corpus, make_study, write_study
+from study_results import make_study, write_study
 from test_report import PYTHON_WORDS, files_of, read_html
 
 from aegan.errors import InputError
 from aegan.report.kit.numbers import DASH
-from aegan.report.tables import QUICK
 from aegan.study import report as S
 from aegan.study import words as W
 from aegan.study.codes import report as codes
@@ -289,29 +288,6 @@ def test_results_without_intervals_or_figures_are_shown(study, gone):
     assert all(len(line) <= 80 for line in text_summary(poor).splitlines())
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "words"),
-    [
-        (False, False, None),
-        (True, False, "the source corpus is simulated"),
-        (False, True, "the target corpus is simulated"),
-        (True, True, "the source and the target corpora are simulated"),
-    ],
-)
-def test_simulated_corpora_are_banners(source, target, words):
-    study = make_study(source, target)
-    for text in (markdown_page(study), html_page(study), text_summary(study)):
-        assert (f"SIMULATED: {words}" in " ".join(text.split())) is (words is not None)
-    assert ("(simulated)" in W.corpora(study)) is target
-
-
-def test_a_quick_study_says_that_its_figures_mean_nothing():
-    for variant in ("quick", "default"):
-        study = make_study(False, False) | {"variant": variant}
-        said = (S.headline(study), " ".join(text_summary(study).split()))
-        assert all((QUICK in text) is (variant == "quick") for text in said)
-
-
 @pytest.mark.parametrize("made_up", [False, True])
 def test_a_study_without_a_target_speaks_of_the_source_alone(made_up):
     study = make_study(source_simulated=made_up)
@@ -388,11 +364,6 @@ def test_time_and_command_are_those_of_the_last_sitting(study):
     assert "The command shown is the last one given." in section.blocks[0]
     seconds = [row[1] for row in S.machine_table(study).rows if "last sitting" in row[0]]
     assert seconds == ["4321"]
-
-
-def test_leaks_that_were_allowed_are_a_banner(study):
-    leaky = {**study, "source": corpus("nemo", False) | {"leaks": [{"words": "fold 0: speaker A"}]}}
-    assert any("First: fold 0: speaker A." in banner for banner in S.banners(leaky))
 
 
 def test_terminal_summary_fits_80_columns_and_names_every_claim(study):
