@@ -62,7 +62,7 @@ def test_rows_come_back_as_they_went_in(kind, rows):
     counted, named = gan.sample(classes={"sad": 2, "angry": 1})
     assert list(named) == ["sad", "sad", "angry"] and len(counted) == 3
     spread = made.to_numpy().mean(axis=0) - X.to_numpy().mean(axis=0)
-    assert (np.abs(spread) < 4 * X.to_numpy().std(axis=0)).all()  # in the units of X
+    assert (np.abs(spread) < 6 * X.to_numpy().std(axis=0)).all()  # in the units of X
 
 
 def test_labels_and_arrays_of_any_kind(rows):

@@ -21,7 +21,7 @@ from commands import ROOT
 
 from aegan.data.contract import FeatureContract
 from aegan.data.corpus import read_corpus
-from aegan.data.folds import fit_standardiser
+from aegan.data.folds import Fold, fit_standardiser
 from aegan.data.parquet import read_frame, write_frame
 from aegan.errors import InputError
 from aegan.metrics.fold_tools import cached
@@ -195,9 +195,7 @@ def test_a_cache_item_under_another_name_is_not_taken(small_corpus, tmp_path):
     rows = np.arange(100, dtype=np.int32)
     standardiser = fit_standardiser(small_corpus.features, rows)
 
-    class fold:
-        train, valid = rows, rows + 100
-
+    fold = Fold(0, rows, rows + 100, (), "fold 0")
     place, made = (small_corpus, fold, standardiser), []
 
     def get(item):
