@@ -8,16 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from aegan.metrics import diversity
+from aegan.metrics import support
 from aegan.metrics.diversity import (
     line_ratios,
-    nearest_distances,
     nearness,
-    off_support,
-    reach,
     variance_ratio,
 )
 from aegan.metrics.references import class_mean, jitter, smote
+from aegan.metrics.support import nearest_distances, off_support, reach
 
 
 @pytest.fixture
@@ -125,7 +123,7 @@ def test_the_ratio_of_one_row_is_undefined():
 def test_large_sets_are_sampled(real, monkeypatch):
     rows, _ = real
     whole = nearness(rows + 3, rows).nn_distance
-    monkeypatch.setattr(diversity, "MAX_QUERIES", 50)
+    monkeypatch.setattr(support, "MAX_QUERIES", 50)
     found = nearness(rows + 3, rows, seed=1)
     assert found == nearness(rows + 3, rows, seed=1)
     assert found.nn_distance == pytest.approx(whole, rel=0.1) and found.nn_distance != whole

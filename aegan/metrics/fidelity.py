@@ -31,10 +31,11 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from aegan.metrics.classifiers import estimator
-from aegan.metrics.diversity import nearest_distances, variance_ratio
+from aegan.metrics.diversity import variance_ratio
 from aegan.metrics.fid import FidNet, activations, frechet_distance, moments
 from aegan.metrics.intervals import auc_over_speakers
 from aegan.metrics.references import Rows
+from aegan.metrics.support import nearest_distances
 
 COMPONENTS = 64  # principal components, at most
 NEIGHBOURS = 5  # of precision, recall, density and coverage

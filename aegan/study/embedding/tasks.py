@@ -18,10 +18,10 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits
 
-from aegan.metrics.diversity import off_support, reach
 from aegan.metrics.fold_tools import fold_space
 from aegan.metrics.intervals import fold_means
 from aegan.metrics.references import GENERATORS, reference_seed
+from aegan.metrics.support import off_support, reach
 from aegan.run.schema import at_least
 from aegan.sampling.rows import Rows
 from aegan.study.experiment import Records, Task
