@@ -39,6 +39,20 @@ def test_a_signal_that_a_library_swallows_ends_the_next_turn_of_the_loop():
         assert done.stderr.count("Exception ignored") == 0, done
 
 
+def test_what_nobody_can_catch_is_said_unless_it_is_known_otherwise():
+    code = (
+        "from aegan.system import ending\n"
+        "ending.listen()\n"
+        "class Late:\n"
+        "    def __init__(self, words): self.words = words\n"
+        "    def __del__(self): raise RuntimeError(self.words)\n"
+        "Late('Event loop is closed')\n"
+        "Late('of our own')\n"
+    )
+    done = python(code)
+    assert "RuntimeError: of our own" in done.stderr and "Event loop" not in done.stderr, done
+
+
 def test_a_signal_that_the_command_was_started_without_stays_so():
     code = "import os, signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     code += "from aegan.system import ending\nending.listen()\n"

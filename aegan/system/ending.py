@@ -59,12 +59,18 @@ def listen() -> None:
         raise _asked
 
     _handle(stop)
-    sys.unraisablehook = _not_a_signal
+    sys.unraisablehook = _unless_known
 
 
-def _not_a_signal(unraisable: sys.UnraisableHookArgs) -> None:
-    """Says nothing of a signal that came while Python collected garbage, say: ``check`` has it."""
-    if not isinstance(unraisable.exc_value, Stopped):
+def _unless_known(unraisable: sys.UnraisableHookArgs) -> None:
+    """Says nothing of what nobody can catch and is known otherwise.
+
+    A signal that came while Python collected garbage, say: ``check`` has it. Storage that hears of
+    a full disk once more after orbax raised that, and closed the loop that it tells.
+    """
+    error = unraisable.exc_value
+    late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+    if not (late or isinstance(error, Stopped)):
         sys.__unraisablehook__(unraisable)
 
 
