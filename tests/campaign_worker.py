@@ -23,6 +23,7 @@ from commands import ROOT, Done
 from aegan.system import ending, files, screen
 
 _CONTEXT = multiprocessing.get_context("spawn")
+_IDLE = 10.0  # seconds that a thread may take to end after its command
 Before = Callable[[], None] | None
 
 
@@ -107,7 +108,7 @@ def _serve(pipe: Connection, cache: str) -> None:
         status = _command(name, arguments)
         for thread in threading.enumerate():  # as the end of a process would
             if thread is not threading.current_thread() and not thread.daemon:
-                thread.join()
+                thread.join(_IDLE)  # of a pool that was left open it would end them
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         gc.collect()
         for file in (sys.stdout, sys.stderr, *screens):
