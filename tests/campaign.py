@@ -125,7 +125,10 @@ def befall(job: Job, kind: str, fresh: bool, folder: Path, workers: Workers, rng
         job.start(worker, folder)
         worker.signal_after(seconds, getattr(signal, kind))
         allowed = {"SIGKILL": -9, "SIGINT": 130}.get(kind, 143)
-        first = judged(worker.finish(), (0, allowed))
+        done = worker.finish()
+        first = judged(done, (0, allowed))
+        if done.status:  # it may have left libraries in the midst of something
+            worker.end()
     elif kind == "room":
         before = partial(little_room, int(10 ** rng.uniform(3.6, 5.5)))
         first = judged(job.run(worker, folder, before), (0, 2))
