@@ -10,7 +10,7 @@ import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ def _child(
     out: str,
     err: str,
     environment: dict[str, str],
+    before: Callable[[], None] | None,
 ) -> None:
     ending.leave_at_once()  # as experiments/__init__.py has it while a command imports
     for number, path in ((1, out), (2, err)):
@@ -46,6 +47,8 @@ def _child(
     module = importlib.import_module(f"experiments.{name}")
     sys.argv = [f"experiments.{name}", *arguments]
     parse = getattr(module, "parse_flags", command.parse_flags)
+    if before is not None:
+        before()
     command.start(module.main, parse)
 
 
@@ -54,8 +57,12 @@ def start(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     name: str = "run",
+    before: Callable[[], None] | None = None,
 ):
-    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``."""
+    """Starts a command, ``run`` if no other is named; its output goes to files in ``scratch``.
+
+    ``before`` is called in its process, before anything else of it.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
     for name_of in ("out", "err"):  # there, however soon the process ends
         (scratch / name_of).write_text("")
@@ -73,6 +80,7 @@ def start(
             str(scratch / "out"),
             str(scratch / "err"),
             {"AEGAN_CACHE": str(scratch / "cache"), **(environment or {})},
+            before,
         ),
     )
     process.start()
