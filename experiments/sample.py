@@ -103,9 +103,9 @@ def sample() -> None:
         execute(path_of(_MODEL.value))
     lane = choose_lane(Workdir(run), _FOLD.value, _TRAIN_SEED.value)
     generator = open_generator(Workdir(run), lane)
-    counts, columns, classes = None, list(COLUMNS), generator.classes
+    counts, columns, classes, notes = None, list(COLUMNS), generator.classes, []
     if _BALANCE.value:
-        counts, columns = fill_up(Path(_BALANCE.value), generator)
+        counts, columns, notes = fill_up(Path(_BALANCE.value), generator)
     elif _EMOTION.value:
         counts = read_counts(_EMOTION.value, _N.value, classes)
     if _MARK.value and MARK not in columns:
@@ -150,7 +150,7 @@ def sample() -> None:
     for name, rows in known.items():
         what = f"{name or 'the speaker'}, told by {rows} unlabelled row{'s' * (rows > 1)}"
         say(*field("speaker", f"rows for {what} (transductive)"))
-    for note in notes_of_speakers(speakers.speakers) if speakers else ():
+    for note in (*notes, *(notes_of_speakers(speakers.speakers) if speakers else ())):
         say(*field("NOTE", note))
     draw = Draw(_N.value, counts, columns, _SEED.value, _PLAUSIBLE.value, speakers)
     say(*draw_table(generator, out, draw))

@@ -176,6 +176,12 @@ def test_rows_that_fill_a_table_up_to_balance_go_below_it(root, tmp_path, suffix
         full = [f"--balance={tmp_path / 'whole.parquet'}", f"--run={root / 'run'}", "--overwrite"]
         done = command(root, *full, f"--out={out}", name="sample")
         assert done.status == 2 and "of every class already" in done.err
+        other = real.assign(emotion=["disgust"] * 9 + real["emotion"].tolist()[9:])
+        other.to_parquet(tmp_path / "other.parquet", index=False)
+        flags[0] = f"--balance={tmp_path / 'other.parquet'}"
+        done = command(root, *flags, "--overwrite", name="sample")
+        assert done.status == 0, done.err
+        assert "9 rows of other emotions left out: disgust 9" in " ".join(done.out.split())
 
 
 def test_the_passport_says_what_the_rows_are(root):

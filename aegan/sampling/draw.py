@@ -65,8 +65,10 @@ def read_counts(given: Sequence[str], rows: int, classes: Sequence[str]) -> dict
     return {label: count for label, count in found.items() if count}
 
 
-def fill_up(path: Path, generator: Generator) -> tuple[dict[int, int], list[str]]:
+def fill_up(path: Path, generator: Generator) -> tuple[dict[int, int], list[str], list[str]]:
     """Rows by class that bring every class of a corpus' table to its largest; its own columns.
+
+    And what to say of the table: emotions that the generator does not know are left as they are.
 
     Raises:
         InputError: a table that is none of the generator's features, or is balanced already.
@@ -81,7 +83,8 @@ def fill_up(path: Path, generator: Generator) -> tuple[dict[int, int], list[str]
     if not counts:
         raise InputError(f"{path}: has {there.max()} rows of every class already; nothing to draw")
     with closing(open_parquet(path)) as table:
-        return counts, [name for name in table.schema.names if name in (*LABEL_COLUMNS, MARK)]
+        columns = [name for name in table.schema.names if name in (*LABEL_COLUMNS, MARK)]
+    return counts, columns, [note.partition("; --")[0] for note in corpus.notes]
 
 
 def draw_table(generator: Generator, out: Path, draw: Draw) -> list[str]:
