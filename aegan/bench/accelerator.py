@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from time import time
 
 import jax
 import numpy as np
 
 from aegan.bench.config import BenchConfig, SvmConfig
 from aegan.bench.jobs import job_of
-from aegan.bench.timing import Part, interleave, not_run, ratio, section, spread
+from aegan.bench.timing import Part, interleave, not_run, ratio, run_until, section, spread
 from aegan.data.simulate import simulated_corpus
 from aegan.learning.schedule import LaneState
 from aegan.metrics.svm import SvmProtocol, tune_and_fit
-from aegan.system.ending import PARENT
 from aegan.system.workers import Pool, threads_of, usable_cores
 from aegan.training.job import Job, only
 from aegan.training.trainers import Vmapped
 
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
-_ROOT = Path(__file__).parents[2]
 
 
 def repeats_part(config: BenchConfig, _: float) -> Part:
@@ -79,30 +72,11 @@ def apart(state: LaneState, other: LaneState, before: LaneState) -> float:
 def tests_part(_: BenchConfig, until: float) -> Part:
     """The tests marked gpu, on this machine's device, as pytest counts them."""
     headline, reason = {}, ""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "gpu and not slow",
-        "-o",
-        "addopts=",
-        "-x",
-    ]
+    command = ["pytest", "-q", "-m", "gpu and not slow", "-o", "addopts=", "-x"]
     command += ["-p", "no:cacheprovider", "tests/test_accelerator.py"]
     own = {"XLA_FLAGS": DETERMINISTIC, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    own[PARENT] = str(os.getpid())  # with which they end
-    try:
-        done = subprocess.run(
-            command,
-            cwd=_ROOT,
-            env=os.environ | own,
-            capture_output=True,
-            text=True,
-            timeout=max(1.0, until - time()),
-        )
-    except subprocess.TimeoutExpired:
+    done = run_until(until, command, own)
+    if done is None:
         reason = "there was no time left for them"
     else:
         counts = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", done.stdout)}
@@ -116,7 +90,9 @@ def tests_part(_: BenchConfig, until: float) -> Part:
             reason = (done.stdout + done.stderr).strip().splitlines()[-1][:200]
     if reason:
         rows, headline = [{"name": "tests", **not_run(reason)}], {"tests_failed": not_run(reason)}
-    return Part([section("Tests on the device", " ".join(command[1:]), rows, "")], headline)
+    return Part(
+        [section("Tests on the device", " ".join(["python -m", *command]), rows, "")], headline
+    )
 
 
 def overlap_part(config: BenchConfig, until: float) -> Part:

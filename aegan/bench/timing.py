@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from aegan.system.ending import PARENT
+
+_ROOT = Path(__file__).parents[2]
 
 Measurement = dict[str, Any]  # "median", "min", "max", "n", or "value" None and a "reason"
 
@@ -21,6 +29,19 @@ class Part(NamedTuple):
 def section(title: str, note: str, rows: list[Measurement], unit: str = "s") -> dict[str, Any]:
     """A table of measurements with names, and what there is to say about it."""
     return {"title": title, "note": note, "unit": unit, "rows": rows}
+
+
+def run_until(
+    until: float, command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str] | None:
+    """A command of Python in the clone, which ends with this process; None: no time was left."""
+    own = os.environ | environment | {PARENT: str(os.getpid())}
+    limit = max(1.0, until - time.time())
+    how = {"cwd": _ROOT, "env": own, "capture_output": True, "text": True, "timeout": limit}
+    try:
+        return subprocess.run([sys.executable, "-m", *command], **how)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def interleave(

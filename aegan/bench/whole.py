@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter, time
+from time import perf_counter
 
 from aegan.bench.config import BenchConfig
-from aegan.bench.timing import Part, not_run, section, spread
+from aegan.bench.timing import Part, not_run, run_until, section, spread
 from aegan.errors import InputError
 from aegan.run.workdir import Workdir
-from aegan.system.ending import PARENT
 
 SIMULATED = "simulated"
-_ROOT = Path(__file__).parents[2]
 
 
 def whole_part(config: BenchConfig, until: float) -> Part:
@@ -30,7 +25,6 @@ def whole_part(config: BenchConfig, until: float) -> Part:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         own = {"AEGAN_CACHE": f"{folder}/cache", "JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled"}
-        own[PARENT] = str(os.getpid())  # with which a command ends
         run = ["run", f"--config=configs/m2.py{quick}", *table]
         commands = {
             "train, nothing compiled": [*run, "--stage=train", f"--workdir={folder}/first"],
@@ -42,16 +36,8 @@ def whole_part(config: BenchConfig, until: float) -> Part:
         }
         for name, (program, *arguments) in commands.items():
             started = perf_counter()
-            try:
-                done = subprocess.run(
-                    [sys.executable, "-m", f"experiments.{program}", *arguments],
-                    cwd=_ROOT,
-                    env=os.environ | own,
-                    capture_output=True,
-                    text=True,
-                    timeout=max(1.0, until - time()),
-                )
-            except subprocess.TimeoutExpired:
+            done = run_until(until, [f"experiments.{program}", *arguments], own)
+            if done is None:
                 break
             if done.returncode:
                 raise InputError(f"{name}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")

@@ -7,6 +7,8 @@ Kachman, AISTATS 2024), which needs the extra `peers`.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
@@ -23,7 +25,7 @@ FOREST = {"n_t": 20, "duplicate_K": 10, "n_estimators": 50, "multi_strategy": "m
 
 
 def _oversampled(
-    method: str, features_z: np.ndarray, labels: np.ndarray, n: int, seed: int
+    method: str, features_z: np.ndarray, labels: np.ndarray, _: np.ndarray, n: int, seed: int
 ) -> Rows:
     """What a sampler of imbalanced-learn adds, of ``n`` rows in all, each class alike."""
     from imblearn import over_sampling
@@ -38,27 +40,6 @@ def _oversampled(
         said = str(error).splitlines()[0]
         raise InputError(f"{method}: {said}; leave it out of --peers") from error
     return rows[len(labels) :].astype(np.float32), found[len(labels) :].astype(np.int32)
-
-
-def borderline_smote(
-    features_z: np.ndarray, labels: np.ndarray, speakers: np.ndarray, n: int, seed: int
-) -> Rows:
-    """SMOTE from rows that have other classes around them (Han, Wang and Mao, 2005)."""
-    return _oversampled("BorderlineSMOTE", features_z, labels, n, seed)
-
-
-def svm_smote(
-    features_z: np.ndarray, labels: np.ndarray, speakers: np.ndarray, n: int, seed: int
-) -> Rows:
-    """SMOTE from the support vectors of an SVM (Nguyen, Cooper and Kamei, 2011)."""
-    return _oversampled("SVMSMOTE", features_z, labels, n, seed)
-
-
-def adasyn(
-    features_z: np.ndarray, labels: np.ndarray, speakers: np.ndarray, n: int, seed: int
-) -> Rows:
-    """SMOTE, more of it where other classes are near (He et al., 2008); about ``n`` rows."""
-    return _oversampled("ADASYN", features_z, labels, n, seed)
 
 
 def copula(
@@ -110,6 +91,14 @@ def forest_diffusion(
 
 
 PEERS: dict[str, Generator] = {
-    of.__name__: of
-    for of in (smote, borderline_smote, svm_smote, adasyn, class_gaussian, copula, forest_diffusion)
+    "smote": smote,
+    # From rows that have other classes around them (Han, Wang and Mao, 2005).
+    "borderline_smote": partial(_oversampled, "BorderlineSMOTE"),
+    # From the support vectors of an SVM (Nguyen, Cooper and Kamei, 2011).
+    "svm_smote": partial(_oversampled, "SVMSMOTE"),
+    # More where other classes are near (He et al., 2008); about as many rows as asked for.
+    "adasyn": partial(_oversampled, "ADASYN"),
+    "class_gaussian": class_gaussian,
+    "copula": copula,
+    "forest_diffusion": forest_diffusion,
 }

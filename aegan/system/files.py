@@ -38,9 +38,10 @@ _COMMAND = 200  # characters of a command line that a lock shows
 # Of a process of this machine, or of an earlier version, which did not say.
 _HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _TEMPORARY = re.compile(rf"\..+\.(\d+)(?:-{_HERE})?\.tmp")
-# What reading a damaged file raises somewhere: numpy, zipfile, JSON, and what looks into them.
-_DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError)
-_DAMAGE += (RecursionError, SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# What reading a damaged file raises: numpy, zipfile, JSON, and what looks into them. Of a
+# flag that says encrypted, or packed in an unknown way, zipfile raises kinds of RuntimeError.
+_DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError)
+_DAMAGE += (SyntaxError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
