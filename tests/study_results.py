@@ -303,7 +303,13 @@ def make_study(source_simulated=False, target_simulated=False) -> dict:
         "target": corpus(names[1], target_simulated) | {"speakers": 24},
         "versions": {"python": "3.12.3", "jax": "0.12.0", "scikit-learn": "1.9.1"},
         "device": {"platform": "cpu", "kind": "cpu", "count": 1},
-        "timing": {"tasks": 120, "task_seconds": 8123.4, "processes": 2, "wall_s": 4321.0},
+        "timing": {"tasks": 120, "task_seconds": 8123.4, "processes": 2, "wall_s": 4321.0}
+        | {
+            "kinds": {
+                "training": {"tasks": 20, "seconds": 6123.4},
+                "toy": {"tasks": 100, "seconds": 2000.0},
+            }
+        },
         "experiments": experiments,
         "claims": claims(experiments),
         "rule": told("", "rule"),

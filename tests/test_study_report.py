@@ -366,6 +366,13 @@ def test_time_and_command_are_those_of_the_last_sitting(study):
     assert seconds == ["4321"]
 
 
+def test_where_the_time_went_by_kind_of_task(study):
+    (table,) = S.time_tables(study)
+    assert table.rows == (("training", "20", "102.1", "75"), ("toy", "100", "33.3", "25"))
+    del study["timing"]["kinds"]  # as versions before wrote it
+    assert S.time_tables(study) == []
+
+
 def test_terminal_summary_fits_80_columns_and_names_every_claim(study):
     text = text_summary(study)
     assert max(map(len, text.splitlines())) <= 80

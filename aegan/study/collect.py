@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aegan.errors import InputError
@@ -42,6 +43,7 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
             "tasks": len(records),
             "tasks_of_paper": number_of_tasks(study),
             "task_seconds": round(sum(record["seconds"] for record in records.values()), 1),
+            "kinds": _kinds(records.values()),
             "processes": processes,
             "wall_s": round(wall_seconds, 1),
         },
@@ -51,6 +53,16 @@ def collect(study: Study, processes: int, wall_seconds: float) -> dict[str, Any]
     }
     write_json(study.dir.results, results)
     return results
+
+
+def _kinds(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Number of tasks of each kind and their seconds together, the longest first."""
+    found: dict[str, dict[str, float]] = {}
+    for record in records:
+        of = found.setdefault(record["kind"], {"tasks": 0, "seconds": 0.0})
+        of["tasks"] += 1
+        of["seconds"] = round(of["seconds"] + record["seconds"], 1)
+    return dict(sorted(found.items(), key=lambda item: -item[1]["seconds"]))
 
 
 def read_study_results(directory: StudyDir) -> dict[str, Any]:

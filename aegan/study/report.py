@@ -201,6 +201,7 @@ def _repeat(results: Results) -> Section:
         W.told("", "last_command") if command else None,
         corpora_table(results),
         machine_table(results),
+        *time_tables(results),
         Fold("The whole config", (config,)),
         command=command or "",
     )
@@ -255,3 +256,18 @@ def machine_table(results: Results) -> Table:
     }
     kept = {key: value for key, value in values.items() if value}
     return settings_table("Machine, versions and time of this study.", kept)
+
+
+def time_tables(results: Results) -> list[Table]:
+    """Where the time went, by kind of task; none for a study of an older version."""
+    kinds = (results.get("timing") or {}).get("kinds") or {}
+    total = sum(of["seconds"] for of in kinds.values())
+    if not total:
+        return []
+    columns: dict[str, Callable[[str], Any]] = {
+        "Kind of task": str,
+        "Tasks": lambda kind: kinds[kind]["tasks"],
+        "Minutes": lambda kind: f"{kinds[kind]['seconds'] / 60:.1f}",
+        "Share (%)": lambda kind: f"{100 * kinds[kind]['seconds'] / total:.0f}",
+    }
+    return [tabulate(W.told("", "time"), kinds, columns)]
