@@ -106,10 +106,13 @@ def test_a_parameter_that_cannot_be_is_named(overrides, words, rows):
         aegan.M2(overrides=overrides).fit(*rows)
 
 
-def test_an_unknown_class_is_named(rows):
+def test_an_unknown_class_and_a_number_that_cannot_be_are_named(rows):
     gan = aegan.M1(overrides=SMALL, random_state=0).fit(*rows)
     with pytest.raises(aegan.InputError, match="no class 'bored'; there are angry, happy"):
         gan.sample(classes={"bored": 3})
+    for given in ({"n": -3}, {"n": 2.5}, {"classes": {"angry": -1}}):
+        with pytest.raises((TypeError, ValueError), match="number of rows"):
+            gan.sample(**given)
 
 
 def test_cross_validation_and_its_figures_are_the_commands(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import (
+    Tags,
+    check_consistent_length,
+    check_random_state,
+    check_scalar,
+    column_or_1d,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -162,6 +169,7 @@ class GeneratorEstimator(BaseEstimator):
         Raises:
             InputError: a class that is not known; a speaker, by a generator that was not told the
                 ``groups`` of its rows.
+            TypeError, ValueError: a number of rows that is not whole, or below 0.
         """
         check_is_fitted(self, "generator_")
         generator = self.generator_
@@ -173,7 +181,9 @@ class GeneratorEstimator(BaseEstimator):
             raise InputError(f"classes: no class {label!r}; there are {there}")
         wanted = {None: n}
         if classes is not None:
-            wanted = {known.index(label): int(rows) for label, rows in classes.items()}
+            wanted = {known.index(label): rows for label, rows in classes.items()}
+        for rows in wanted.values():
+            check_scalar(rows, "number of rows", Integral, min_val=0)
         passport = self.generator_.passport
         key = sampling_key(lane_key(passport["seed"], passport["fold"]), random_state)
         with jax.default_matmul_precision("float32"):  # as the command draws
