@@ -10,12 +10,13 @@ from scipy.spatial.distance import cdist
 
 from aegan.metrics import support
 from aegan.metrics.diversity import (
+    LINE_NEIGHBOURS,
     line_ratios,
     nearness,
     variance_ratio,
 )
 from aegan.metrics.references import class_mean, jitter, smote
-from aegan.metrics.support import nearest_distances, off_support, reach
+from aegan.metrics.support import nearest_distances, nearest_rows, off_support, reach
 
 
 @pytest.fixture
@@ -192,14 +193,18 @@ def test_rows_whose_place_is_known():
     assert off_support(line(0.5, 10.5), gap, reach(gap)) == 0
 
 
+def ratios(rows, pool):
+    return line_ratios(*nearest_rows(rows, pool, LINE_NEIGHBOURS, None)[:2], pool)
+
+
 def test_line_ratios_by_hand():
     pool = np.array([[0.0, 0.0], [4.0, 0.0], [100.0, 0.0]], np.float32)
     rows = np.array([[2.0, 0.0], [2.0, 1.5], [0.0, 3.0], [0.0, 0.0]], np.float32)
     # On the line; 1.5 off it, 2.5 from its ends; an end is the nearest point; a row itself.
-    np.testing.assert_allclose(line_ratios(rows, pool), [0, 0.6, 1, 1], atol=1e-7)
+    np.testing.assert_allclose(ratios(rows, pool), [0, 0.6, 1, 1], atol=1e-7)
     # Each among the others: 0 and 100 have no line; 4 lies on that of 0 and 100.
-    np.testing.assert_allclose(line_ratios(None, pool), [1, 0, 1], atol=1e-7)
-    assert line_ratios(rows, pool[:1]).tolist() == [1, 1, 1, 1]
+    np.testing.assert_allclose(ratios(None, pool), [1, 0, 1], atol=1e-7)
+    assert ratios(rows, pool[:1]).tolist() == [1, 1, 1, 1]
 
 
 def test_line_ratios_once_more_by_points_on_lines(monkeypatch):
@@ -213,9 +218,9 @@ def test_line_ratios_once_more_by_points_on_lines(monkeypatch):
         near = pool[np.argsort(apart)[:5]].astype(float)
         lines = [a + share * (b - a) for i, a in enumerate(near) for b in near[:i]]
         wanted.append(min(np.linalg.norm(line - row, axis=1).min() for line in lines) / apart.min())
-    np.testing.assert_allclose(line_ratios(rows, pool), wanted, rtol=1e-4)
+    np.testing.assert_allclose(ratios(rows, pool), wanted, rtol=1e-4)
     monkeypatch.setattr("aegan.metrics.diversity._LINES_AT_ONCE", 3)
-    np.testing.assert_allclose(line_ratios(rows, pool), wanted, rtol=1e-4)
+    np.testing.assert_allclose(ratios(rows, pool), wanted, rtol=1e-4)
 
 
 def test_interpolated_rows_are_told_from_drawn_ones():

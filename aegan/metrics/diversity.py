@@ -71,34 +71,41 @@ def variance_ratio(
     return VarianceRatio(float(np.mean(defined)) if defined else None, per_class)
 
 
-def nearness(rows_z: np.ndarray | None, real_z: np.ndarray, seed: int = 0) -> Nearness:
+def spacing(real_z: np.ndarray, seed: int = 0) -> float:
+    """Median distance from a row of set-1 (m, dim) to the nearest other; 0 for a single row."""
+    distances = nearest_distances(None, real_z, 1, seed)
+    return float(np.median(distances)) if distances.size else 0.0
+
+
+def nearness(
+    rows_z: np.ndarray | None, real_z: np.ndarray, seed: int = 0, unit: float | None = None
+) -> Nearness:
     """How near synthetic rows (n, dim) lie to set-1 (m, dim), of MAX_QUERIES rows at most.
 
     ``rows_z`` None stands for the rows of set-1, each against the others: ``nn_distance`` is then
     1. ``nn_distance`` is None where half of set-1's rows have an exact duplicate or set-1 has one
-    row. With fewer than four rows in set-1 nothing is called a copy unless it is exact.
+    row. With fewer than four rows in set-1 nothing is called a copy unless it is exact. ``unit`` is
+    the ``spacing`` of set-1, where it is known.
     """
-    own = nearest_distances(None, real_z, NEIGHBOURS, seed)
-    unit = float(np.median(own[:, 0])) if own.size else 0.0
-    distances = own if rows_z is None else nearest_distances(rows_z, real_z, NEIGHBOURS, seed)
+    unit = spacing(real_z, seed) if unit is None else unit
+    rows, positions, distances = nearest_rows(rows_z, real_z, LINE_NEIGHBOURS, seed)
     if not distances.size:
         return Nearness(None, 0.0, 0.0)
     nearest = distances[:, 0]
     copies = nearest == 0
-    if distances.shape[1] == NEIGHBOURS:
-        copies |= nearest < COPY_RATIO * distances[:, -1]
-    between = line_ratios(rows_z, real_z, seed) < COPY_RATIO
+    if distances.shape[1] >= NEIGHBOURS:
+        copies |= nearest < COPY_RATIO * distances[:, NEIGHBOURS - 1]
+    between = line_ratios(rows, positions, real_z) < COPY_RATIO
     unit_free = float(np.median(nearest)) / unit if unit > 0 else None
     return Nearness(unit_free, float(copies.mean()), float(between.mean()))
 
 
-def line_ratios(rows: np.ndarray | None, pool: np.ndarray, seed: int | None = None) -> np.ndarray:
+def line_ratios(rows: np.ndarray, positions: np.ndarray, pool: np.ndarray) -> np.ndarray:
     """Distance (n,) to the nearest line between two near rows of ``pool``, over that to a row.
 
-    Of a row's LINE_NEIGHBOURS nearest, every two are the ends of a line. 1 where the nearest row is
-    nearer than any line, or is the row itself. ``rows`` and ``seed`` as in ``nearest_distances``.
+    Of a row's nearest, at ``positions`` (n, k) of ``pool``, every two are the ends of a line. 1
+    where the nearest row is nearer than any line, or is the row itself.
     """
-    rows, positions, _ = nearest_rows(rows, pool, LINE_NEIGHBOURS, seed)
     if positions.shape[1] < 2:
         return np.ones(len(rows))
     ratios = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import count
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from aegan.data.plausibility import breaches, rules_of
 from aegan.errors import InputError
 from aegan.metrics.along import HELD_OUT, MEASURED, Along, finite, summary_along
 from aegan.metrics.classifiers import SVM, learn
-from aegan.metrics.diversity import nearness, variance_ratio
+from aegan.metrics.diversity import nearness, spacing, variance_ratio
 from aegan.metrics.fid import FidProtocol, fid_scores
 from aegan.metrics.fold_tools import (
     FoldSpace,
@@ -196,6 +196,11 @@ class _Bench:
     protocol: EvaluationProtocol
     cache_dir: Path | None
 
+    @cached_property
+    def spacing(self) -> float:
+        """Of the rows of set-1."""
+        return spacing(fold_space(*self.place).set1_z, self.protocol.seed)
+
     def pictures(self, lane: Mapping, synthetic_path: Callable[[dict], Path]) -> dict:
         """Of the rows of a lane that has figures, beside those of set-1."""
         corpus, space = self.place[0], fold_space(*self.place)
@@ -344,7 +349,8 @@ class _Bench:
         metrics |= fid._asdict() | {"variance_ratio": variance.overall}
         if near:
             looked_at = rows if synthetic else None
-            metrics |= nearness(looked_at, space.set1_z, protocol.seed)._asdict()
+            near_set1 = nearness(looked_at, space.set1_z, protocol.seed, self.spacing)
+            metrics |= near_set1._asdict()
         per_class = {"variance_ratio": [variance.per_class.get(c) for c in range(n_classes)]}
         for test in ("trts_set2", "tstr_set2"):
             known = test in confusion

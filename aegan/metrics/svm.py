@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from sklearn import config_context
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedKFold
@@ -197,7 +198,8 @@ def _search(gram: np.ndarray, labels: np.ndarray, svcs: list[SVC], folds: Iterab
         # libsvm wants float64; one conversion per inner fold, shared by every C.
         train_gram = gram[np.ix_(train, train)].astype(np.float64, copy=False)
         test_gram = gram[np.ix_(test, train)].astype(np.float64, copy=False)
-        predicted = (svc.fit(train_gram, labels[train]).predict(test_gram) for svc in svcs)
+        with config_context(assume_finite=True):  # a look at every product is a tenth of the time
+            predicted = [svc.fit(train_gram, labels[train]).predict(test_gram) for svc in svcs]
         scores.append([balanced_accuracy_score(labels[test], found) for found in predicted])
     return np.mean(scores, axis=0).tolist()
 
