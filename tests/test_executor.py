@@ -27,6 +27,7 @@ from aegan.study import cluster, registry, runner
 from aegan.study.cluster import Cluster
 from aegan.study.experiment import Task
 from aegan.study.runner import Opening, Workers, run_tasks
+from aegan.system.files import write_text
 from aegan.system.versions import versions
 
 
@@ -57,7 +58,7 @@ def with_fate(task, fate):
 
 
 def endless(study):
-    (study.dir.root / "process").write_text(str(os.getpid()))
+    write_text(study.dir.root / "process", str(os.getpid()))
     time.sleep(600)
 
 
@@ -84,41 +85,31 @@ def results_of(records):
     return {name: record["result"] for name, record in records.items()}
 
 
-@pytest.fixture(scope="module")
-def dask():
-    with started(workers=1) as dask:
-        yield dask
-
-
-def test_a_killed_worker_is_replaced_and_the_records_are_those_of_this_process(dask, tmp_path):
+def test_records_are_those_of_this_process_and_nothing_is_at_work_after_ctrl_c(tmp_path):
     here, study = tiny_study(tmp_path / "here"), tiny_study(tmp_path / "there")
-    (toy,) = registry.tasks_of(study, ["toy"])
-    before = processes_of(dask)
-    with Cluster(opening_of(study), dask.scheduler_address) as executor:
-        assert executor.jobs == 1
-        found = run_tasks([with_fate(toy, killed_once), a_task("a", "toy")], executor, study)
-        with pytest.raises(InputError, match="worker tcp://127.*this table: cannot be used"):
-            run_tasks([Task("bad", "bad", refuse)], executor, study)
-        with pytest.raises(ZeroDivisionError, match="deep inside"):
-            run_tasks([Task("worse", "worse", fail)], executor, study)
-    assert results_of(found)["toy"] == run_here(here, [toy])["toy"]
+    names = ("table4-target-to-target", "table4-tstr-smote")
+    real = [task for task in registry.tasks_of(study, ["cross_corpus"]) if task.name in names]
+    process = study.dir.root / "process"
+    with started(workers=1) as dask:
+        with pytest.raises(KeyboardInterrupt):
+            with Cluster(opening_of(study), dask.scheduler_address) as executor:
+                assert executor.jobs == 1
+                found = run_tasks([*real, a_task("a", *names)], executor, study)
+                with pytest.raises(InputError, match="worker tcp://127.*table: cannot be used"):
+                    run_tasks([Task("bad", "bad", refuse)], executor, study)
+                with pytest.raises(ZeroDivisionError, match="deep inside"):
+                    run_tasks([Task("worse", "worse", fail)], executor, study)
+                future = executor.submit([Task("long", "long", endless)])
+                while not process.exists() and not future.done():
+                    time.sleep(0.1)
+                raise KeyboardInterrupt
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process.read_text()), 0)
+        of_tasks = found["a"]["result"]["process"]
+        assert of_tasks not in {os.getpid(), *processes_of(dask)}
+    expected = run_here(here, real)
+    assert {name: found[name]["result"] for name in names} == expected and len(expected) == 2
     assert found["a"]["result"]["threads"] == "1"
-    assert (tmp_path / "there" / "toy.killed").exists()
-    after = processes_of(dask)
-    assert len(after) == 1 and not after & before
-    assert found["a"]["result"]["process"] not in {os.getpid(), *after}
-
-
-def test_nothing_is_at_work_after_ctrl_c(dask, tmp_path):
-    study = tiny_study(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        with Cluster(opening_of(study), dask.scheduler_address) as executor:
-            executor.submit([Task("long", "long", endless)])
-            while not (tmp_path / "process").exists() or not (tmp_path / "process").read_text():
-                time.sleep(0.1)
-            raise KeyboardInterrupt
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "process").read_text()), 0)
 
 
 @pytest.mark.slow
