@@ -49,8 +49,10 @@ setup(
     extras_require={
         "audio": ["opensmile>=2.6"],
         "bench": ["torch==2.13.0"],  # the CPU build will do: see aegan/bench/README.md
+        "cluster": ["distributed>=2025.1"],
         "peers": ["ForestDiffusion>=1.0.6"],
         "test": [
+            "distributed>=2025.1",
             "hypothesis>=6.100",
             "liac-arff>=2.5",
             "prdc>=0.2",

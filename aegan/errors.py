@@ -13,3 +13,7 @@ class InputError(Exception):
         # What a message quotes from a file must not break its line.
         printable = (c if c.isprintable() else repr(c)[1:-1] for c in message)
         super().__init__("".join(printable))
+
+
+class Busy(InputError):
+    """Another process is at work in the same place; after its end the same may succeed."""

@@ -6,15 +6,18 @@
 
 The same command after an interruption goes on: only tasks that were under way are done again.
 configs/low_resource.py and its like run one experiment alone, in the same folder if you like.
+--executor runs the tasks on several machines.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,31 @@ _STAGE = flags.DEFINE_enum(
     "stage", "all", ["report", "all"], "report: write the report again from results.json"
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Show corpora, tasks and the estimate, and stop")
+_EXECUTOR = flags.DEFINE_string(
+    "executor",
+    "local",
+    "local: tasks run in config.jobs processes of this machine. dask://HOST:PORT (or tcp://, "
+    "tls://): on the workers of the dask scheduler there. Each machine has the same versions of "
+    "aegan, installed with the extra `cluster`, and of its libraries, and sees the workdir and the "
+    "tables under the same paths; `dask scheduler` starts the scheduler, `dask worker "
+    "tcp://HOST:8786 --nthreads 1 --nworkers N` a machine's workers, one a core, before the study "
+    "or while it runs",
+)
+
+
+@flags.validator("executor")  # which sees it before the config is read and jax is imported
+def _can_be(given: str) -> bool:
+    parts = re.fullmatch(r"(dask|tcp|tls)://(\[[\w:.%]+\]|[\w.-]+):(\d{1,5})", given)
+    if given != "local" and not (parts and 0 < int(parts[3]) < 65536):
+        raise flags.ValidationError(
+            "is neither local nor a dask scheduler's address; write dask://HOST:PORT"
+        )
+    if given != "local" and find_spec("distributed") is None:
+        raise flags.ValidationError(
+            'dask is not installed; run pip install -e ".[cluster]" in the clone'
+        )
+    return True
+
 
 parse_flags = partial(parse_config_flags, example="configs/paper.py")
 parse_early(__name__, parse_flags)
@@ -48,7 +76,7 @@ from aegan.study.opening import check_folder, claim_folder, read_study
 from aegan.study.projection import Projection
 from aegan.study.readings import AS_CONFIGURED, changed, folder, share, verdicts
 from aegan.study.report import text_summary, write_study_report
-from aegan.study.runner import Opening, Workers, records_of, run_tasks
+from aegan.study.runner import Executor, Opening, Workers, records_of, run_tasks
 from aegan.study.study import Study, StudyDir
 from aegan.system.cache import references_dir
 from aegan.system.files import write_json
@@ -78,12 +106,12 @@ def summary(study: Study) -> list[str]:
 
 
 def workload(
-    study: Study, tasks: Sequence[Task], done: Sequence[str], workers: Workers
+    study: Study, tasks: Sequence[Task], done: Sequence[str], workers: Executor
 ) -> list[str]:
     """How many tasks are left and how long they will take."""
     projection = Projection(study.cache_dir, records_of(study.dir, tasks))
     left = [task for task in tasks if task.name not in done]
-    seconds = projection.wall_seconds(left, workers.jobs)
+    seconds = projection.wall_seconds(left, max(workers.jobs, 1))
     basis = "as measured on this machine" if projection.measured(left) else "a guess"
     where = "an accelerator" if workers.accelerator else f"{workers.jobs} processes"
     finished = f", {len(done)} of them done before" if done else ""
@@ -125,6 +153,15 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
     say("", text_summary(results), "", f"report: {write_study_report(root)}")
 
 
+def executor(opening: Opening, jobs: int) -> Executor:
+    """What --executor names."""
+    if _EXECUTOR.value == "local":
+        return Workers(opening, jobs)
+    from aegan.study.cluster import Cluster
+
+    return Cluster(opening, _EXECUTOR.value)
+
+
 def carry_out(
     study: Study, values: dict[str, Any], dry_run: bool, first: Study | None = None
 ) -> dict[str, Any]:
@@ -136,7 +173,7 @@ def carry_out(
         values, str(root), cache and str(cache), command, study.identity["config_hash"]
     )
     started = time.perf_counter()
-    with Workers(opening, study.config.jobs) as workers:
+    with executor(opening, study.config.jobs) as workers:
         say(*workload(study, tasks, done, workers))
         if dry_run:
             return {}

@@ -129,15 +129,15 @@ def train_parts(study: Study, lanes: Sequence[tuple[str, int, int]]) -> list[dic
     workdir = study.dir.training(f"{model}-{digest(numbers)}")
     with workdir.claimed(plan.identity, plan.corpus.contract):
         stages.train(plan, workdir, keep_rows=False)
-    records = {(lane["seed"], lane["fold"]): lane for lane in stages.trained_lanes(workdir)}
-    for (seed, fold), lane in records.items():
-        with replacing(study.dir.generator(model, seed, parts[seed, fold])) as path:
-            shutil.copyfile(workdir.generator(lane), path)
-    # Renamed first: whoever is cut off while deleting must not be taken for a checkpoint.
-    finished = workdir.root.with_name(f"{workdir.root.name}.finished")
-    shutil.rmtree(finished, ignore_errors=True)
-    workdir.root.rename(finished)
-    shutil.rmtree(finished)
+        records = {(lane["seed"], lane["fold"]): lane for lane in stages.trained_lanes(workdir)}
+        for (seed, fold), lane in records.items():
+            with replacing(study.dir.generator(model, seed, parts[seed, fold])) as path:
+                shutil.copyfile(workdir.generator(lane), path)
+        # Renamed first: whoever is cut off while deleting must not be taken for a checkpoint.
+        finished = workdir.root.with_name(f"{workdir.root.name}.finished")
+        shutil.rmtree(finished, ignore_errors=True)
+        workdir.root.rename(finished)
+        shutil.rmtree(finished)
     return [records[seed, study.part_fold(every[p]).index] for _, seed, p in lanes]
 
 

@@ -1,8 +1,9 @@
-"""Runs the tasks of a study in worker processes, and those without a record only.
+"""Runs the tasks of a study in an executor, and those without a record only.
 
-On a CPU every worker computes on one thread: independent tasks use the cores better than one task
-does (and the bits do not depend on the number of workers). On an accelerator there is one worker,
-which runs tasks of a group as lanes of one call.
+The executor is `Workers`, processes of this machine, or `aegan.study.cluster.Cluster`. On a CPU
+every worker computes on one thread: independent tasks use the cores better than one task does (and
+the bits do not depend on the number of workers). On an accelerator there is one worker, which runs
+tasks of a group as lanes of one call.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from joblib import cpu_count
 
@@ -40,8 +41,25 @@ class Opening:
     config_hash: str | None = None  # of the study that asks; None: not compared
 
 
+class Executor(Protocol):
+    """What runs tasks; it ends with the block, and what it runs with it if the block failed."""
+
+    accelerator: bool  # whether tasks of a group run in one call
+
+    @property
+    def jobs(self) -> int:
+        """How many calls run at once now; 0: there is nothing yet that could run one."""
+
+    def submit(self, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
+        """Runs one task, or several of a group at once: ``run``."""
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(self, kind: type | None, *_: object) -> None: ...
+
+
 class Workers:
-    """The processes that tasks run in; they end with the block.
+    """Processes of this machine as an ``Executor``.
 
     Args:
         opening: of the study.
@@ -55,11 +73,10 @@ class Workers:
         self.jobs = 1 if self.accelerator else jobs or cpu_count()
         self._pool: Pool | None = None
 
-    def submit(self, tasks: Sequence[Task]) -> Future:
-        """Runs one task, or several of a group at once."""
+    def submit(self, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
         if self._pool is None:
             self._pool = Pool(self.jobs, {} if self.accelerator else threads_of(1))
-        return self._pool.submit(_run, self.opening, list(tasks))
+        return self._pool.submit(run, self.opening, list(tasks))
 
     def __enter__(self) -> Workers:
         return self
@@ -67,6 +84,11 @@ class Workers:
     def __exit__(self, kind: type | None, *_: object) -> None:
         if self._pool is not None:
             self._pool.close(kill=kind is not None)
+        if kind is BrokenProcessPool:
+            raise InputError(
+                "a worker process was killed, perhaps for want of memory; the same command goes "
+                "on, with --config.jobs=1 in one process"
+            ) from None
 
 
 def _platform() -> str:
@@ -95,13 +117,13 @@ def records_of(directory: StudyDir, tasks: Sequence[Task]) -> dict[str, Any]:
     return found
 
 
-def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str, Any]:
+def run_tasks(tasks: Sequence[Task], workers: Executor, study: Study) -> dict[str, Any]:
     """Runs what has no record yet and returns all records by name.
 
     Of the tasks that are ready the one with the longest way behind it starts first.
 
     Raises:
-        InputError: of a task, as it is, or a worker that was killed; whatever else a task raises.
+        InputError: of a task, as it is; whatever else a task or the executor raises.
     """
     records = records_of(study.dir, tasks)
     projection = Projection(study.cache_dir, records)
@@ -116,7 +138,8 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
         while waiting or running:
             ready = [t for t in waiting.values() if all(need in records for need in t.needs)]
             ready.sort(key=lambda task: -priority[task.name])
-            while ready and len(running) < workers.jobs:
+            jobs = workers.jobs
+            while ready and len(running) < max(jobs, 1):
                 chosen = [ready.pop(0)]
                 if workers.accelerator and chosen[0].group:
                     chosen += [task for task in ready if task.group == chosen[0].group]
@@ -125,22 +148,21 @@ def run_tasks(tasks: Sequence[Task], workers: Workers, study: Study) -> dict[str
                     del waiting[task.name]
                 running[workers.submit(chosen)] = chosen
             left = [task for tasks in running.values() for task in tasks] + [*waiting.values()]
-            seconds = projection.wall_seconds(left, workers.jobs)
+            seconds = projection.wall_seconds(left, max(jobs, 1))
             titles = "; ".join(t[0].words + " ..." * (len(t) > 1) for t in running.values())
+            titles = titles if jobs else "waiting for a worker"
             progress.set_postfix_str(f"about {screen.duration(seconds)} left: {titles}")
-            while not (finished := wait(running, tick, FIRST_COMPLETED).done):
+            finished = wait(running, tick, FIRST_COMPLETED).done
+            while not finished and workers.jobs == jobs:
                 progress.refresh()
+                finished = wait(running, tick, FIRST_COMPLETED).done
             for future in finished:
-                future.result()
-                for task in running.pop(future):
-                    records[task.name] = record = read_json(study.dir.record(task.name))
+                found = future.result()
+                del running[future]
+                for name, record in found.items():
+                    records[name] = record
                     progress.update()
                     projection.learn(record)
-    except BrokenProcessPool:
-        raise InputError(
-            "a worker process was killed, perhaps for want of memory; the same command goes on, "
-            "with --config.jobs=1 in one process"
-        ) from None
     finally:
         progress.close()
         projection.keep()
@@ -172,16 +194,22 @@ def _study(opening: Opening) -> Study:
     return _studies[opening.root]
 
 
-def _run(opening: Opening, tasks: list[Task]) -> None:
-    """Runs tasks and writes their records, each whole or not at all."""
+def run(opening: Opening, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Runs tasks, writes their records, each whole or not at all, and gives them by name.
+
+    What has a record is not run again: a worker that was lost since did it.
+    """
     study = _study(opening)
+    known = records_of(study.dir, tasks)
+    left = [task for task in tasks if task.name not in known]
     started = time.perf_counter()
-    if len(tasks) == 1:
-        results = [tasks[0].run(study, *tasks[0].arguments)]
+    if len(left) == 1:
+        results = [left[0].run(study, *left[0].arguments)]
     else:
-        results = tasks[0].run_group(study, [task.arguments for task in tasks])
-    seconds = (time.perf_counter() - started) / len(tasks)
-    for task, result in zip(tasks, results, strict=True):
+        results = left and left[0].run_group(study, [task.arguments for task in left])
+    seconds = round((time.perf_counter() - started) / max(len(left), 1), 3)
+    for task, result in zip(left, results, strict=True):
         record = {"task": task.name, "kind": task.kind, "work": task.work}
-        record |= {"seconds": round(seconds, 3), "result": result}
+        record |= {"seconds": seconds, "result": result}
         write_json(study.dir.record(task.name), record)
+    return {task.name: read_json(study.dir.record(task.name)) for task in tasks}

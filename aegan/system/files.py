@@ -30,7 +30,7 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
-from aegan.errors import InputError
+from aegan.errors import Busy, InputError
 
 AGAIN = "delete it and run the same command again"  # the mend of most files that are damaged
 _SEAL = "sha256"
@@ -205,7 +205,7 @@ def digest(value: Any) -> str:
 def locked(file: IO[str], refusal: str) -> Iterator[None]:
     """Holds a lock on an open file ("a+") while the block runs, where the system has locks.
 
-    ``InputError``: another process holds it; ``refusal`` has the place for who that is, "{holder}".
+    ``Busy``: another process holds it; ``refusal`` has the place for who that is, "{holder}".
     """
     try:
         if fcntl is not None:
@@ -213,7 +213,7 @@ def locked(file: IO[str], refusal: str) -> Iterator[None]:
     except BlockingIOError:
         file.seek(0)
         holder = " ".join(file.read(1000).split()) or "another command"
-        raise InputError(refusal.replace("{holder}", holder)) from None
+        raise Busy(refusal.replace("{holder}", holder)) from None
     except OSError:  # a file system without locks
         pass
     since, command = time.strftime("%Y-%m-%d %H:%M"), shlex.join(sys.argv)[:_COMMAND]
