@@ -140,9 +140,11 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
         check_folder(others[reading][1])
     say(*summary(study))
     found = {AS_CONFIGURED: carry_out(study, values, dry_run)}
+    earlier = [study]
     for reading, (there, other) in others.items():
         say("", f"reading: {reading}")
-        found[reading] = carry_out(other, there, dry_run, study)
+        found[reading] = carry_out(other, there, dry_run, earlier)
+        earlier.append(other)
     if dry_run:
         return
     results = found[AS_CONFIGURED]
@@ -163,9 +165,9 @@ def executor(opening: Opening, jobs: int) -> Executor:
 
 
 def carry_out(
-    study: Study, values: dict[str, Any], dry_run: bool, first: Study | None = None
+    study: Study, values: dict[str, Any], dry_run: bool, earlier: Sequence[Study] = ()
 ) -> dict[str, Any]:
-    """Runs what is left of a study and collects it; a reading takes what is as in the ``first``."""
+    """Runs what is left of a study and collects it; a reading takes what an ``earlier`` one has."""
     root, cache, command = study.dir.root, study.cache_dir, study.identity["command"]
     tasks = registry.tasks_of(study, study.config.experiments)
     done = list(records_of(study.dir, tasks))
@@ -178,8 +180,8 @@ def carry_out(
         if dry_run:
             return {}
         with claim_folder(study):
-            if first:
-                share(first, study)
+            for other in earlier:
+                share(other, study)
             run_tasks(tasks, workers, study)
             results = collect(study, workers.jobs, time.perf_counter() - started)
             write_study_report(root)
