@@ -213,6 +213,21 @@ def test_twice_equal_whatever_jobs_and_cache(results, corpus, folds, tables, cac
             assert cold["references"][reference][name]["per_lane"] == [wanted] * 2
 
 
+def test_a_device_has_the_same_answers_and_its_own_cache(results, corpus, folds, tables, cache):
+    files, on = len(list(cache.iterdir())), {"device": "on"}
+    parts = {name: replace(getattr(PROTOCOL, name), **on) for name in ("svm", "fid")}
+    of_device = replace(PROTOCOL, **parts, reference_rows=40)  # theirs are not looked at
+    found = evaluate(corpus, folds[:1], LANES[:1], tables, of_device, cache, jobs=2)
+    assert len(list(cache.iterdir())) == files + 3 + 7 + 7
+    for name in METRICS:
+        near = pytest.approx(results[0]["metrics"][name]["per_lane"][0], rel=1e-4)
+        assert found["metrics"][name]["per_lane"] == [near]
+    said, before = (of["svm"]["protocol"] for of in (found, results[0]))
+    new = {"device": "cpu", "fid": before["fid"] | {"device": "cpu"}, "reference_rows": 40}
+    assert said == before | new
+    assert "device" not in before
+
+
 def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
     def never(*_):
         raise AssertionError("computed again")
@@ -221,7 +236,7 @@ def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
     monkeypatch.setattr(stage._Bench, "measure", never)
     monkeypatch.setattr(stage._Bench, "right_by", never)
     monkeypatch.setattr("aegan.metrics.fold_tools.tune_and_fit", never)
-    monkeypatch.setattr("aegan.metrics.fold_tools.train_net", never)
+    monkeypatch.setattr("aegan.metrics.fold_tools.train_nets", never)
     found = evaluate(corpus, folds, LANES, tables, PROTOCOL, cache)
     assert found["references"] == results[0]["references"]
     for change in ({"clip": 9.0}, {"seed": 1}):
