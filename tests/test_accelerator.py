@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -10,6 +11,8 @@ import pytest
 from bench_jobs import small_job
 
 from aegan.bench.accelerator import apart, trained
+from aegan.metrics import device
+from aegan.metrics.fid import FidProtocol, train_nets
 from aegan.training.job import Job, only
 from aegan.training.trainers import Vmapped
 
@@ -67,3 +70,21 @@ def test_the_device_trains_as_a_processor_does():
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         own = small_job("m2")  # its table and lanes lie there
         assert apart(once("m2"), trained(own), start(own)) < 1e-3
+
+
+def test_gram_matrices_are_a_processors():
+    """In float32, whatever precision the device would choose."""
+    rows = np.random.default_rng(0).standard_normal((200, 400)).astype(np.float32)
+    exact = rows.astype(np.float64) @ rows.T.astype(np.float64)
+    with jax.default_matmul_precision("bfloat16"):
+        assert np.abs(device.gram(rows, None) - exact).max() < 1e-5 * exact.max()
+
+
+def test_nets_are_a_processors():
+    """The FID's, by scikit-learn, in whatever precision products are elsewhere."""
+    rows = np.random.default_rng(0).standard_normal((150, 12)).astype(np.float32)
+    labels, protocol = np.arange(150) % 4, FidProtocol(epochs=5, batch_size=32, net_seeds=(3, 0))
+    with jax.default_matmul_precision("bfloat16"):
+        found = train_nets(rows, labels, replace(protocol, device="on"))
+    for net, own in zip(found, train_nets(rows, labels, protocol), strict=True):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), net, own)

@@ -213,6 +213,18 @@ def test_twice_equal_whatever_jobs_and_cache(results, corpus, folds, tables, cac
             assert cold["references"][reference][name]["per_lane"] == [wanted] * 2
 
 
+def test_a_device_has_the_same_answers_and_its_own_cache(results, corpus, folds, tables, cache):
+    files, before = len(list(cache.iterdir())), results[0]["svm"]["protocol"]
+    parts = {name: replace(getattr(PROTOCOL, name), device="on") for name in ("svm", "fid")}
+    on = replace(PROTOCOL, **parts, reference_rows=40)  # theirs are not looked at
+    found = evaluate(corpus, folds[:1], LANES[:1], tables, on, cache, jobs=2)
+    assert len(list(cache.iterdir())) == files + 3 + 7 + 7 and "device" not in before
+    for name, of in found["metrics"].items():
+        assert of["per_lane"] == pytest.approx(results[0]["metrics"][name]["per_lane"][:1], 1e-4)
+    new = {"device": "cpu", "fid": before["fid"] | {"device": "cpu"}, "reference_rows": 40}
+    assert found["svm"]["protocol"] == before | new
+
+
 def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
     def never(*_):
         raise AssertionError("computed again")
@@ -221,7 +233,7 @@ def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
     monkeypatch.setattr(stage._Bench, "measure", never)
     monkeypatch.setattr(stage._Bench, "right_by", never)
     monkeypatch.setattr("aegan.metrics.fold_tools.tune_and_fit", never)
-    monkeypatch.setattr("aegan.metrics.fold_tools.train_net", never)
+    monkeypatch.setattr("aegan.metrics.fold_tools.train_nets", never)
     found = evaluate(corpus, folds, LANES, tables, PROTOCOL, cache)
     assert found["references"] == results[0]["references"]
     for change in ({"clip": 9.0}, {"seed": 1}):

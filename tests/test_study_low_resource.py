@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from study_generators import save_broken, save_untrained
@@ -204,6 +205,28 @@ def test_cells_once_more(study, records, monkeypatch):
         np.add.at(counts, (source.labels[fold.valid], predicted), 1)
         assert np.sum(cell["counts"], axis=0).tolist() == counts.tolist()
     assert not wanted
+
+
+def test_a_device_trains_all_cells_at_once(study, records, monkeypatch):
+    """The nets up to rounding; taken one after the other, the record bit for bit."""
+
+    def listen(protocol, classes, features, labels, rows, key, first):
+        found = classifier.train_classifiers(protocol, classes, features, labels, rows, key, first)
+        padded = len(study.source.labels) + 60
+        alone = [
+            classifier.train_classifier(
+                protocol, classes, features[f : f + padded], labels[f : f + padded], int(n), key
+            )
+            for n, f in zip(rows, first, strict=True)
+        ]
+        alone = jax.tree.map(lambda *leaves: np.stack(leaves), *alone)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, alone)
+        return alone
+
+    monkeypatch.setattr(low_resource, "train_classifiers", listen)
+    metrics = replace(study.config.metrics, device="on")
+    on = replace(study, config=replace(study.config, metrics=metrics))
+    assert run_cells(on, "source", 20.0, 1) == records[task_name("source", 20.0, 1)]
 
 
 def test_figures_follow_the_schema(study, found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,6 +85,18 @@ def test_same_answers_on_real_features(nemo_z):
     train = np.random.default_rng(0).permutation(len(nemo_z[0]))[:300]
     for protocol in (SvmProtocol(), SvmProtocol(kernel="rbf", c_grid=(0.3, 1.0, 3.0))):
         check_same(protocol, *nemo_z, train, slice(1000))
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_a_device_has_the_same_answers(kernel, nemo_z):
+    few = np.random.default_rng(1).permutation(len(nemo_z[0]))[:300]
+    grid = (3e-4, 1e-3, 1e-2) if kernel == "linear" else (0.3, 1.0, 3.0)
+    protocol = SvmProtocol(kernel=kernel, c_grid=grid, tie=0.01)
+    for rows, labels in (tuple(of[few] for of in nemo_z), clouds(200, 40, 2, seed=3)):
+        own = tune_and_fit(rows[:200], labels[:200], protocol)
+        found = tune_and_fit(rows[:200], labels[:200], replace(protocol, device="on"))
+        assert found.c == own.c and found.inner_scores == own.inner_scores
+        np.testing.assert_array_equal(predict(found, rows), predict(own, rows))
 
 
 def test_labels_are_those_of_the_training_rows():

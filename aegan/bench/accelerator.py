@@ -15,6 +15,7 @@ from aegan.bench.jobs import job_of
 from aegan.bench.timing import Part, interleave, not_run, ratio, run_until, section, spread
 from aegan.data.simulate import simulated_corpus
 from aegan.learning.schedule import LaneState
+from aegan.metrics.device import Choice
 from aegan.metrics.svm import SvmProtocol, tune_and_fit
 from aegan.system.workers import Pool, threads_of, usable_cores
 from aegan.training.job import Job, only
@@ -120,13 +121,16 @@ def overlap_part(config: BenchConfig, until: float) -> Part:
             "training": _epochs(trainer, many),
             "evaluation": evaluation,
             "both at once": both,
+            "evaluation, its Gram matrix by the device": partial(
+                evaluate, metrics, config.features, "on"
+            ),
         }
         seconds = interleave(candidates, min(config.rounds, 2), until)
     in_turn = [a + b for a, b in zip(seconds["training"], seconds["evaluation"], strict=True)]
     rows = [{"name": name, **spread(own)} for name, own in seconds.items()]
     note = (
         f"{many} epochs of {job.number} lanes, and the search of one SVM on {metrics.rows} rows in "
-        f"another process on {cores} threads."
+        f"another process on {cores} threads; its last form in this one."
     )
     table = section("Training and evaluation, overlapped or not", note, rows)
     return Part([table], {"overlap": ratio(in_turn, seconds["both at once"])})
@@ -141,9 +145,10 @@ def _epochs(trainer: Vmapped, number: int) -> Callable[[], int]:
     return call
 
 
-def evaluate(metrics: SvmConfig, features: int) -> int:
+def evaluate(metrics: SvmConfig, features: int, device: Choice = "off") -> int:
     """The search of one SVM on simulated rows, as metric 1 does it for a fold; counts as one."""
     corpus = simulated_corpus(rows=metrics.rows, dim=features, seed=1)
     z = (corpus.features - corpus.features.mean(axis=0)) / corpus.features.std(axis=0)
-    tune_and_fit(z.astype(np.float32), corpus.labels, SvmProtocol(c_grid=metrics.linear))
+    protocol = SvmProtocol(c_grid=metrics.linear, device=device)
+    tune_and_fit(z.astype(np.float32), corpus.labels, protocol)
     return 1

@@ -24,6 +24,7 @@ from aegan.data.plausibility import breaches, rules_of
 from aegan.errors import InputError
 from aegan.metrics.along import HELD_OUT, MEASURED, Along, finite, summary_along
 from aegan.metrics.classifiers import SVM, learn
+from aegan.metrics.device import settings_of
 from aegan.metrics.diversity import nearness, spacing, variance_ratio
 from aegan.metrics.fid import FidProtocol, fid_scores
 from aegan.metrics.fold_tools import (
@@ -153,12 +154,12 @@ def evaluate(
     if shown is not None:
         with threadpool_limits(1):
             pictures = benches[shown["fold"]].pictures(shown, synthetic_path)
-    words = asdict(protocol.svm) | {
+    words = settings_of(protocol.svm) | {
         "selection": "balanced accuracy over stratified shuffled inner folds of the SVM's own "
         f"training set; the smallest C within {protocol.svm.tie:g} of the best",
         "space": f"z-scores of set-1, clipped at {protocol.clip:g}",
         "reference_rows": protocol.reference_rows,
-        "fid": asdict(protocol.fid),
+        "fid": settings_of(protocol.fid),
         "classifiers": list(protocol.classifiers),
     }
     tested = {fold.index: _tested(corpus, fold) for fold in folds}
@@ -260,7 +261,7 @@ class _Bench:
         return {HELD_OUT: found.fid_over_floor}
 
     def reference(self, name: str) -> dict:
-        index, protocol = self.place[1].index, asdict(self.protocol)
+        index, protocol = self.place[1].index, settings_of(self.protocol)
         first = protocol.pop("classifiers")[0]
         parts = {"item": f"reference {name}", "fold_index": index, "protocol": protocol}
         make = None

@@ -25,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
+from aegan.metrics.device import Choice, train_mlps, used
+
 HIDDEN = (64, 64, 64, 64)
 LAYER = 3  # the hidden layer whose activations are compared
 _CHUNK = 4096  # rows passed through the net at once
@@ -42,6 +44,7 @@ class FidProtocol:
     net_seeds: tuple[int, ...] = (0, 1, 2)  # one net per seed; the distances are averaged
     splits: int = 5  # random halvings of set-1 for the floor
     split_seed: int = 0  # they are drawn with
+    device: Choice = "off"  # whether a GPU or TPU trains the nets
 
 
 class Moments(NamedTuple):
@@ -72,6 +75,17 @@ def train_net(
     for _ in range(protocol.epochs):
         net.partial_fit(rows, labels, classes=classes)
     return tuple(zip(net.coefs_[:LAYER], net.intercepts_[:LAYER], strict=True))
+
+
+def train_nets(
+    features_z: np.ndarray, labels: np.ndarray, protocol: FidProtocol
+) -> tuple[FidNet, ...]:
+    """The net of each seed; on a device all at once, the same up to rounding."""
+    if used(protocol.device) is None:
+        return tuple(train_net(features_z, labels, protocol, s) for s in protocol.net_seeds)
+    rows = np.ascontiguousarray(features_z, dtype=np.float32)
+    how = min(protocol.batch_size, len(rows)), protocol.epochs, protocol.net_seeds
+    return tuple(tuple(net[:LAYER]) for net in train_mlps(rows, labels, HIDDEN, *how))
 
 
 def activations(net: FidNet, features_z: np.ndarray) -> np.ndarray:

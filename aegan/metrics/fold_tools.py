@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +20,8 @@ import numpy as np
 from aegan.data.corpus import Corpus
 from aegan.data.folds import Fold, Standardiser
 from aegan.errors import InputError
-from aegan.metrics.fid import LAYER, FidNet, FidProtocol, train_net
+from aegan.metrics.device import settings_of
+from aegan.metrics.fid import LAYER, FidNet, FidProtocol, train_nets
 from aegan.metrics.svm import FittedSvm, SvmProtocol, tune_and_fit
 from aegan.system.files import read_npz, whole, write_npz
 from aegan.system.screen import warn_once
@@ -123,7 +123,7 @@ def _svm_on(
         return vars(tune_and_fit(z, corpus.labels[rows], protocol))
 
     place = (corpus, fold, standardiser)
-    parts = {"item": f"svm {part}", "svm": asdict(protocol)}
+    parts = {"item": f"svm {part}", "svm": settings_of(protocol)}
     return FittedSvm(**cached(place, cache_dir, make, **parts))
 
 
@@ -142,12 +142,12 @@ def fid_nets(
 
     def make() -> Values:
         z = standardiser.to_z(corpus.features)
-        nets = [train_net(z, corpus.labels, protocol, seed) for seed in protocol.net_seeds]
+        nets = train_nets(z, corpus.labels, protocol)
         arrays = [array for net in nets for layer in net for array in layer]
         return {str(place): array for place, array in enumerate(arrays)}
 
     place = (corpus, fold, standardiser)
-    arrays = cached(place, cache_dir, make, item="fid nets", fid=asdict(protocol))
+    arrays = cached(place, cache_dir, make, item="fid nets", fid=settings_of(protocol))
     flat = [arrays[str(place)] for place in range(len(arrays))]
     layers = list(zip(flat[::2], flat[1::2], strict=True))
     return tuple(tuple(layers[i : i + LAYER]) for i in range(0, len(layers), LAYER))

@@ -20,6 +20,9 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
+from aegan.metrics import device
+from aegan.metrics.device import Choice
+
 _CHUNK = 4096  # rows predicted at once
 _ROUNDING = 1e-9  # mean scores closer than this are equal
 
@@ -41,6 +44,7 @@ class SvmProtocol:
     max_search_rows: int = 10_000  # above it search and fit use a stratified subsample of so many
     tie: float = 0.0  # the smallest C no more than this below the best wins; 0: scikit-learn's way
     gamma: float | Literal["scale"] = "scale"  # of rbf: 1 / (dim * variance of all training values)
+    device: Choice = "off"  # whether a GPU or TPU makes Gram matrices
 
     def __post_init__(self) -> None:
         if self.kernel not in ("linear", "rbf"):
@@ -100,7 +104,8 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
         # scikit-learn's "scale", one number for the whole search.
         scale = rows.shape[1] * float(rows.var(dtype=np.float64))
         gamma = (1 / scale if scale > 0 else 1.0) if protocol.gamma == "scale" else protocol.gamma
-    gram = _kernel(rows, rows, gamma)
+    on_device = device.used(protocol.device) is not None
+    gram = device.gram(rows, gamma) if on_device else _kernel(rows, rows, gamma)
     grid, weight, scores = protocol.c_grid, protocol.class_weight, []
     svcs = [SVC(C=c, kernel="precomputed", class_weight=weight) for c in grid]
     inner_folds = min(protocol.inner_folds, int(counts.min()))

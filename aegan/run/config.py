@@ -12,6 +12,7 @@ from aegan.data.folds import ALL
 from aegan.data.missing import MENDS
 from aegan.errors import InputError
 from aegan.metrics.classifiers import CLASSIFIERS, SVM
+from aegan.metrics.device import CHOICES
 from aegan.models.model import Model, get_model
 from aegan.models.networks import INITIALISERS
 from aegan.run import schema as s
@@ -151,6 +152,9 @@ class MetricsConfig:
     # first. Metrics 1 and 2 are always the SVM's.
     classifiers: Annotated[tuple[str, ...], _classifiers] = (SVM,)
     fid_nets: Count = 3  # nets, each with its own seed, that the FID is averaged over
+    # Gram matrices, FID nets and the nets of Fig. 6 by jax, the same up to rounding: "auto" where
+    # its device is a GPU or TPU, "on" with a CPU, too, "off" never.
+    device: Annotated[str, s.one_of(*CHOICES)] = "auto"
     # Points of the training, evenly spaced in log updates, whose weights are kept and judged too;
     # 0: none. Two are the first epoch and the last.
     along: Annotated[int, _along] = 0
@@ -196,10 +200,13 @@ def base(model: str, variant: str, variants: tuple[str, ...]) -> ConfigDict:
 
 
 def that_counts(values: Any) -> Any:
-    """A config without the fields of ``ADDED`` that change nothing, so that its hash stays."""
+    """A config without the fields of ``ADDED`` that change nothing, so that its hash stays.
+
+    Nor with what computes its metrics: ``device`` is for the machine, not for the run.
+    """
     if not isinstance(values, Mapping):
         return values
-    kept = {k: v for k, v in values.items() if k not in ADDED or v != ADDED[k]}
+    kept = {k: v for k, v in values.items() if k != "device" and (k not in ADDED or v != ADDED[k])}
     return {name: that_counts(value) for name, value in kept.items()}
 
 

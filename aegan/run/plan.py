@@ -197,7 +197,7 @@ def plan_of(
     epochs = training_length(config.train, batches) if model.steps else 0
     svm = asdict(config.metrics)
     along = svm.pop("along")
-    fid = FidProtocol(net_seeds=tuple(range(svm.pop("fid_nets"))))
+    fid = FidProtocol(net_seeds=tuple(range(svm.pop("fid_nets"))), device=svm["device"])
     judges = {"classifiers": svm.pop("classifiers")}
     return Plan(
         *given,

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from joblib import cpu_count
 
 from aegan.errors import InputError
+from aegan.metrics.device import plugin_installed, used
 from aegan.study.experiment import Task
 from aegan.study.opening import read_study
 from aegan.study.projection import Projection
@@ -69,7 +69,7 @@ class Workers:
     def __init__(self, opening: Opening, jobs: int) -> None:
         self.opening = opening
         # Processes would each take the whole device: there `jobs` counts for nothing.
-        self.accelerator = _platform() != "cpu"
+        self.accelerator = _accelerator()
         self.jobs = 1 if self.accelerator else jobs or cpu_count()
         self._pool: Pool | None = None
 
@@ -91,12 +91,12 @@ class Workers:
             ) from None
 
 
-def _platform() -> str:
+def _accelerator() -> bool:
     """Asked in a process of its own, for whoever asks takes hold of the device."""
-    if not any(map(find_spec, ("jax_plugins", "libtpu"))):
-        return "cpu"
+    if not plugin_installed():
+        return False
     with Pool(1, {}) as pool:
-        return pool.submit(_backend).result()
+        return pool.submit(used, "auto").result() is not None
 
 
 def records_of(directory: StudyDir, tasks: Sequence[Task]) -> dict[str, Any]:
@@ -170,12 +170,6 @@ def run_tasks(tasks: Sequence[Task], workers: Executor, study: Study) -> dict[st
 
 
 # What follows runs in the workers.
-
-
-def _backend() -> str:
-    import jax
-
-    return jax.default_backend()
 
 
 _studies: dict[str, Study] = {}  # of this process: reading a corpus takes seconds

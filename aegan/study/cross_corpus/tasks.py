@@ -22,7 +22,7 @@ import numpy as np
 from aegan.data.corpus import Corpus
 from aegan.data.folds import fit_standardiser, make_folds
 from aegan.errors import InputError
-from aegan.metrics.fid import fid_scores, train_net
+from aegan.metrics.fid import fid_scores, train_nets
 from aegan.metrics.intervals import DRAWS, by_speaker, contrast, crossed_estimate
 from aegan.metrics.references import GENERATORS, reference_seed
 from aegan.metrics.svm import FittedSvm, confusion_counts, predict, tune_and_fit, uar
@@ -90,9 +90,7 @@ def measure_on_target(study: Study, statistics: str) -> dict[str, Any]:
     target_z, classes = _target_z(study, statistics), len(target.classes)
     draws = balanced_draws(target.labels, study.settings(NAME).draws)
     svms = [tune_and_fit(target_z[rows], target.labels[rows], protocol.svm) for rows in draws]
-    nets = [
-        train_net(target_z, target.labels, protocol.fid, seed) for seed in protocol.fid.net_seeds
-    ]
+    nets = train_nets(target_z, target.labels, protocol.fid)
     found: dict[str, Any] = {
         "rows_per_class": len(draws[0]) // classes,
         "notes": _svm_notes(f"SVM on the target, {statistics} statistics", svms),

@@ -45,21 +45,24 @@ def train_classifier(
     labels: jax.Array | np.ndarray,
     rows: int,
     key: jax.Array,
+    first: int = 0,
 ) -> Params:
-    """Trains a classifier on the first ``rows`` rows of a padded table.
+    """Trains a classifier on ``rows`` rows of a padded table, from its row ``first`` on.
 
     Args:
         protocol: what is fixed.
         classes: number of classes, the width of the output.
-        features: (padded, dim) float32 z-scores; what lies beyond ``rows`` has no influence.
+        features: (padded, dim) float32 z-scores; other rows have no influence.
         labels: (padded,) int32.
         rows: of the training set, 1 to padded.
         key: of the initial parameters and of the batches; the former do not depend on the rows.
+        first: of the rows.
     """
     net = MLP(protocol.hidden, classes)
     optimiser = optax.adam(protocol.rate)
     init_key, batch_key = jax.random.split(key)
-    batches = jax.random.randint(batch_key, (protocol.updates, protocol.batch_size), 0, rows)
+    drawn = jax.random.randint(batch_key, (protocol.updates, protocol.batch_size), 0, rows)
+    batches = first + drawn
 
     def loss(params: Params, x: jax.Array, y: jax.Array) -> jax.Array:
         logits = net.apply(params, x)
@@ -76,6 +79,27 @@ def train_classifier(
         params = net.init(init_key, features[:1])
         (params, _), _ = jax.lax.scan(update, (params, optimiser.init(params)), batches)
     return params
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def train_classifiers(
+    protocol: ClassifierProtocol,
+    classes: int,
+    features: jax.Array | np.ndarray,
+    labels: jax.Array | np.ndarray,
+    rows: np.ndarray,
+    key: jax.Array,
+    first: np.ndarray,
+) -> Params:
+    """``train_classifier`` for each of (k,) ``rows`` and ``first`` at once, equal up to rounding.
+
+    For a GPU or TPU, which one such net leaves idle. Parameters are stacked, (k, ...).
+    """
+
+    def one(rows: jax.Array, first: jax.Array) -> Params:
+        return train_classifier(protocol, classes, features, labels, rows, key, first)
+
+    return jax.vmap(one)(rows, first)
 
 
 def classify(params: Params, features: np.ndarray) -> np.ndarray:

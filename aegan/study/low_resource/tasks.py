@@ -18,12 +18,19 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 
+from aegan.metrics.device import used
 from aegan.metrics.intervals import by_speaker
 from aegan.metrics.references import BASELINES, GENERATORS
 from aegan.run.schema import Rule, at_least, is_number, is_whole
 from aegan.study.experiment import Task
 from aegan.study.generators import generator_task, rows_of, seed_of
-from aegan.study.low_resource.classifier import ClassifierProtocol, classify, train_classifier
+from aegan.study.low_resource.classifier import (
+    ClassifierProtocol,
+    Params,
+    classify,
+    train_classifier,
+    train_classifiers,
+)
 from aegan.study.parts import SCOPES, SOURCE, Part, find_part
 from aegan.study.study import Study
 
@@ -134,21 +141,25 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
     names = np.unique(speakers)
     key = jax.random.key(replicate)  # the same first weights in every cell of a replicate
     # Padded to one size, so that one program serves every cell: the rows of a cell are copied over
-    # those of the cell before, and what lies beyond them is never drawn.
+    # those of the cell before, and what lies beyond them is never drawn. A device takes all cells
+    # at once: there each method has a table of its own.
+    together, blocks = used(study.config.metrics.device) is not None, _blocks(percent)
     padded = len(source.labels) + max(low.sizes)
-    features = np.zeros((padded, source.features.shape[1]), np.float32)
-    labels = np.zeros(padded, np.int32)
+    tables = sum(1 for modes in blocks for _ in _methods(study, modes)) if together else 1
+    features = np.zeros((tables * padded, source.features.shape[1]), np.float32)
+    labels = np.zeros(tables * padded, np.int32)
 
-    cells = []
-    for modes in _blocks(percent):
+    def counts(net: Params, test: np.ndarray) -> list:
+        return by_speaker(truth, classify(net, test), speakers, names, classes).tolist()
+
+    cells, waiting, first = [], [], 0
+    for modes in blocks:
         seen = _seen(study, part, modes)
         statistics = study.statistics(source, seen.rows)
         own = part.fold is None and study.config.target.statistics == "own"
         of_test = study.target_standardiser if own else statistics
         test = of_test.to_z(corpus.features[tested])
         real = statistics.to_z(source.features[part.rows]), source.labels[part.rows]
-        start = len(part.rows)
-        features[:start], labels[:start] = real
         for method, sizes in _methods(study, modes):
             if method == NONE:
                 rows = real
@@ -157,13 +168,25 @@ def run_cells(study: Study, scope: str, percent: float, replicate: int) -> dict[
             else:
                 rows = rows_of(study, method, seed, seen, sizes[-1], replicate)
                 rows = rows and (statistics.to_z(rows[0]), rows[1])
+            start = first + len(part.rows)
+            features[first:start], labels[first:start] = real
             for n in sizes:
-                counts = None
-                if rows is not None:
-                    end = start + n
-                    features[start:end], labels[start:end] = rows[0][:n], rows[1][:n]
+                cell = {"modes": list(modes), "method": method, "n": n, "counts": None}
+                cells.append(cell)
+                if rows is None:
+                    continue
+                end = start + n
+                features[start:end], labels[start:end] = rows[0][:n], rows[1][:n]
+                if together:
+                    waiting.append((cell, test, end - first, first))
+                else:
                     net = train_classifier(low, classes, features, labels, end, key)
-                    predicted = classify(net, test)
-                    counts = by_speaker(truth, predicted, speakers, names, classes).tolist()
-                cells.append({"modes": list(modes), "method": method, "n": n, "counts": counts})
+                    cell["counts"] = counts(net, test)
+            first += padded * together
+    if waiting:
+        places = np.array([(number, begins) for *_, number, begins in waiting], np.int32)
+        nets = train_classifiers(low, classes, features, labels, places[:, 0], key, places[:, 1])
+        nets = jax.device_get(nets)
+        for i, (cell, test, *_) in enumerate(waiting):
+            cell["counts"] = counts(jax.tree.map(lambda leaf, i=i: leaf[i], nets), test)
     return {"rows": len(part.rows), "fold": part.fold, "speakers": names.tolist(), "cells": cells}
