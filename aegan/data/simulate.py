@@ -6,14 +6,14 @@ variances, their spread over directions and the shapes of margins; no row and no
 is among them. Figures say nothing about speech. Names of features and files start with `sim_`.
 
 What the default corpus gives (five folds, seed 0, 2000 rows each, one FID net; UAR in %), and
-behind the stroke nEMO as in ``aegan/models/README.md`` (6000 rows, three nets; M2 of three seeds):
+behind the stroke nEMO as in ``aegan/models/README.md`` (6000 rows, three nets; of three seeds):
 
     rows of        TRTS set-2    TSTR set-1    TSTR set-2    FID - floor   variance
-    M2             50.4 / 49.4   66.6 / 68.6   44.8 / 44.0   57.0 / 64.8   0.11 / 0.13
+    M2             50.4 / 48.2   66.6 / 68.7   44.8 / 46.3   57.0 / 63.8   0.11 / 0.13
     M5             44.2 / -      92.4 / -      48.9 / 55.8    6.3 / -      0.99 / 1.01
     real rows      42.8 / 43.2   95.6 / 96.4   50.9 / 52.8    0.0 / 0.0    1.00 / 1.00
-    Gaussian       43.9 / 43.4   94.2 / 96.8   50.0 / 50.8    4.7 / 5.6    1.00 / 1.00
-    SMOTE          44.4 / 43.9   93.2 / 96.6   51.1 / 51.8    2.6 / 0.4    0.66 / 0.75
+    Gaussian       43.9 / 43.4   94.2 / 96.8   50.0 / 50.8    4.7 / 5.4    1.00 / 1.00
+    SMOTE          44.4 / 44.2   93.2 / 96.3   51.1 / 52.1    2.6 / 0.3    0.66 / 0.75
 """
 
 from __future__ import annotations
