@@ -159,8 +159,8 @@ def run_tasks(tasks: Sequence[Task], workers: Executor, study: Study) -> dict[st
             for future in finished:
                 found = future.result()
                 del running[future]
-                for name, record in found.items():
-                    records[name] = record
+                records |= found
+                for record in found.values():
                     progress.update()
                     projection.learn(record)
     finally:

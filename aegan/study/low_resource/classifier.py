@@ -81,7 +81,6 @@ def train_classifier(
     return params
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def train_classifiers(
     protocol: ClassifierProtocol,
     classes: int,
@@ -95,11 +94,8 @@ def train_classifiers(
 
     For a GPU or TPU, which one such net leaves idle. Parameters are stacked, (k, ...).
     """
-
-    def one(rows: jax.Array, first: jax.Array) -> Params:
-        return train_classifier(protocol, classes, features, labels, rows, key, first)
-
-    return jax.vmap(one)(rows, first)
+    train = partial(train_classifier, protocol, classes, features, labels)
+    return jax.vmap(train, (0, None, 0))(rows, key, first)
 
 
 def classify(params: Params, features: np.ndarray) -> np.ndarray:
