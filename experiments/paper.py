@@ -16,10 +16,10 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 from ml_collections import FrozenConfigDict, config_flags
@@ -71,12 +71,11 @@ from aegan.report.tables import quick_banner
 from aegan.run.schema import plain
 from aegan.study import registry
 from aegan.study.collect import collect, read_study_results
-from aegan.study.experiment import Task
 from aegan.study.opening import check_folder, claim_folder, read_study
 from aegan.study.projection import Projection
-from aegan.study.readings import AS_CONFIGURED, changed, folder, share, verdicts
+from aegan.study.readings import AS_CONFIGURED, changed, folder, verdicts
 from aegan.study.report import text_summary, write_study_report
-from aegan.study.runner import Executor, Opening, Workers, records_of, run_tasks
+from aegan.study.runner import Asked, Executor, Workers, remaining, run_tasks
 from aegan.study.study import Study, StudyDir
 from aegan.system.cache import references_dir
 from aegan.system.files import write_json
@@ -105,17 +104,16 @@ def summary(study: Study) -> list[str]:
     return lines
 
 
-def workload(
-    study: Study, tasks: Sequence[Task], done: Sequence[str], workers: Executor
-) -> list[str]:
+def workload(asked: Sequence[Asked], workers: Executor) -> list[str]:
     """How many tasks are left and how long they will take."""
-    projection = Projection(study.cache_dir, records_of(study.dir, tasks))
-    left = [task for task in tasks if task.name not in done]
+    records, jobs = remaining(asked)
+    projection = Projection(asked[0][0].cache_dir, records)
+    left = [job.known_as for job in jobs.values()]
     seconds = projection.wall_seconds(left, max(workers.jobs, 1))
     basis = "as measured on this machine" if projection.measured(left) else "a guess"
     where = "an accelerator" if workers.accelerator else f"{workers.jobs} processes"
-    finished = f", {len(done)} of them done before" if done else ""
-    text = f"{len(tasks)}{finished}"
+    text = str(len(records) + len(left)) + f" under {len(asked)} readings" * (len(asked) > 1)
+    text += f", {len(records)} of them done before" if records else ""
     if left:
         text += f"; about {duration(seconds)} on {where} ({basis})"
     return field("tasks", text)
@@ -129,63 +127,42 @@ def run(config: FrozenConfigDict, root: Path, stage: str, dry_run: bool) -> None
         say(f"report: {write_study_report(root)}", "", text_summary(results))
         return
     command = shlex.join(["python", "-m", "experiments.paper", *sys.argv[1:]])
-    values = plain(config)
-    cache = references_dir()
-    study = read_study(values, root, cache, command)
-    check_folder(study)
-    others = {}
+    values, cache = plain(config), references_dir()
+    studies = {AS_CONFIGURED: read_study(values, root, cache, command)}
+    study = studies[AS_CONFIGURED]
     for reading in study.config.readings:
         there = changed(values, reading)
-        others[reading] = there, read_study(there, folder(root, reading), cache, command)
-        check_folder(others[reading][1])
+        studies[reading] = read_study(there, folder(root, reading), cache, command)
+    for one in studies.values():
+        check_folder(one)
     say(*summary(study))
-    found = {AS_CONFIGURED: carry_out(study, values, dry_run)}
-    earlier = [study]
-    for reading, (there, other) in others.items():
-        say("", f"reading: {reading}")
-        found[reading] = carry_out(other, there, dry_run, earlier)
-        earlier.append(other)
-    if dry_run:
-        return
-    results = found[AS_CONFIGURED]
-    if others:
-        results |= {"readings": verdicts(found)}
-        with claim_folder(study):
-            write_json(study.dir.results, results)
-    say("", text_summary(results), "", f"report: {write_study_report(root)}")
+    asked = [(one, registry.tasks_of(one, one.config.experiments)) for one in studies.values()]
+    started = time.perf_counter()
+    with executor(root, study.config.jobs) as workers:
+        say(*workload(asked, workers))
+        if dry_run:
+            return
+        with ExitStack() as claimed:
+            for one in studies.values():
+                claimed.enter_context(claim_folder(one))
+            run_tasks(asked, workers)
+            seconds = time.perf_counter() - started
+            found = {name: collect(one, workers.jobs, seconds) for name, one in studies.items()}
+            results = found[AS_CONFIGURED]
+            if len(found) > 1:
+                results |= {"readings": verdicts(found)}
+                write_json(directory.results, results)
+            reports = [write_study_report(one.dir.root) for one in studies.values()]
+    say("", text_summary(results), "", f"report: {reports[0]}")
 
 
-def executor(opening: Opening, jobs: int) -> Executor:
+def executor(root: Path, jobs: int) -> Executor:
     """What --executor names."""
     if _EXECUTOR.value == "local":
-        return Workers(opening, jobs)
+        return Workers(jobs)
     from aegan.study.cluster import Cluster
 
-    return Cluster(opening, _EXECUTOR.value)
-
-
-def carry_out(
-    study: Study, values: dict[str, Any], dry_run: bool, earlier: Sequence[Study] = ()
-) -> dict[str, Any]:
-    """Runs what is left of a study and collects it; a reading takes what an ``earlier`` one has."""
-    root, cache, command = study.dir.root, study.cache_dir, study.identity["command"]
-    tasks = registry.tasks_of(study, study.config.experiments)
-    done = list(records_of(study.dir, tasks))
-    opening = Opening(
-        values, str(root), cache and str(cache), command, study.identity["config_hash"]
-    )
-    started = time.perf_counter()
-    with executor(opening, study.config.jobs) as workers:
-        say(*workload(study, tasks, done, workers))
-        if dry_run:
-            return {}
-        with claim_folder(study):
-            for other in earlier:
-                share(other, study)
-            run_tasks(tasks, workers, study)
-            results = collect(study, workers.jobs, time.perf_counter() - started)
-            write_study_report(root)
-    return results
+    return Cluster(root, _EXECUTOR.value)
 
 
 def main(argv: Sequence[str]) -> int:

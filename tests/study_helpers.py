@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from aegan.study import generators
 from aegan.study.experiment import Task
 from aegan.study.opening import claim_folder, read_study
 from aegan.study.report import document
+from aegan.study.runner import Executor, run_tasks
 from aegan.study.study import Study
 from aegan.system.files import write_json
 
@@ -91,6 +92,12 @@ def run_here(study: Study, tasks: Iterable[Task]) -> dict[str, Any]:
     for task in tasks:
         run(task)
     return results
+
+
+def run_all(study: Study, tasks: Sequence[Task], workers: Executor) -> dict[str, Any]:
+    """Runs the tasks of one study in an executor; its records by name."""
+    (records,) = run_tasks([(study, tasks)], workers)
+    return records
 
 
 def markdown_page(results) -> str:

@@ -13,11 +13,12 @@ import time
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from commands import ROOT
 from distributed import LocalCluster
-from study_helpers import run_here, tiny_config, tiny_study
+from study_helpers import run_all, run_here, tiny_study
 from test_study_runner import a_task, fail, log_of, refuse
 
 from aegan.errors import InputError
@@ -26,7 +27,7 @@ from aegan.run.workdir import hold
 from aegan.study import cluster, registry, runner
 from aegan.study.cluster import Cluster
 from aegan.study.experiment import Task
-from aegan.study.runner import Opening, Workers, run_tasks
+from aegan.study.runner import Opening, Workers
 from aegan.system.files import write_text
 from aegan.system.versions import versions
 
@@ -76,11 +77,6 @@ def processes_of(dask):
     return {nanny.pid for nanny in dask.workers.values()}
 
 
-def opening_of(study, **changes):
-    root, config_hash = str(study.dir.root), study.identity["config_hash"]
-    return Opening(tiny_config(**changes), root, None, "command", config_hash)
-
-
 def results_of(records):
     return {name: record["result"] for name, record in records.items()}
 
@@ -92,14 +88,14 @@ def test_records_are_those_of_this_process_and_nothing_is_at_work_after_ctrl_c(t
     process = study.dir.root / "process"
     with started(workers=1) as dask:
         with pytest.raises(KeyboardInterrupt):
-            with Cluster(opening_of(study), dask.scheduler_address) as executor:
+            with Cluster(study.dir.root, dask.scheduler_address) as executor:
                 assert executor.jobs == 1
-                found = run_tasks([*real, a_task("a", *names)], executor, study)
+                found = run_all(study, [*real, a_task("a", *names)], executor)
                 with pytest.raises(InputError, match="worker tcp://127.*table: cannot be used"):
-                    run_tasks([Task("bad", "bad", refuse)], executor, study)
+                    run_all(study, [Task("bad", "bad", refuse)], executor)
                 with pytest.raises(ZeroDivisionError, match="deep inside"):
-                    run_tasks([Task("worse", "worse", fail)], executor, study)
-                future = executor.submit([Task("long", "long", endless)])
+                    run_all(study, [Task("worse", "worse", fail)], executor)
+                future = executor.submit(study, [Task("long", "long", endless)])
                 while not process.exists() and not future.done():
                     time.sleep(0.1)
                 raise KeyboardInterrupt
@@ -120,14 +116,14 @@ def test_two_workers_killed_and_replaced_leave_the_same_bits(tmp_path):
     studies = [tiny_study(tmp_path / name, **changes) for name in ("local", "cluster")]
     local, study = studies
     tasks = registry.tasks_of(study, names)
-    with Workers(opening_of(local, **changes), 2) as workers:
-        expected = run_tasks(tasks, workers, local)
+    with Workers(2) as workers:
+        expected = run_all(local, tasks, workers)
     fates = {"toy": killed_once, "train-m1": killed_in_training}
     fated = [with_fate(t, fates[t.name]) if t.name in fates else t for t in tasks]
     with started(workers=2) as dask:
         before = processes_of(dask)
-        with Cluster(opening_of(study, **changes), dask.scheduler_address) as executor:
-            found = run_tasks(fated, executor, study)
+        with Cluster(study.dir.root, dask.scheduler_address) as executor:
+            found = run_all(study, fated, executor)
             assert executor.jobs == 2
         assert not processes_of(dask) & before
     assert results_of(found) == results_of(expected) and set(fates) < set(found)
@@ -145,8 +141,8 @@ def test_two_workers_killed_and_replaced_leave_the_same_bits(tmp_path):
 
 def test_what_a_lost_worker_finished_is_not_done_again(tmp_path):
     study = tiny_study(tmp_path)
-    once = runner.run(opening_of(study), [a_task("a")])
-    both = runner.run(opening_of(study), [a_task("a", group="g"), a_task("b", group="g")])
+    once = runner.run(Opening.of(study), [a_task("a")])
+    both = runner.run(Opening.of(study), [a_task("a", group="g"), a_task("b", group="g")])
     assert log_of(study) == ["a", "b"]
     assert both["a"] == once["a"] and both["b"]["task"] == "b"
 
@@ -158,7 +154,7 @@ def take_the_place(study):
 
 def test_a_place_that_a_lost_worker_still_holds_is_waited_for(tmp_path, monkeypatch):
     study = tiny_study(tmp_path)
-    work = pickle.dumps((opening_of(study), [Task("a", "a", take_the_place)], versions()))
+    work = pickle.dumps((Opening.of(study), [Task("a", "a", take_the_place)], versions()))
     with ExitStack() as held:
         held.enter_context(hold(tmp_path / "place"))
         monkeypatch.setattr(cluster.time, "sleep", lambda _: held.close())
@@ -173,7 +169,7 @@ class Growing:
     def __init__(self):
         self.given = []
 
-    def submit(self, tasks):
+    def submit(self, study, tasks):
         self.given.append((tasks, future := Future()))
         for tasks, given in self.given if self.jobs else ():
             record = {"kind": "test", "work": 1.0, "seconds": 1.0}
@@ -189,7 +185,7 @@ def test_workers_may_come_late_and_more_of_them(tmp_path, monkeypatch):
     executor, out = Growing(), io.StringIO()
     monkeypatch.setattr(runner, "wait", executor.wait)
     monkeypatch.setattr(sys, "stderr", out)
-    records = run_tasks([a_task("a"), a_task("b")], executor, tiny_study(tmp_path))
+    records = run_all(tiny_study(tmp_path), [a_task("a"), a_task("b")], executor)
     assert set(records) == {"a", "b"} and len(executor.given) == 2
     assert "waiting for a worker" in out.getvalue()
 
@@ -202,7 +198,7 @@ def test_another_version_or_folder_on_a_worker_is_refused_by_name(tmp_path):
             cluster._in_process(pickle.dumps((opening, [a_task("a")], wanted)), "tcp://there")
         return str(caught.value)
 
-    opening, here = opening_of(study), versions()
+    opening, here = Opening.of(study), versions()
     said = refusal(here | {"aegan": "9.9"}, opening)
     assert said.startswith(f"worker tcp://there: has aegan {here['aegan']}, but the command 9.9; ")
     said = refusal(here, replace(opening, root=str(tmp_path / "elsewhere")))
@@ -215,7 +211,7 @@ def test_another_version_or_folder_on_a_worker_is_refused_by_name(tmp_path):
 def test_no_scheduler_is_one_line(monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT", 0.3)
     with pytest.raises(InputError, match="--executor=dask://127.0.0.1:9: no scheduler answers"):
-        Cluster(Opening(tiny_config(), "root", None, "command"), "dask://127.0.0.1:9")
+        Cluster(Path("root"), "dask://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from study_results import make_study
 
 from aegan.data.folds import fit_standardiser
 from aegan.errors import InputError
-from aegan.study import readings
+from aegan.study import generators, readings
 from aegan.study.opening import read_study
 
 SHORT = "m3.train.updates=10"
@@ -42,20 +42,28 @@ def test_a_reading_takes_the_runs_that_are_the_same_and_no_others(tmp_path):
         readings.changed(tiny_config(), SHORT), readings.folder(tmp_path, SHORT), None, ""
     )
     assert other.dir.root == tmp_path / "readings" / "m3.train.updates-10"
-    for name in ("m1", "m3"):
-        for record in (f"train-{name}", f"evaluate-{name}", f"part-{name}-0-target-p100-r0"):
-            study.dir.record(record).parent.mkdir(exist_ok=True)
-            study.dir.record(record).write_text("{}")
-        for path in (
-            study.dir.run(name).results,
-            study.dir.run(name).root / ".lock",
-            study.dir.encoder(name, 0, 1),
-            study.dir.generator(name, 0, study.parts[0]),
-        ):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(name)
+    shared = generators.shared_tasks(study, other)
+    assert {name.split("-")[1] for name in shared} == {"m1", "m2", "m4"}
+    runs = {f"{what}-{model}" for what in ("train", "evaluate") for model in ("m1", "m2")}
+    assert runs < set(shared)
+    assert shared["train-m1"] == ("train-m1", "evaluate-m1")  # a run is taken whole
+    part = "part-m1-0-target-p100-r0"
+    assert shared[part] == (part,)
+    for record in ("train-m1", "evaluate-m1", part):
+        study.dir.record(record).parent.mkdir(exist_ok=True)
+        study.dir.record(record).write_text(f'{{"task": "{record}"}}')
+    for path in (
+        study.dir.run("m1").results,
+        study.dir.run("m1").root / ".lock",
+        study.dir.encoder("m1", 0, 1),
+        study.dir.generator("m1", 0, study.parts[0]),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("m1")
+    tasks = {task.name: task for task in generators.tasks(other)}
     for _ in range(2):  # once more: as after an interruption
-        readings.share(study, other)
+        for name in ("train-m1", "evaluate-m1", part):
+            assert generators.take_over(study, other, tasks[name]) == {"task": name}
     there = {str(p.relative_to(other.dir.root)) for p in other.dir.root.rglob("*") if p.is_file()}
     assert there == {
         "tasks/train-m1.json",
@@ -69,13 +77,8 @@ def test_a_reading_takes_the_runs_that_are_the_same_and_no_others(tmp_path):
 
 def test_another_standardisation_shares_nothing(tmp_path):
     study = tiny_study(tmp_path)
-    other = read_study(
-        readings.changed(tiny_config(), "source.statistics=speaker"), tmp_path / "o", None, ""
-    )
-    study.dir.run("m1").results.parent.mkdir(parents=True)
-    study.dir.run("m1").results.write_text("{}")
-    readings.share(study, other)
-    assert not other.dir.root.exists()
+    values = readings.changed(tiny_config(), "source.statistics=speaker")
+    assert not generators.shared_tasks(study, read_study(values, tmp_path / "o", None, ""))
 
 
 def test_statistics_of_the_corpus_are_those_of_all_rows(tmp_path):

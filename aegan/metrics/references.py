@@ -2,9 +2,8 @@
 
 Each takes the rows of set-1 (features_z (m, dim) float32, labels (m,) int, speakers (m,), which
 most leave alone), a number of rows n and a seed, and returns (features_z (n, dim) float32, labels
-(n,) int32). Labels are drawn
-uniformly over the classes present, as for the models; those of a seed are the same for all. Same
-arguments, same rows.
+(n,) int32). Labels are drawn uniformly over the classes present, as for the models; those of a seed
+are the same for all. Same arguments, same rows.
 """
 
 from __future__ import annotations
@@ -120,7 +119,6 @@ def oversampling(
     return features_z[_members(rng, labels, drawn)], drawn
 
 
-# Beside a model in every evaluation. The rows of a name hang on its place: new ones come last.
 def new_speakers(
     features_z: np.ndarray, labels: np.ndarray, speakers: np.ndarray, n: int, seed: int
 ) -> Rows:
@@ -149,6 +147,7 @@ def new_speakers(
     return out, drawn
 
 
+# Beside a model in every evaluation. The rows of a name hang on its place: new ones come last.
 GENERATORS: dict[str, Generator] = {
     of.__name__: of
     for of in (class_mean, class_gaussian, smote, jitter, oversampling, new_speakers)

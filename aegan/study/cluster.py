@@ -34,6 +34,7 @@ from aegan.system.workers import Pool, threads_of
 if TYPE_CHECKING:
     from aegan.study.experiment import Task
     from aegan.study.runner import Opening
+    from aegan.study.study import Study
 
 CONNECT = 10  # seconds
 
@@ -42,7 +43,7 @@ class Cluster:
     """The workers of a dask scheduler, as an ``Executor``; there may be more or fewer at any time.
 
     Args:
-        opening: of the study.
+        root: folder of the study, or of the first of several.
         address: of the scheduler, "dask://host:8786"; also as dask writes it.
 
     Raises:
@@ -51,14 +52,8 @@ class Cluster:
 
     accelerator = False
 
-    def __init__(self, opening: Opening, address: str) -> None:
-        root = Path(opening.root).absolute()  # workers start elsewhere
-        config = dict(opening.config)
-        for role in ("source", "target"):
-            if path := config[role]["path"]:
-                config[role] = {**config[role], "path": str(Path(path).absolute())}
-        self._opening = replace(opening, config=config, root=str(root))
-        self._address, self._plugin = address, f"aegan {root}"
+    def __init__(self, root: Path, address: str) -> None:
+        self._address, self._plugin = address, f"aegan {root.absolute()}"
         try:
             scheduler = re.sub("^dask:", "tcp:", address)
             self._client = Client(scheduler, timeout=CONNECT, set_as_default=False)
@@ -78,13 +73,13 @@ class Cluster:
         except OSError:
             raise self._lost() from None
 
-    def submit(self, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
+    def submit(self, study: Study, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
         if not self._registered:
             self._check_installed()
             # In place of what an earlier command, killed since, left at work on this study.
             self._client.register_plugin(Processes(), self._plugin)
             self._registered = True
-        work = pickle.dumps((self._opening, list(tasks), versions()))
+        work = pickle.dumps((_opening(study), list(tasks), versions()))
         key = f"{tasks[0].name}-{uuid4().hex}"  # for dask's own pages
         return self._executor.submit(_on_worker, self._plugin, work, key=key, pure=False)
 
@@ -123,6 +118,18 @@ class Cluster:
                 "before, perhaps for want of memory; start fewer on one machine, and run the same "
                 "command again"
             ) from None
+
+
+def _opening(study: Study) -> Opening:
+    """With absolute paths: workers start elsewhere."""
+    from aegan.study.runner import Opening
+
+    opening = Opening.of(study)
+    config = dict(opening.config)
+    for role in ("source", "target"):
+        if path := config[role]["path"]:
+            config[role] = {**config[role], "path": str(Path(path).absolute())}
+    return replace(opening, config=config, root=str(Path(opening.root).absolute()))
 
 
 class Processes(WorkerPlugin):
@@ -167,7 +174,7 @@ def _in_process(work: bytes, worker: str) -> dict[str, Any]:
         raise InputError(f"worker {worker}: {error}") from None
 
 
-def _check(wanted: dict[str, str], study: Path, config_hash: str | None) -> None:
+def _check(wanted: dict[str, str], study: Path, config_hash: str) -> None:
     """That this machine has the command's versions, but for Python's, and sees its study."""
     here = versions()
     for name in wanted.keys() - {"python"}:
@@ -180,7 +187,7 @@ def _check(wanted: dict[str, str], study: Path, config_hash: str | None) -> None
         found = read_json(study).get("config_hash")
     except FileNotFoundError:
         found = None
-    if config_hash not in (None, found):
+    if config_hash != found:
         raise InputError(
             f"{study}: not there, or another study's; a machine of the cluster must see --workdir "
             "and the tables under the same paths as the command"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,12 +15,13 @@ import numpy as np
 from aegan.errors import InputError
 from aegan.models.m1 import ENCODER
 from aegan.run import stages
+from aegan.run.plan import Plan
 from aegan.sampling.generator import flat_arrays, load_generator, nested_arrays
 from aegan.sampling.rows import Rows, sample, sampling_key
 from aegan.study.experiment import Task
 from aegan.study.parts import HALF, Part
 from aegan.study.study import Study
-from aegan.system.files import digest, read_npz, replacing, whole, write_npz
+from aegan.system.files import digest, read_json, read_npz, replacing, whole, write_npz
 from aegan.training.lanes import lane_key, lane_of
 
 TRAINING = "training"  # kind of the tasks that train
@@ -81,6 +84,61 @@ def part_seeds(study: Study, part: Part) -> Sequence[int]:
 def seed_of(study: Study, replicate: int) -> int:
     """The seed of the generator that a draw of the low-resource study takes."""
     return study.seeds[replicate % len(study.seeds)]
+
+
+def shared_tasks(study: Study, other: Study) -> dict[str, tuple[str, ...]]:
+    """Tasks that do the same in both studies, and what of the first is finished before it is taken.
+
+    A run is taken whole, as it lies when it is evaluated too.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for model in _alike(study.plans, other.plans):
+        names = (f"train-{model}", f"evaluate-{model}")
+        found |= dict.fromkeys(names, names)
+    for model in _alike(study.part_plans, other.part_plans):
+        for part in study.every_part:
+            for seed in part_seeds(study, part):
+                name = part_task(model, seed, part)
+                found[name] = (name,)
+    return found
+
+
+def _alike(plans: Mapping[str, Plan], others: Mapping[str, Plan]) -> list[str]:
+    hashes = ({k: p.identity["config_hash"] for k, p in of.items()} for of in (plans, others))
+    return [name for name, _ in set.intersection(*(set(of.items()) for of in hashes))]
+
+
+def take_over(study: Study, other: Study, task: Task) -> dict[str, Any]:
+    """Gives a study what another left of a task that they share; its record.
+
+    Files are linked: they are replaced, never written to, so that a link is as good as a copy.
+    """
+    if task.run is train_part:
+        model, seed, place = task.arguments
+        part = other.every_part[place]
+        _link(study.dir.generator(model, seed, part), other.dir.generator(model, seed, part))
+    else:
+        (model,) = task.arguments
+        for place in (study.dir.run(model).root, study.dir.encoders(model)):
+            if place.is_dir():
+                ignored = shutil.ignore_patterns(".*")  # locks, and what killed processes left
+                there = other.dir.root / place.relative_to(study.dir.root)
+                shutil.copytree(
+                    place, there, ignore=ignored, copy_function=_link, dirs_exist_ok=True
+                )
+    record = other.dir.record(task.name)  # last: it stands for what is finished
+    _link(study.dir.record(task.name), record)
+    return read_json(record)
+
+
+def _link(there: Path | str, here: Path | str) -> None:
+    if (path := Path(here)).exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(there, here)
+    except OSError:  # a file system without links
+        shutil.copy2(there, here)
 
 
 def train_run(study: Study, model: str) -> dict[str, Any]:

@@ -7,9 +7,7 @@ Each is a study of its own in ``readings/`` of the study's folder.
 from __future__ import annotations
 
 import ast
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from aegan.report.kit.tables import Table
 from aegan.run.schema import plain
 from aegan.study import words as W
 from aegan.study.rule import FAILS, HOLDS, SHORT
-from aegan.study.study import Study
 
 AS_CONFIGURED = "as configured"
 
@@ -51,40 +48,6 @@ def changed(values: Mapping[str, Any], reading: str) -> dict[str, Any]:
 def folder(root: Path, reading: str) -> Path:
     """Where the study of a reading lies: "readings/source.statistics-speaker"."""
     return root / "readings" / re.sub(r"[^\w.]+", "-", reading)
-
-
-def share(study: Study, other: Study) -> None:
-    """Gives another study the runs and generators that are the same in both, as hard links."""
-    for plans, of, where in (
-        ("plans", ("train-{}", "evaluate-{}"), ("runs/{}", "encoders/{}")),
-        ("part_plans", ("part-{}-*",), ("generators/{}",)),
-    ):
-        ours, theirs = getattr(study, plans), getattr(other, plans)
-        for name in set(ours) & set(theirs):
-            if ours[name].identity["config_hash"] != theirs[name].identity["config_hash"]:
-                continue
-            for place in where:
-                if (there := study.dir.root / place.format(name)).is_dir():
-                    _link_all(there, other.dir.root / place.format(name))
-            for pattern in of:  # last: a record stands for what is finished
-                for record in (study.dir.root / "tasks").glob(f"{pattern.format(name)}.json"):
-                    (other.dir.root / "tasks").mkdir(exist_ok=True)
-                    _link(record, other.dir.root / "tasks" / record.name)
-
-
-def _link_all(there: Path, here: Path) -> None:
-    hidden = shutil.ignore_patterns(".*")  # locks, and what killed processes left
-    shutil.copytree(there, here, ignore=hidden, copy_function=_link, dirs_exist_ok=True)
-
-
-def _link(there: Path | str, here: Path | str) -> None:
-    """Files are replaced, never written to, so that a link is as good as a copy."""
-    if Path(here).exists():
-        return
-    try:
-        os.link(there, here)
-    except OSError:  # a file system without links
-        shutil.copy2(there, here)
 
 
 def verdicts(found: Mapping[str, Results]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Runs the tasks of a study in an executor, and those without a record only.
+"""Runs the tasks of studies in an executor, and those without a record only.
 
 The executor is `Workers`, processes of this machine, or `aegan.study.cluster.Cluster`. On a CPU
 every worker computes on one thread: independent tasks use the cores better than one task does (and
@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from joblib import cpu_count
 from aegan.errors import InputError
 from aegan.metrics.device import plugin_installed, used
 from aegan.study.experiment import Task
+from aegan.study.generators import shared_tasks, take_over
 from aegan.study.opening import read_study
 from aegan.study.projection import Projection
 from aegan.study.study import Study, StudyDir
@@ -32,13 +33,23 @@ from aegan.system.workers import Pool, threads_of
 
 @dataclass(frozen=True)
 class Opening:
-    """What a worker needs to read the study."""
+    """What a worker needs to read a study."""
 
     config: Mapping[str, Any]
     root: str
     cache_dir: str | None
     command: str
-    config_hash: str | None = None  # of the study that asks; None: not compared
+    config_hash: str
+
+    @classmethod
+    def of(cls, study: Study) -> Opening:
+        cache, identity = study.cache_dir, study.identity
+        told = (None if cache is None else str(cache), identity["command"], identity["config_hash"])
+        return cls(study.config.written, str(study.dir.root), *told)
+
+
+# A study and those of its tasks that are asked for, needs before the needy.
+Asked = tuple[Study, Sequence[Task]]
 
 
 class Executor(Protocol):
@@ -50,8 +61,8 @@ class Executor(Protocol):
     def jobs(self) -> int:
         """How many calls run at once now; 0: there is nothing yet that could run one."""
 
-    def submit(self, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
-        """Runs one task, or several of a group at once: ``run``."""
+    def submit(self, study: Study, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
+        """Runs one task of a study, or several of a group at once: ``run``."""
 
     def __enter__(self) -> Executor: ...
 
@@ -62,21 +73,19 @@ class Workers:
     """Processes of this machine as an ``Executor``.
 
     Args:
-        opening: of the study.
         jobs: processes; 0 takes one per core. On an accelerator there is one.
     """
 
-    def __init__(self, opening: Opening, jobs: int) -> None:
-        self.opening = opening
+    def __init__(self, jobs: int) -> None:
         # Processes would each take the whole device: there `jobs` counts for nothing.
         self.accelerator = _accelerator()
         self.jobs = 1 if self.accelerator else jobs or cpu_count()
         self._pool: Pool | None = None
 
-    def submit(self, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
+    def submit(self, study: Study, tasks: Sequence[Task]) -> Future[dict[str, Any]]:
         if self._pool is None:
             self._pool = Pool(self.jobs, {} if self.accelerator else threads_of(1))
-        return self._pool.submit(run, self.opening, list(tasks))
+        return self._pool.submit(run, Opening.of(study), list(tasks))
 
     def __enter__(self) -> Workers:
         return self
@@ -117,39 +126,109 @@ def records_of(directory: StudyDir, tasks: Sequence[Task]) -> dict[str, Any]:
     return found
 
 
-def run_tasks(tasks: Sequence[Task], workers: Executor, study: Study) -> dict[str, Any]:
-    """Runs what has no record yet and returns all records by name.
+@dataclass(frozen=True)
+class Job:
+    """A task that is left of one of several studies."""
 
-    Of the tasks that are ready the one with the longest way behind it starts first.
+    study: Study
+    task: Task
+    known_as: Task  # the same among the tasks of all studies: its name, its needs, its group
+    twin: Study | None  # an earlier one of them, which does the same
+
+
+def _as(place: int, name: str) -> str:
+    """A name among those of all studies."""
+    return f"{place} {name}"
+
+
+def remaining(studies: Sequence[Asked]) -> tuple[dict[str, Any], dict[str, Job]]:
+    """The records there are, and what has none, by its name among the tasks of all studies.
+
+    Needs come before the needy. What an earlier study does too needs that one's task.
+    """
+    records, left = {}, {}
+    for place, (study, tasks) in enumerate(studies):
+        twins: dict[str, tuple[Study, tuple[str, ...]]] = {}
+        for before, (other, others) in enumerate(studies[:place]):
+            there = {task.name for task in others}
+            for name, needs in shared_tasks(other, study).items():
+                if name in there:
+                    awaited = tuple(_as(before, need) for need in needs if need in there)
+                    twins.setdefault(name, (other, awaited))
+        known = records_of(study.dir, tasks)
+        records |= {_as(place, name): record for name, record in known.items()}
+        for task in tasks:
+            if task.name in known:
+                continue
+            twin, awaited = twins.get(task.name, (None, ()))
+            known_as = replace(
+                task,
+                name=_as(place, task.name),
+                needs=(*(_as(place, need) for need in task.needs), *awaited),
+                work=0.0 if twin else task.work,
+                group=task.group and _as(place, task.group),
+            )
+            left[known_as.name] = Job(study, task, known_as, twin)
+    return records, left
+
+
+def run_tasks(studies: Sequence[Asked], workers: Executor) -> list[dict[str, Any]]:
+    """Runs what has no record yet of several studies' tasks; all records, by name, of each study.
+
+    Of the tasks that are ready the one with the longest way behind it starts first. What two
+    studies both train and evaluate is done once.
 
     Raises:
         InputError: of a task, as it is; whatever else a task or the executor raises.
     """
-    records = records_of(study.dir, tasks)
-    projection = Projection(study.cache_dir, records)
-    waiting = {task.name: task for task in tasks if task.name not in records}
-    if not waiting:
-        return records
-    priority = projection.ways(list(waiting.values()))
-    progress = screen.bar(len(tasks), "study", "task", initial=len(records), remaining=False)
+    records, waiting = remaining(studies)
+    if waiting:
+        _run(waiting, records, Projection(studies[0][0].cache_dir, records), workers)
+    return [
+        {task.name: records[_as(place, task.name)] for task in tasks}
+        for place, (_, tasks) in enumerate(studies)
+    ]
+
+
+def _run(
+    waiting: dict[str, Job],
+    records: dict[str, Any],
+    projection: Projection,
+    workers: Executor,
+) -> None:
+    """Moves all jobs from ``waiting`` to ``records``."""
+    priority = projection.ways([job.known_as for job in waiting.values()])
+    total = len(waiting) + len(records)
+    progress = screen.bar(total, "study", "task", initial=len(records), remaining=False)
     tick = 1 if sys.stderr.isatty() else 30  # seconds
-    running: dict[Future, list[Task]] = {}
+    running: dict[Future, list[Job]] = {}
+
+    def finish(job: Job, record: Mapping[str, Any]) -> None:
+        records[job.known_as.name] = record
+        progress.update()
+
+    def is_ready(job: Job) -> bool:
+        return all(need in records for need in job.known_as.needs)
+
     try:
         while waiting or running:
-            ready = [t for t in waiting.values() if all(need in records for need in t.needs)]
-            ready.sort(key=lambda task: -priority[task.name])
+            for name in [name for name, job in waiting.items() if job.twin and is_ready(job)]:
+                job = waiting.pop(name)
+                finish(job, take_over(job.twin, job.study, job.task))
+            ready = [job for job in waiting.values() if is_ready(job)]
+            ready.sort(key=lambda job: -priority[job.known_as.name])
             jobs = workers.jobs
             while ready and len(running) < max(jobs, 1):
                 chosen = [ready.pop(0)]
-                if workers.accelerator and chosen[0].group:
-                    chosen += [task for task in ready if task.group == chosen[0].group]
-                    ready = [task for task in ready if task not in chosen]
-                for task in chosen:
-                    del waiting[task.name]
-                running[workers.submit(chosen)] = chosen
-            left = [task for tasks in running.values() for task in tasks] + [*waiting.values()]
+                if workers.accelerator and (group := chosen[0].known_as.group):
+                    chosen += [job for job in ready if job.known_as.group == group]
+                    ready = [job for job in ready if job not in chosen]
+                for job in chosen:
+                    del waiting[job.known_as.name]
+                running[workers.submit(chosen[0].study, [job.task for job in chosen])] = chosen
+            left = [job.known_as for of in (*running.values(), waiting.values()) for job in of]
             seconds = projection.wall_seconds(left, max(jobs, 1))
-            titles = "; ".join(t[0].words + " ..." * (len(t) > 1) for t in running.values())
+            titles = "; ".join(of[0].task.words + " ..." * (len(of) > 1) for of in running.values())
             titles = titles if jobs else "waiting for a worker"
             progress.set_postfix_str(f"about {screen.duration(seconds)} left: {titles}")
             finished = wait(running, tick, FIRST_COMPLETED).done
@@ -158,15 +237,12 @@ def run_tasks(tasks: Sequence[Task], workers: Executor, study: Study) -> dict[st
                 finished = wait(running, tick, FIRST_COMPLETED).done
             for future in finished:
                 found = future.result()
-                del running[future]
-                records |= found
-                for record in found.values():
-                    progress.update()
-                    projection.learn(record)
+                for job in running.pop(future):
+                    finish(job, found[job.task.name])
+                    projection.learn(found[job.task.name])
     finally:
         progress.close()
         projection.keep()
-    return records
 
 
 # What follows runs in the workers.
@@ -176,16 +252,17 @@ _studies: dict[str, Study] = {}  # of this process: reading a corpus takes secon
 
 
 def _study(opening: Opening) -> Study:
-    if opening.root not in _studies:
-        import jax
+    import jax
 
+    if opening.root not in _studies:
         cache_dir = None if opening.cache_dir is None else Path(opening.cache_dir)
         study = read_study(opening.config, Path(opening.root), cache_dir, opening.command)
-        jax.config.update("jax_default_matmul_precision", study.config.matmul_precision)
-        if opening.config_hash not in (None, study.identity["config_hash"]):
+        if opening.config_hash != study.identity["config_hash"]:
             raise InputError("a corpus changed while the study began; run the same command again")
         _studies[opening.root] = study
-    return _studies[opening.root]
+    study = _studies[opening.root]
+    jax.config.update("jax_default_matmul_precision", study.config.matmul_precision)
+    return study
 
 
 def run(opening: Opening, tasks: Sequence[Task]) -> dict[str, Any]:

@@ -60,9 +60,13 @@ class StudyDir:
         """Where the generators of a task train; gone when the task is finished."""
         return Workdir(self.root / "training" / task)
 
+    def encoders(self, model: str) -> Path:
+        """Those of a cross-validation run."""
+        return self.root / "encoders" / model
+
     def encoder(self, model: str, seed: int, fold: int) -> Path:
         """The encoder of a cross-validation lane."""
-        return self.root / "encoders" / model / f"seed{seed}-fold{fold}.npz"
+        return self.encoders(model) / f"seed{seed}-fold{fold}.npz"
 
     def generator(self, model: str, seed: int, part: Part) -> Path:
         """The generator trained on a part of the source."""
