@@ -57,7 +57,7 @@ setup(
             "liac-arff>=2.5",
             "prdc>=0.2",
             "pytest>=8",
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.7",
             "ruff==0.17.6",
             "setuptools>=77",  # builds the wheel that is tested
             "tensorboardX>=2.6.2",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import QUICK
+from joblib import cpu_count
 
 # Before jax reads them, here and in the commands that tests run. What one test compiles serves the
 # others.
@@ -17,6 +18,18 @@ os.environ.setdefault("XLA_FLAGS", QUICK)
 
 from aegan.data.corpus import Corpus  # noqa: E402
 from aegan.data.simulate import simulated_corpus  # noqa: E402
+
+# Files of few tests that take minutes: begun first, or the last one runs alone.
+LONG = ("run", "estimators", "sample", "m5", "readme", "hosts", "paper", "wheel")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """More than there are cores: tests wait for the commands that they start."""
+    return cpu_count() + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONG)
 
 
 @pytest.fixture(scope="session")
