@@ -32,6 +32,7 @@ def test_all_processes_start_with_the_environment_however_much_they_are_given():
     assert {threads for _, threads in found} == {"3"}
     assert {pid for pid, _ in found} <= {process.pid for process in pool.processes}
     assert len({pid for pid, _ in found}) > 1
+    assert not any(process.is_alive() for process in pool.processes)
     assert os.environ.get("NPROC") == before
 
 

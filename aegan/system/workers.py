@@ -98,8 +98,10 @@ class Pool:
         self.close(kill=kind is not None)
 
     def close(self, kill: bool = False) -> None:
-        """Ends the processes; with ``kill`` whatever they do."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Ends the processes, when they are idle; with ``kill`` whatever they do."""
+        # Waited for here: at the end of a process that is itself a worker nobody else would tell
+        # them to end, and it would wait for them without end.
+        self._pool.shutdown(wait=not kill, cancel_futures=True)
         if kill:
             for process in self.processes:
                 process.kill()
