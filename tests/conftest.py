@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from commands import QUICK
-from joblib import cpu_count
 
 # Before jax reads them, here and in the commands that tests run. What one test compiles serves the
 # others.
@@ -21,11 +20,6 @@ from aegan.data.simulate import simulated_corpus  # noqa: E402
 
 # Files of few tests that take minutes: begun first, or the last one runs alone.
 LONG = ("run", "estimators", "sample", "m5", "readme", "hosts", "paper", "wheel")
-
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """More than there are cores: tests wait for the commands that they start."""
-    return cpu_count() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
