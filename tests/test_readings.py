@@ -98,7 +98,7 @@ def test_the_matrix_and_its_sentence():
         claim["parts"] = [part | {"verdict": verdict} for part in claim["parts"]]
     told = readings.verdicts({readings.AS_CONFIGURED: results, "a.b=1": other})
     text, table = readings.blocks({**results, "readings": told})
-    assert list(table.header)[1:] == [readings.AS_CONFIGURED, "a.b=1"]
+    assert list(table.header)[1:] == [readings.AS_CONFIGURED, "a.b = 1"]
     assert len(table.rows) == len(results["claims"]) + 1
     cells = {row[0]: row[1:] for row in table.rows}
     fid = next(cell for title, cell in cells.items() if title.startswith("4. Table 3"))

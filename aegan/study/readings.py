@@ -78,7 +78,9 @@ def blocks(results: Results) -> tuple[str, Table] | tuple[()]:
         held = [holds for claim in one["claims"] for holds in claim["holding"]]
         rows.setdefault("Parts that hold", {})[place] = f"{sum(held)} of {len(held)}"
     rows["Parts that hold"] = rows.pop("Parts that hold")  # last
-    columns = {one["reading"]: (place, "") for place, one in enumerate(found)}
+    # With spaces, between which a narrow column can break.
+    titles = [one["reading"].replace("=", " = ") for one in found]
+    columns = {title: (place, "") for place, title in enumerate(titles)}
     table = W.grid(W.told("", "readings"), "Claim", rows, columns, ("Parts that hold",))
     return sentence(found), table
 
