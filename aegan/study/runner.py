@@ -136,7 +136,7 @@ class Job:
     twin: Study | None  # an earlier one of them, which does the same
 
 
-def _as(place: int, name: str) -> str:
+def _unique(place: int, name: str) -> str:
     """A name among those of all studies."""
     return f"{place} {name}"
 
@@ -153,20 +153,20 @@ def remaining(studies: Sequence[Asked]) -> tuple[dict[str, Any], dict[str, Job]]
             there = {task.name for task in others}
             for name, needs in shared_tasks(other, study).items():
                 if name in there:
-                    awaited = tuple(_as(before, need) for need in needs if need in there)
+                    awaited = tuple(_unique(before, need) for need in needs if need in there)
                     twins.setdefault(name, (other, awaited))
         known = records_of(study.dir, tasks)
-        records |= {_as(place, name): record for name, record in known.items()}
+        records |= {_unique(place, name): record for name, record in known.items()}
         for task in tasks:
             if task.name in known:
                 continue
             twin, awaited = twins.get(task.name, (None, ()))
             known_as = replace(
                 task,
-                name=_as(place, task.name),
-                needs=(*(_as(place, need) for need in task.needs), *awaited),
+                name=_unique(place, task.name),
+                needs=(*(_unique(place, need) for need in task.needs), *awaited),
                 work=0.0 if twin else task.work,
-                group=task.group and _as(place, task.group),
+                group=task.group and _unique(place, task.group),
             )
             left[known_as.name] = Job(study, task, known_as, twin)
     return records, left
@@ -183,14 +183,14 @@ def run_tasks(studies: Sequence[Asked], workers: Executor) -> list[dict[str, Any
     """
     records, waiting = remaining(studies)
     if waiting:
-        _run(waiting, records, Projection(studies[0][0].cache_dir, records), workers)
+        _complete(waiting, records, Projection(studies[0][0].cache_dir, records), workers)
     return [
-        {task.name: records[_as(place, task.name)] for task in tasks}
+        {task.name: records[_unique(place, task.name)] for task in tasks}
         for place, (_, tasks) in enumerate(studies)
     ]
 
 
-def _run(
+def _complete(
     waiting: dict[str, Job],
     records: dict[str, Any],
     projection: Projection,
