@@ -113,7 +113,7 @@ def test_shape_of_the_results(results, corpus):
         assert all(tuple(part) == corpus.classes for part in table.values())
     chosen = found["svm"]["chosen_c"]
     assert len(chosen["set1"]) == len(chosen["set2"]) == 3 and len(chosen["synthetic"]) == 6
-    total = 3 * 3 + 7 * 3 + 6
+    total = 3 * 3 + 7 * 3 + 6 * 2 + 1  # each lane's rows also beside real ones, and pictures
     assert [done for _, done, _ in calls] == list(range(total + 1))
     assert {t for *_, t in calls} == {total}
     assert found["verdict"]["word"] and tuple(found["verdict"]["references"]) == REFERENCES
@@ -230,6 +230,7 @@ def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
         raise AssertionError("computed again")
 
     monkeypatch.setattr(stage._Bench, "lane", lambda *_: None)
+    monkeypatch.setattr(stage._Bench, "lane_in_use", lambda *_: None)
     monkeypatch.setattr(stage._Bench, "measure", never)
     monkeypatch.setattr(stage._Bench, "right_by", never)
     monkeypatch.setattr("aegan.metrics.fold_tools.tune_and_fit", never)

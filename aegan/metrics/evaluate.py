@@ -50,6 +50,7 @@ _FOLD_TASKS = (
     ("SVM on set-1", svm_on_set1, "svm"),
     ("SVM on set-2", svm_on_set2, "svm"),
 )
+_PICTURES = "pictures"
 _MAX_JOBS = 8  # a search at 10,000 rows holds about 1.2 GB
 
 
@@ -97,8 +98,14 @@ def evaluate(
         InputError: a synthetic table is missing, or is of other features or classes.
     """
     points = [(i, epoch) for i in range(len(lanes)) for epoch in (along.epochs if along else ())]
-    total = (len(_FOLD_TASKS) + len(REFERENCES)) * len(folds) + len(lanes) + len(points)
     report = progress or (lambda what, done, total: None)
+    places: dict[int, Place] = {
+        fold.index: (corpus, fold, standardiser_of(corpus.features, fold, protocol.clip))
+        for fold in folds
+    }
+    uses = {fold.index: _uses(protocol, fold) for fold in folds}
+    total = (len(_FOLD_TASKS) + len(REFERENCES)) * len(folds) + len(points) + 1
+    total += sum(1 + len(uses[lane["fold"]]) for lane in lanes)
     report("start", 0, total)
     done = count(1)
     pool = Parallel(
@@ -113,10 +120,6 @@ def evaluate(
             report(words, next(done), total)
         return found
 
-    places: dict[int, Place] = {
-        fold.index: (corpus, fold, standardiser_of(corpus.features, fold, protocol.clip))
-        for fold in folds
-    }
     of_folds = {
         f"{words}, fold {k}": partial(make, *place, getattr(protocol, field), cache_dir)
         for words, make, field in _FOLD_TASKS
@@ -132,9 +135,17 @@ def evaluate(
             words_of(lane): partial(benches[lane["fold"]].lane, lane, synthetic_path)
             for lane in lanes
         }
+        of_uses = {
+            f"{words_of(lane)}, {use}": partial(
+                benches[lane["fold"]].lane_in_use, use, lane, synthetic_path
+            )
+            for lane in lanes
+            for use in uses[lane["fold"]]
+        }
+        of_pictures = {_PICTURES: partial(_pictures, benches, lanes, synthetic_path)}
         of_references = {
             f"reference {name}, fold {k}": partial(bench.reference, name)
-            for name in REFERENCES
+            for name in reversed(REFERENCES)
             for k, bench in benches.items()
         }
         of_points = {
@@ -143,17 +154,16 @@ def evaluate(
             )
             for i, epoch in points
         }
-        found = run(of_lanes | of_references | of_points)
+        # The shortest last, so that no core waits long for another.
+        found = run(of_lanes | of_points | of_references | of_uses | of_pictures)
     model = [found[words] for words in of_lanes]
+    for value, lane in zip(model, lanes, strict=True):
+        if value is not None:
+            in_use = {use: found[f"{words_of(lane)}, {use}"] for use in uses[lane["fold"]]}
+            value["right"] |= in_use
     references = {
         name: {k: found[f"reference {name}, fold {k}"] for k in places} for name in REFERENCES
     }
-    known = [lane for lane, value in zip(lanes, model, strict=True) if value is not None]
-    shown = min(known, key=lambda lane: lane["status"] != "ok", default=None)  # the first sound one
-    pictures = {}
-    if shown is not None:
-        with threadpool_limits(1):
-            pictures = benches[shown["fold"]].pictures(shown, synthetic_path)
     words = settings_of(protocol.svm) | {
         "selection": "balanced accuracy over stratified shuffled inner folds of the SVM's own "
         f"training set; the smallest C within {protocol.svm.tie:g} of the best",
@@ -165,9 +175,9 @@ def evaluate(
     tested = {fold.index: _tested(corpus, fold) for fold in folds}
     split_of = {fold.index: fold.split for fold in folds}
     lanes = [{**lane, "split": split_of[lane["fold"]]} for lane in lanes]
-    uses = list(dict.fromkeys((SVM, *protocol.classifiers, AUGMENTED)))
-    told = summary_of(corpus.classes, lanes, tools, tested, uses, model, references, words)
-    told["pictures"] = pictures
+    shown = list(dict.fromkeys((SVM, *protocol.classifiers, AUGMENTED)))
+    told = summary_of(corpus.classes, lanes, tools, tested, shown, model, references, words)
+    told["pictures"] = found[_PICTURES]
     if along:
         of = dict(zip(points, (found[words] for words in of_points), strict=True))
         real = {
@@ -183,9 +193,32 @@ def _tested(corpus: Corpus, fold: Fold) -> HeldOut:
     return HeldOut(fold.held_out, np.diagonal(counts, axis1=1, axis2=2))
 
 
+def _uses(protocol: EvaluationProtocol, fold: Fold) -> list[str]:
+    """What rows are used for on a fold beside metric 2."""
+    others = [name for name in protocol.classifiers if name != SVM]
+    return [*others, AUGMENTED] if len(fold.valid) else []
+
+
 def _run(words: str, task: Callable) -> tuple:
     with threadpool_limits(1):  # of this thread; libsvm and BLAS let go of the GIL
         return words, task()
+
+
+def _pictures(
+    benches: Mapping[int, _Bench],
+    lanes: Sequence[Mapping],
+    synthetic_path: Callable[[dict], Path],
+) -> dict:
+    """Of the rows of the first sound lane, else of the first that has figures, beside set-1's."""
+    for lane in sorted(lanes, key=lambda lane: lane["status"] != "ok"):
+        bench = benches[lane["fold"]]
+        rows = lane["status"] != "diverged" and bench.synthetic(lane, synthetic_path)
+        if rows:
+            corpus, space = bench.place[0], fold_space(*bench.place)
+            real = space.set1_z, space.labels1
+            found = pictures_of(corpus.feature_names, corpus.classes, real, rows[0])
+            return found and {key: lane[key] for key in ("seed", "fold")} | found
+    return {}
 
 
 @dataclass(frozen=True)
@@ -201,14 +234,6 @@ class _Bench:
     def spacing(self) -> float:
         """Of the rows of set-1."""
         return spacing(fold_space(*self.place).set1_z, self.protocol.seed)
-
-    def pictures(self, lane: Mapping, synthetic_path: Callable[[dict], Path]) -> dict:
-        """Of the rows of a lane that has figures, beside those of set-1."""
-        corpus, space = self.place[0], fold_space(*self.place)
-        rows, _ = self.synthetic(lane, synthetic_path)
-        real = space.set1_z, space.labels1
-        found = pictures_of(corpus.feature_names, corpus.classes, real, rows)
-        return found and {key: lane[key] for key in ("seed", "fold")} | found
 
     def synthetic(
         self, lane: Mapping, synthetic_path: Callable[[dict], Path]
@@ -239,8 +264,14 @@ class _Bench:
         rules = rules_of(corpus.feature_names)
         parts = {"real": corpus.features[fold.train], "synthetic": raw}
         breached = {who: [asdict(b) for b in breaches(rules, of)] for who, of in parts.items()}
-        uses = {use: self.right_by(use, rows) for use in self.uses()}
-        return found | {"plausibility": breached, "right": {SVM: found["right"], **uses}}
+        return found | {"plausibility": breached, "right": {SVM: found["right"]}}
+
+    def lane_in_use(
+        self, use: str, lane: Mapping, synthetic_path: Callable[[dict], Path]
+    ) -> list[list[int]] | None:
+        """A use of a lane's rows, apart from their metrics: cores share small tasks better."""
+        found = None if lane["status"] == "diverged" else self.synthetic(lane, synthetic_path)
+        return found and self.right_by(use, found[0])
 
     def point(self, drawn: Callable[[], Rows | None]) -> dict | None:
         """The metrics of rows along the way."""
@@ -272,16 +303,11 @@ class _Bench:
         keep = partial(cached, self.place, self.cache_dir)
         found = keep(partial(self.measure, make), **parts)
         right = {SVM: found["right"]}
-        for use in self.uses():
+        for use in _uses(self.protocol, self.place[1]):
             by = first if use == AUGMENTED else use
             own = parts | {"use": use, "by": by}
             right[use] = keep(lambda use=use: {"right": self.right_by(use, make)}, **own)["right"]
         return found | {"right": right}
-
-    def uses(self) -> list[str]:
-        """What rows are used for beside metric 2."""
-        others = [name for name in self.protocol.classifiers if name != SVM]
-        return [*others, AUGMENTED] if self.tools.svm_set2 else []
 
     def right_by(self, use: str, synthetic: Rows | Callable[[], Rows] | None) -> list[list[int]]:
         """Rows of each speaker and class of set-2 that a classifier trained on rows recognises.

@@ -29,7 +29,7 @@ from aegan.metrics.device import Choice, train_mlps, used
 
 HIDDEN = (64, 64, 64, 64)
 LAYER = 3  # the hidden layer whose activations are compared
-_CHUNK = 4096  # rows passed through the net at once
+_CHUNK = 1024  # rows passed through the net at once
 
 # The trained net up to its third hidden layer: weights (in, 64) and biases (64,), float32.
 FidNet = tuple[tuple[np.ndarray, np.ndarray], ...]

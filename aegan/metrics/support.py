@@ -8,11 +8,11 @@ Everything in the z-space of set-1.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 MAX_QUERIES = 4000  # rows whose neighbours are searched; more are sampled
 COVERED = 0.95  # share of the rows of set-1 within reach of another
 _SPARE = 8  # candidates beyond the neighbours asked for
+_AT_ONCE = 256  # rows compared with all of set-1 at once
 
 
 def reach(real_z: np.ndarray) -> float | None:
@@ -60,14 +60,26 @@ def nearest_rows(
     k = min(k, len(pool) - own)
     if k == 0:
         return rows, np.empty((len(rows), 0), np.int64), np.empty((len(rows), 0))
-    # Afresh, and of some more: scikit-learn's are roots of differences of squares, which among near
-    # copies say little; and an exact copy must have distance 0.
     candidates = min(k + own + _SPARE, len(pool))
-    index = NearestNeighbors(n_neighbors=candidates, algorithm="brute").fit(pool)
-    positions = index.kneighbors(rows, return_distance=False)
-    exact = [np.linalg.norm(rows - pool[nth], axis=1) for nth in positions.T]
-    distances = np.stack(exact, axis=1).astype(np.float64)
+    halves = np.einsum("ij,ij->i", pool, pool) / 2
+    parts = range(0, len(rows), _AT_ONCE)
+    near = [_nearest(rows[i : i + _AT_ONCE], pool, halves, candidates) for i in parts]
+    positions, distances = map(np.concatenate, zip(*near, strict=True))
     if own:
         distances[positions == chosen[:, None]] = np.inf
     order = np.argsort(distances, axis=1, kind="stable")[:, :k]
     return rows, *(np.take_along_axis(found, order, axis=1) for found in (positions, distances))
+
+
+def _nearest(
+    rows: np.ndarray, pool: np.ndarray, halves: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places (n, k) in ``pool`` of the nearest, but for rounding, ascending, and their distances.
+
+    ``halves`` are half the squared lengths of the pool's rows: a difference of squares says little
+    among near copies, so it chooses and no more; and an exact copy must have distance 0.
+    """
+    least = len(pool) - k
+    chosen = np.argpartition(rows @ pool.T - halves, least, axis=1)[:, least:]
+    positions = np.sort(chosen, axis=1)
+    return positions, np.linalg.norm(rows[:, None] - pool[positions], axis=2).astype(np.float64)

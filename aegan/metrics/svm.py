@@ -8,8 +8,9 @@ kernel cache in single precision in any case.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Literal
 
@@ -19,11 +20,13 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
+from sklearn.utils import compute_class_weight
 
 from aegan.metrics import device
 from aegan.metrics.device import Choice
 
 _CHUNK = 4096  # rows predicted at once
+_SEARCHED = 256  # and in a search, where each is as wide as there are rows
 _ROUNDING = 1e-9  # mean scores closer than this are equal
 
 
@@ -104,11 +107,13 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
         # scikit-learn's "scale", one number for the whole search.
         scale = rows.shape[1] * float(rows.var(dtype=np.float64))
         gamma = (1 / scale if scale > 0 else 1.0) if protocol.gamma == "scale" else protocol.gamma
+    order = np.argsort(labels, kind="stable")  # class by class, in which libsvm works
+    in_order, rows = labels[order], rows[order]
     on_device = device.used(protocol.device) is not None
     gram = device.gram(rows, gamma) if on_device else _kernel(rows, rows, gamma)
-    room = np.empty(gram.shape)  # libsvm wants float64; one place for the search and the fit
-    grid, weight, scores = protocol.c_grid, protocol.class_weight, []
-    svcs = [SVC(C=c, kernel="precomputed", class_weight=weight) for c in grid]
+    room = np.empty(int(np.sort(counts)[-2:].sum()) ** 2)  # of any two classes
+    fit = partial(_fit, gram, in_order, protocol.class_weight, room)
+    grid, scores = protocol.c_grid, []
     inner_folds = min(protocol.inner_folds, int(counts.min()))
     if len(grid) == 1:
         (c,) = grid
@@ -119,21 +124,19 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
         if inner_folds < protocol.inner_folds:
             notes.append(f"a class has {inner_folds} members: {inner_folds} inner folds")
         folds = StratifiedKFold(inner_folds, shuffle=True, random_state=protocol.seed)
-        scores = _search(gram, labels, svcs, folds.split(labels, labels), room.ravel())
+        place = np.argsort(order)
+        parts = [[np.sort(place[part]) for part in parts] for parts in folds.split(labels, labels)]
+        scores = _search(gram, in_order, fit, grid, parts)
         enough = max(scores) - protocol.tie - _ROUNDING
         c = next(c for c, score in zip(grid, scores, strict=True) if score >= enough)
 
-    room[:] = gram
-    del gram  # at 10,000 rows 0.4 GB
-    with config_context(assume_finite=True):
-        svc = svcs[grid.index(c)].fit(room, labels)
-    del room
-    coefficients, support = _pair_coefficients(svc), rows[svc.support_]
+    (coefficients,), (intercept,) = fit((c,), np.arange(len(rows)))
+    used = np.flatnonzero(coefficients.any(axis=0))
+    coefficients, support = coefficients[:, used], rows[used]
     if gamma is None:
         form = {"weights": coefficients @ support.astype(np.float64)}
     else:
         form = {"support": support, "coefficients": coefficients, "gamma": gamma}
-    intercept = np.array(svc.intercept_ if len(classes) > 2 else -svc.intercept_)
     return FittedSvm(
         classes, c, intercept, **form, inner_scores=scores, note="; ".join(notes) or None
     )
@@ -141,10 +144,8 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
 
 def predict(fitted: FittedSvm, rows: np.ndarray) -> np.ndarray:
     """Labels (n,) int32 of z-scored ``rows`` (n, dim): a vote per pair, ties to the lower label."""
-    n_classes = len(fitted.classes)
-    if n_classes == 1:
+    if len(fitted.classes) == 1:
         return np.full(len(rows), fitted.classes[0], np.int32)
-    first, second = np.eye(n_classes, dtype=int)[np.array(np.triu_indices(n_classes, 1))]
     predicted = np.empty(len(rows), np.int32)
     for start in range(0, len(rows), _CHUNK):
         chunk = np.asarray(rows[start : start + _CHUNK], dtype=np.float32)
@@ -152,9 +153,7 @@ def predict(fitted: FittedSvm, rows: np.ndarray) -> np.ndarray:
             decision = chunk.astype(np.float64) @ fitted.weights.T
         else:
             decision = _kernel(chunk, fitted.support, fitted.gamma) @ fitted.coefficients.T
-        won = decision + fitted.intercept > 0
-        votes = won @ first + ~won @ second
-        predicted[start : start + _CHUNK] = fitted.classes[votes.argmax(axis=1)]
+        predicted[start : start + _CHUNK] = _elected(fitted.classes, decision + fitted.intercept)
     return predicted
 
 
@@ -198,21 +197,70 @@ def stratified_subsample(labels: np.ndarray, size: int, seed: int) -> np.ndarray
     return np.sort(np.concatenate(chosen))
 
 
+def _fit(
+    gram: np.ndarray,
+    labels: np.ndarray,
+    class_weight: Literal["balanced"] | None,
+    room: np.ndarray,
+    grid: Sequence[float],
+    rows: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """SVMs of the given rows, one per C: coefficients (C, pairs, all rows), intercepts (C, pairs).
+
+    Each pair of classes alone, as libsvm has it, and in one place, ``room``: fresh memory for the
+    kernel takes longer to get than to fill.
+    """
+    own = labels[rows]
+    classes = np.unique(own)
+    weights = compute_class_weight(class_weight, classes=classes, y=own)
+    pairs = list(combinations(range(len(classes)), 2))
+    coefficients = np.zeros((len(grid), len(pairs), len(gram)))
+    intercepts = np.zeros((len(grid), len(pairs)))
+    for pair, (first, second) in enumerate(pairs):
+        chosen = rows[(own == classes[first]) | (own == classes[second])]
+        kernel = room[: len(chosen) ** 2].reshape(len(chosen), -1)  # libsvm wants float64
+        for cells, row in zip(kernel, chosen, strict=True):
+            cells[:] = gram[row].take(chosen)
+        weight = {classes[place]: weights[place] for place in (first, second)}
+        for place, c in enumerate(grid):
+            svc = SVC(C=c, kernel="precomputed", class_weight=weight)
+            # A look at every product is a tenth of the time.
+            with config_context(assume_finite=True, skip_parameter_validation=True):
+                svc.fit(kernel, labels[chosen])
+            # scikit-learn's are positive for the second of two classes.
+            coefficients[place, pair, chosen[svc.support_]] = -svc.dual_coef_[0]
+            intercepts[place, pair] = -svc.intercept_[0]
+    return coefficients, intercepts
+
+
 def _search(
-    gram: np.ndarray, labels: np.ndarray, svcs: list[SVC], folds: Iterable, room: np.ndarray
+    gram: np.ndarray,
+    labels: np.ndarray,
+    fit: Callable[[Sequence[float], np.ndarray], tuple[np.ndarray, np.ndarray]],
+    grid: Sequence[float],
+    folds: Iterable[Sequence[np.ndarray]],
 ) -> list[float]:
-    """Mean UAR over inner folds (train rows, test rows) of every SVC; ``room`` is written to."""
-    scores = []
+    """Mean UAR of every C over inner folds (train rows, test rows)."""
+    classes, scores = np.unique(labels), []
     for train, test in folds:
-        # Row by row into the same place: fresh memory takes longer to get than to fill.
-        part = room[: len(gram) * len(train)].reshape(len(gram), len(train))
-        for cells, row in zip(part, (*train, *test), strict=True):
-            cells[:] = gram[row].take(train)
-        train_gram, test_gram = part[: len(train)], part[len(train) :]
-        with config_context(assume_finite=True):  # a look at every product is a tenth of the time
-            predicted = [svc.fit(train_gram, labels[train]).predict(test_gram) for svc in svcs]
-        scores.append([balanced_accuracy_score(labels[test], found) for found in predicted])
+        coefficients, intercepts = fit(grid, train)
+        by_c = [[] for _ in grid]
+        for start in range(0, len(test), _SEARCHED):
+            kernel = gram[test[start : start + _SEARCHED]].astype(np.float64)
+            decisions = kernel @ coefficients.reshape(-1, len(gram)).T
+            decisions = decisions.reshape(len(kernel), *intercepts.shape) + intercepts
+            for found, decision in zip(by_c, decisions.swapaxes(0, 1), strict=True):
+                found.append(_elected(classes, decision))
+        truth = labels[test]
+        scores.append([balanced_accuracy_score(truth, np.concatenate(of)) for of in by_c])
     return np.mean(scores, axis=0).tolist()
+
+
+def _elected(classes: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+    """Labels (n,) by the votes of the decisions (n, pairs), ties to the lower label."""
+    first, second = np.eye(len(classes), dtype=int)[np.array(np.triu_indices(len(classes), 1))]
+    won = decisions > 0
+    return classes[(won @ first + ~won @ second).argmax(axis=1)]
 
 
 def _kernel(a: np.ndarray, b: np.ndarray, gamma: float | None) -> np.ndarray:
@@ -220,21 +268,3 @@ def _kernel(a: np.ndarray, b: np.ndarray, gamma: float | None) -> np.ndarray:
     if gamma is None:
         return a @ b.T
     return rbf_kernel(a.astype(np.float64), None if a is b else b.astype(np.float64), gamma)
-
-
-def _pair_coefficients(svc: SVC) -> np.ndarray:
-    """Dual coefficients (pairs, n_sv) of the one-against-one decisions, positive for the first.
-
-    libsvm packs them: row j - 1 holds, for a support row of class i < j, its coefficient in the
-    pair (i, j), row i for one of class j. For two classes scikit-learn turns the sign.
-    """
-    dual, n_classes = np.asarray(svc.dual_coef_), len(svc.classes_)
-    if n_classes == 2:
-        return -dual
-    owner = np.repeat(np.arange(n_classes), svc.n_support_)
-    pairs = list(combinations(range(n_classes), 2))
-    packed = np.zeros((len(pairs), dual.shape[1]))
-    for row, (first, second) in zip(packed, pairs, strict=True):
-        row[owner == first] = dual[second - 1, owner == first]
-        row[owner == second] = dual[first, owner == second]
-    return packed
