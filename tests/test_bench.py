@@ -52,7 +52,7 @@ def test_a_job_has_the_shape_asked_for_and_holds_nothing_out():
     learner, model = job.learner, job.learner.model
     assert learner.batches == 2 and {rule.every for rule in learner.rules} == {1}
     assert model.encoder == model.feature_discriminator == (16, 8) and model.features == 12
-    assert flops_per_update(learner) == 2 * sum(p.multiply_adds for p in products(learner))
+    assert flops_per_update(learner) == 2 * sum(p.multiply_adds for p in products(learner, 0))
     model = job_of(bench_config(hidden=()), "m3").learner.model  # the paper's
     assert model.encoder == (1000, 700, 300) and model.code == 256
 

@@ -108,7 +108,7 @@ def test_kernels_of_a_real_program():
     job = small_job()
     found = roofline.kernels_of_step(compiled_epochs_of(job).as_text(), job.learner.batches)
     # Each product is a kernel at least.
-    assert len(products(job.learner)) < found < 5000
+    assert len(products(job.learner, 0)) < found < 5000
 
 
 def test_what_fails_or_comes_too_late_is_missing(monkeypatch):

@@ -90,7 +90,7 @@ def test_products_of_a_small_model_by_hand():
     fourth = forward(4, 2, 5, 7)
     sizes = {"features": 7, "encoder": (5,), "code_discriminator": (3,)}
     m1, m2 = (tiny_learner(name, **sizes) for name in ("m1", "m2"))
-    assert products(m1) == (*first, *second, *third)
+    assert products(m1, 0) == (*first, *second, *third)
     with_d2, without = (products(m2, epoch) for epoch in (0, 1))
     one_and_all = len(first + second + third + fourth)
     assert with_d2[:one_and_all] == without[:one_and_all] == (*first, *second, *third, *fourth)

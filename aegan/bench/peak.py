@@ -52,7 +52,7 @@ def prepare_peak(learner: Learner, lanes: int) -> Peak:
     Every lane has operands of its own, so that weights come from memory as in training. They are
     float32, and XLA's precision is that of ``jax_default_matmul_precision``. BLAS is for a CPU.
     """
-    order, on_cpu = products(learner), jax.default_backend() == "cpu"
+    order, on_cpu = products(learner, 0), jax.default_backend() == "cpu"
     pairs = operands(order, lanes)
     ways = {BLAS: by_blas(order, pairs)} if on_cpu else {}
     ways[PROGRAM] = by_xla(order, pairs, looped=on_cpu)

@@ -51,7 +51,7 @@ def work_by_step(learner: Learner) -> dict[str, list[Work]]:
     """The products of each step of the schedule that those before it have not done already."""
     found, before = {}, Counter[Product]()
     for number, (step, rule) in enumerate(zip(learner.model.steps, learner.rules, strict=True), 1):
-        done = Counter(products(first_steps(learner, number)))
+        done = Counter(products(first_steps(learner, number), 0))
         own = (done - before).elements()
         found[step.name] = [_work(p, moments=1 if rule.momentum else 0) for p in own]
         before = done

@@ -32,8 +32,8 @@ class Product(NamedTuple):
 
 
 @cache
-def products(learner: Learner, epoch: int = 0) -> tuple[Product, ...]:
-    """The matrix products of a lane's train step, in order, less those that the compiler drops."""
+def products(learner: Learner, epoch: int) -> tuple[Product, ...]:
+    """The products of a lane's train step in an epoch, in order, less what the compiler drops."""
     model, n = learner.model, learner.batch_size
     rows = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
     key = jax.eval_shape(jax.random.key, 0)

@@ -15,12 +15,12 @@ from aegan.system.screen import duration, field
 # Share of the matrix-product rate that the whole train step reaches, gathers, activations,
 # optimisers and the validation pass included.
 SHARE_OF_RATE = 0.7
-PROBE_SECONDS = 0.3
+PROBE_SECONDS = 0.2
 
 
 def training_seconds(plan: Plan) -> float:
     """Estimated seconds of training, compiling left out."""
-    largest = max(products(plan.learner), key=lambda product: product.inputs * product.outputs)
+    largest = max(products(plan.learner, 0), key=lambda product: product.inputs * product.outputs)
     lanes = len(plan.lanes)
     x = jnp.ones((lanes, plan.learner.batch_size, largest.inputs))
     w = jnp.ones((lanes, largest.inputs, largest.outputs))
@@ -36,7 +36,7 @@ def training_seconds(plan: Plan) -> float:
 
 
 def summary(plan: Plan, strategy: str | None) -> list[str]:
-    """The run in a few lines; ``strategy`` is that of its training."""
+    """The run in a few lines; ``strategy`` is that of its training, None where it is trained."""
     corpus, device, devices = plan.corpus, jax.devices()[0], jax.device_count()
     described = plan.identity["corpus"]
     kind = "SIMULATED corpus" if corpus.simulated else f"corpus {corpus.name}"
@@ -50,19 +50,19 @@ def summary(plan: Plan, strategy: str | None) -> list[str]:
         f"  lanes   {_cut(plan)} x {seeds} seed{'s' * (seeds > 1)} on"
         f" {devices} {device.platform} device{'s' * (devices > 1)}"
         f" ({device.device_kind})" + (f", strategy {strategy}" if strategy else ""),
-        f"  length  {_length(plan)}",
+        f"  length  {_length(plan, strategy is not None)}",
         *_speakers(plan),
         *(line for leak in plan.leaks for line in field("LEAK", str(leak))),
         *(line for note in notes for line in field("NOTE", note)),
     ]
 
 
-def _length(plan: Plan) -> str:
+def _length(plan: Plan, ahead: bool) -> str:
     if not plan.epochs:
         return "nothing is trained: closed form"
     batches = f"{plan.learner.batches} batches of {plan.learner.batch_size}"
-    takes = f"training takes about {duration(training_seconds(plan))}"
-    return f"{plan.epochs} epochs x {batches}; {takes}"
+    takes = f"; training takes about {duration(training_seconds(plan))}" if ahead else ""
+    return f"{plan.epochs} epochs x {batches}{takes}"
 
 
 def _speakers(plan: Plan) -> list[str]:

@@ -45,25 +45,30 @@ def make_lanes(
     block = min(schedule.VALIDATION_BATCH, max(largest_valid, 1))
     valid_width = max(-(-largest_valid // block), 1) * block
 
-    def padded(rows: np.ndarray, width: int) -> jax.Array:
+    def padded(rows: np.ndarray, width: int) -> np.ndarray:
         first = rows[0] if len(rows) else 0
         filled = np.concatenate([rows, np.full(width - len(rows), first)])
-        return jnp.asarray(filled.astype(np.int32))
+        return filled.astype(np.int32)
 
     def one(seed: int, fold_index: int) -> Lane:
         fold, stats = by_index[fold_index]
         return Lane(
             key=lane_key(seed, fold_index),
             train=padded(fold.train, largest_train),
-            n_train=jnp.int32(len(fold.train)),
+            n_train=np.int32(len(fold.train)),
             valid=padded(fold.valid, valid_width),
-            n_valid=jnp.int32(len(fold.valid)),
-            mean=jnp.asarray(stats.mean),
-            scale=jnp.asarray(stats.scale),
-            given=jax.tree.map(jnp.asarray, (given or {}).get(fold_index, {})),
+            n_valid=np.int32(len(fold.valid)),
+            mean=stats.mean,
+            scale=stats.scale,
+            given=(given or {}).get(fold_index, {}),
         )
 
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(one(s, f) for s, f in lanes))
+    def stacked(*leaves: Any) -> jax.Array:
+        if isinstance(leaves[0], jax.Array):
+            return jnp.stack(leaves)
+        return jnp.asarray(np.stack(leaves))  # which needs no program
+
+    return jax.tree.map(stacked, *(one(s, f) for s, f in lanes))
 
 
 def plain_keys(lanes: Lane) -> Lane:
