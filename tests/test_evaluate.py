@@ -89,9 +89,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(corpus, folds, tables, cache):
     calls = []
-    found = evaluate(
-        corpus, folds, LANES, tables, PROTOCOL, cache, jobs=2, progress=lambda *a: calls.append(a)
-    )
+    found = evaluate(corpus, folds, LANES, tables, PROTOCOL, cache, 2, lambda *a: calls.append(a))
     return found, calls
 
 
@@ -113,7 +111,7 @@ def test_shape_of_the_results(results, corpus):
         assert all(tuple(part) == corpus.classes for part in table.values())
     chosen = found["svm"]["chosen_c"]
     assert len(chosen["set1"]) == len(chosen["set2"]) == 3 and len(chosen["synthetic"]) == 6
-    total = 3 * 3 + 7 * 3 + 6 * 2 + 1  # each lane's rows also beside real ones, and pictures
+    total = 3 * 3 + 7 * 3 + 6 * 2 + 1  # a lane's rows also beside real ones; pictures
     assert [done for _, done, _ in calls] == list(range(total + 1))
     assert {t for *_, t in calls} == {total}
     assert found["verdict"]["word"] and tuple(found["verdict"]["references"]) == REFERENCES
@@ -229,10 +227,10 @@ def test_the_cache_is_used(results, corpus, folds, tables, cache, monkeypatch):
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(stage._Bench, "lane", lambda *_: None)
-    monkeypatch.setattr(stage._Bench, "lane_in_use", lambda *_: None)
-    monkeypatch.setattr(stage._Bench, "measure", never)
-    monkeypatch.setattr(stage._Bench, "right_by", never)
+    for name in ("lane", "lane_in_use"):
+        monkeypatch.setattr(stage._Bench, name, lambda *_: None)
+    for name in ("measure", "right_by"):
+        monkeypatch.setattr(stage._Bench, name, never)
     monkeypatch.setattr("aegan.metrics.fold_tools.tune_and_fit", never)
     monkeypatch.setattr("aegan.metrics.fold_tools.train_nets", never)
     found = evaluate(corpus, folds, LANES, tables, PROTOCOL, cache)
