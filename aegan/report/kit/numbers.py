@@ -34,19 +34,19 @@ def plain(value: float | None) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     value = number(value)
-    return DASH if value is None else f"{100 * value:.{digits}f}"
+    return DASH if value is None else f"{100 * value:z.{digits}f}"
 
 
 def signed(value: float | None) -> str:
     """About three significant digits and a sign."""
     value = number(value)
-    return DASH if value is None else f"{value:+.{_digits(value)}f}".replace("-0.00", "+0.00")
+    return DASH if value is None else f"{value:+z.{_digits(value)}f}"
 
 
 def points(value: float | None) -> str:
     """A difference of UAR or of shares in points."""
     value = number(value)
-    return DASH if value is None else f"{100 * value:+.1f}".replace("-0.0", "+0.0")
+    return DASH if value is None else f"{100 * value:+z.1f}"
 
 
 def _digits(value: float) -> int:
