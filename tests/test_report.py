@@ -16,7 +16,7 @@ from aegan.report import figures as F
 from aegan.report import tables as T
 from aegan.report.kit.documents import Document, page, section, words
 from aegan.report.kit.figures import class_style, drawable
-from aegan.report.kit.numbers import DASH, Estimate, percent, plain
+from aegan.report.kit.numbers import DASH, Estimate, percent, plain, points, signed
 from aegan.report.run import document, write_report
 
 CASES = {
@@ -162,6 +162,8 @@ def test_numbers_keep_three_digits_and_no_value_is_a_dash():
     assert [plain(value) for value in values] == texts
     for value in (None, float("nan"), float("inf")):
         assert plain(value) == percent(value) == Estimate.of({"mean": value}).said("%") == DASH
+    assert [of(-1e-5) for of in (percent, points, signed)] == ["0.0", "+0.0", "+0.00"]
+    assert [of(-0.2) for of in (percent, points, signed)] == ["-20.0", "-20.0", "-0.20"]
 
 
 @every_case
