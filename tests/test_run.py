@@ -211,7 +211,7 @@ def test_a_lost_stage_alone_is_made_again_with_the_same_figures(one):
     figures = figures_of(one.workdir)
     (one.workdir / "results.json").unlink()
     done = command(one.root, *tiny(one.model, one.workdir, "--stage=evaluate"))
-    assert done.status == 0, done.err
+    assert done.status == 0 and "takes about" not in done.out, done.err  # nothing is trained
     assert figures_of(one.workdir) == figures
 
 

@@ -124,9 +124,9 @@ def tune_and_fit(features_z: np.ndarray, labels: np.ndarray, protocol: SvmProtoc
         if inner_folds < protocol.inner_folds:
             notes.append(f"a class has {inner_folds} members: {inner_folds} inner folds")
         folds = StratifiedKFold(inner_folds, shuffle=True, random_state=protocol.seed)
-        place = np.argsort(order)
-        parts = [[np.sort(place[part]) for part in parts] for parts in folds.split(labels, labels)]
-        scores = _search(gram, in_order, fit, grid, parts)
+        place = np.argsort(order)  # of each row in that order
+        cuts = [[np.sort(place[part]) for part in cut] for cut in folds.split(labels, labels)]
+        scores = _search(gram, in_order, fit, grid, cuts)
         enough = max(scores) - protocol.tie - _ROUNDING
         c = next(c for c, score in zip(grid, scores, strict=True) if score >= enough)
 
